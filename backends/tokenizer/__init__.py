@@ -1,0 +1,1 @@
+"""The first step of an ensemble: text to token ids."""

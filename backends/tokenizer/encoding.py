@@ -1,0 +1,129 @@
+"""Turns the texts of many requests into token ids with one call of the Rust tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import takewhile
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from contract.card import ModelCard
+from contract.errors import InvalidRequest, input_too_long
+from contract.options import InputType, Options, Truncate
+
+
+class TextEncoder:
+    """Encodes texts as one model wants them: prompt, special tokens, length limit.
+
+    Args:
+        tokenizer: The model's tokenizer; its own truncation and padding are switched off.
+        card: The model's limits and prompts.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, card: ModelCard) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self._card = card
+        special = tokenizer.encode("a").special_tokens_mask
+        self._leading = sum(1 for _ in takewhile(bool, special))
+        self._trailing = sum(1 for _ in takewhile(bool, reversed(special)))
+        self._prompt_length = cache(self._count_prompt_tokens)
+
+    def encode(
+        self, requests: Sequence[tuple[Sequence[bytes], Options]]
+    ) -> list[list[list[int]] | InvalidRequest]:
+        """Encode the inputs of several requests.
+
+        Args:
+            requests: For each request its inputs (UTF-8 text, or packed ids where the options
+                say ``token_ids``) and its options.
+
+        Returns:
+            For each request the token ids of its inputs, at least one id each, at most
+            ``card.max_tokens``, all inside the vocabulary; or what is wrong with the request.
+        """
+        results: list[list[list[int]] | InvalidRequest] = []
+        texts: list[str] = []
+        spans: list[tuple[int, int, int]] = []
+        for index, (inputs, options) in enumerate(requests):
+            try:
+                if options.token_ids:
+                    results.append([self._read_token_ids(item, options) for item in inputs])
+                    continue
+                prompt = self._card.prompt(options.input_type)
+                start = len(texts)
+                texts.extend(prompt + _decode(item) for item in inputs)
+                spans.append((index, start, len(texts)))
+                results.append([])
+            except InvalidRequest as error:
+                results.append(error)
+        encodings = self._tokenizer.encode_batch_fast(texts) if texts else []
+        for index, start, stop in spans:
+            options = requests[index][1]
+            try:
+                results[index] = [self._fit(item.ids, options) for item in encodings[start:stop]]
+            except InvalidRequest as error:
+                results[index] = error
+        return results
+
+    def _read_token_ids(self, item: bytes, options: Options) -> list[int]:
+        ids = np.frombuffer(item, dtype="<i4")
+        if not ids.size:
+            raise InvalidRequest("'input': a token array must not be empty", param="input")
+        outside = ids[(ids < 0) | (ids >= self._card.vocab_size)]
+        if outside.size:
+            raise InvalidRequest(
+                f"'input': token id {outside[0]} is outside this model's vocabulary of "
+                f"{self._card.vocab_size} (token arrays must come from this model's tokenizer)",
+                param="input",
+            )
+        return self._cut(ids.tolist(), options.truncate, head=0, tail=0)
+
+    def _fit(self, ids: list[int], options: Options) -> list[int]:
+        if not ids:
+            raise InvalidRequest("'input': a text without any token", param="input")
+        if len(ids) <= self._card.max_tokens:
+            return ids
+        head = self._leading + self._prompt_length(options.input_type)
+        return self._cut(ids, options.truncate, head=head, tail=self._trailing)
+
+    def _cut(self, ids: list[int], truncate: Truncate, *, head: int, tail: int) -> list[int]:
+        """Cut `ids` to the limit, sparing the first `head` and last `tail` ids."""
+        excess = len(ids) - self._card.max_tokens
+        if excess <= 0:
+            return ids
+        if truncate is Truncate.NONE:
+            raise input_too_long(len(ids), self._card.max_tokens)
+        end = len(ids) - tail
+        if truncate is Truncate.START:
+            return ids[:head] + ids[head + excess :]
+        return ids[: end - excess] + ids[end:]
+
+    def _count_prompt_tokens(self, input_type: InputType | None) -> int:
+        prompt = self._card.prompt(input_type)
+        return len(self._tokenizer.encode(prompt, add_special_tokens=False).ids) if prompt else 0
+
+
+def _decode(item: bytes) -> str:
+    if not item:
+        raise InvalidRequest("'input' must not be an empty string", param="input")
+    try:
+        return item.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"'input' is not valid UTF-8: {error}", param="input") from None
+
+
+def pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return `rows` as one matrix, padded with zeros to the longest, and their lengths.
+
+    Returns:
+        Token ids, int32 [n, L], and lengths, int32 [n, 1].
+    """
+    lengths = np.fromiter(map(len, rows), np.int32, len(rows))[:, None]
+    token_ids = np.zeros((len(rows), int(lengths.max())), np.int32)
+    token_ids[np.arange(token_ids.shape[1]) < lengths] = np.concatenate(rows)
+    return token_ids, lengths

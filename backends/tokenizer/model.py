@@ -1,0 +1,54 @@
+"""Triton backend ``tokenizer``: BYTES text in, padded token ids and their lengths out."""
+
+from __future__ import annotations
+
+import triton_python_backend_utils as pb_utils
+from tokenizers import Tokenizer
+
+from backends.tokenizer.encoding import TextEncoder, pad
+from backends.triton import error_response, model_card, request_options, version_folder
+from contract import names
+from contract.errors import InvalidRequest
+from contract.options import Options
+
+
+class TritonPythonModel:
+    """One tokenizer instance; the model version's folder holds ``tokenizer.json``."""
+
+    @staticmethod
+    def auto_complete_config(config: pb_utils.ModelConfig) -> pb_utils.ModelConfig:
+        """Leave the configuration as the exporter wrote it."""
+        return config
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Load the tokenizer; a failure keeps the model from being served."""
+        path = version_folder(args) / "tokenizer.json"
+        self._encoder = TextEncoder(Tokenizer.from_file(str(path)), model_card(args))
+
+    def execute(
+        self, requests: list[pb_utils.InferenceRequest]
+    ) -> list[pb_utils.InferenceResponse]:
+        """Tokenize all requests of an execution at once; a bad one fails alone."""
+        readable: list[tuple[list[bytes], Options]] = []
+        responses: list[pb_utils.InferenceResponse | None] = []
+        for request in requests:
+            try:
+                readable.append((_texts(request), request_options(request)))
+                responses.append(None)
+            except InvalidRequest as error:
+                responses.append(error_response(error))
+        encoded = iter(self._encoder.encode(readable))
+        return [response or _respond(next(encoded)) for response in responses]
+
+
+def _texts(request: pb_utils.InferenceRequest) -> list[bytes]:
+    return pb_utils.get_input_tensor_by_name(request, names.TEXT).as_numpy().reshape(-1).tolist()
+
+
+def _respond(rows: list[list[int]] | InvalidRequest) -> pb_utils.InferenceResponse:
+    if isinstance(rows, InvalidRequest):
+        return error_response(rows)
+    token_ids, lengths = pad(rows)
+    return pb_utils.InferenceResponse(
+        [pb_utils.Tensor(names.TOKEN_IDS, token_ids), pb_utils.Tensor(names.LENGTH, lengths)]
+    )

@@ -1,0 +1,52 @@
+"""Reads what Triton's Python backend hands over, and turns our errors into its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+
+from contract.card import ModelCard
+from contract.errors import EmbedError
+from contract.options import Options
+
+
+def model_config(args: dict[str, str]) -> dict[str, Any]:
+    """Return the model's configuration (the JSON form of config.pbtxt)."""
+    return json.loads(args["model_config"])
+
+
+def model_parameters(args: dict[str, str]) -> dict[str, str]:
+    """Return the ``parameters`` of the model's configuration."""
+    parameters = model_config(args).get("parameters", {})
+    return {name: value["string_value"] for name, value in parameters.items()}
+
+
+def model_card(args: dict[str, str]) -> ModelCard:
+    """Return the card that the exporter wrote into the model's configuration."""
+    return ModelCard.from_parameters(model_parameters(args))
+
+
+def version_folder(args: dict[str, str]) -> Path:
+    """Return the folder of the model version being loaded."""
+    return Path(args["model_repository"], args["model_version"])
+
+
+def request_options(request: pb_utils.InferenceRequest) -> Options:
+    """Return the options in the request's parameters.
+
+    Raises:
+        InvalidRequest: a parameter has a value that is not allowed.
+    """
+    return Options.from_parameters(json.loads(request.parameters() or "{}"))
+
+
+def error_response(error: EmbedError) -> pb_utils.InferenceResponse:
+    """Return the response that carries `error`'s text and gRPC status to the client."""
+    code = {
+        "INVALID_ARGUMENT": pb_utils.TritonError.INVALID_ARG,
+        "INTERNAL": pb_utils.TritonError.INTERNAL,
+    }[error.grpc_status]
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(error.message, code))

@@ -1,0 +1,133 @@
+"""Every error a client can meet, with its HTTP status, gRPC status and body.
+
+::
+
+    EmbedError
+    ├── InvalidRequest      400  INVALID_ARGUMENT    the request is wrong and stays wrong
+    ├── NotFound            404  NOT_FOUND           unknown model or path
+    ├── MethodNotAllowed    405  UNIMPLEMENTED       right path, wrong verb
+    ├── PayloadTooLarge     413  RESOURCE_EXHAUSTED  the body is over the limit
+    ├── InternalError       500  INTERNAL            a defect of ours
+    └── Unavailable         503  UNAVAILABLE         try again: starting, restarting, overloaded
+
+The HTTP body carries the same four fields twice, at the top level and under ``error``, because
+OpenAI's clients read the one and NVIDIA's the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class EmbedError(Exception):
+    """An error that a client is told about.
+
+    Args:
+        message: One sentence that names the field and the limit.
+        param: The request field at fault, as the client spelt it.
+        code: A stable machine-readable reason; the class's default if not given.
+    """
+
+    http_status: ClassVar[int] = 500
+    grpc_status: ClassVar[str] = "INTERNAL"
+    type: ClassVar[str] = "internal_error"
+    default_code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code or self.default_code
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON body of the HTTP answer."""
+        fields = {
+            "message": self.message,
+            "type": self.type,
+            "param": self.param,
+            "code": self.code,
+        }
+        return {"object": "error", **fields, "error": fields}
+
+
+class InvalidRequest(EmbedError):
+    """The request is wrong; sending it again cannot help."""
+
+    http_status = 400
+    grpc_status = "INVALID_ARGUMENT"
+    type = "invalid_request_error"
+    default_code = "invalid_value"
+
+
+class NotFound(EmbedError):
+    """No such model or path."""
+
+    http_status = 404
+    grpc_status = "NOT_FOUND"
+    type = "invalid_request_error"
+    default_code = "not_found"
+
+
+class MethodNotAllowed(EmbedError):
+    """The path exists, but not for this HTTP method."""
+
+    http_status = 405
+    grpc_status = "UNIMPLEMENTED"
+    type = "invalid_request_error"
+    default_code = "method_not_allowed"
+
+
+class PayloadTooLarge(EmbedError):
+    """The request body is larger than the server accepts."""
+
+    http_status = 413
+    grpc_status = "RESOURCE_EXHAUSTED"
+    type = "invalid_request_error"
+    default_code = "payload_too_large"
+
+
+class InternalError(EmbedError):
+    """A defect on our side; the log has the cause."""
+
+
+class Unavailable(EmbedError):
+    """The service cannot answer now but will again; sent with ``Retry-After``."""
+
+    http_status = 503
+    grpc_status = "UNAVAILABLE"
+    type = "service_unavailable"
+    default_code = "unavailable"
+
+    retry_after_seconds: ClassVar[int] = 1
+
+
+BY_GRPC_STATUS: dict[str, type[EmbedError]] = {
+    kind.grpc_status: kind for kind in (InvalidRequest, NotFound, InternalError, Unavailable)
+}
+
+
+def missing_input_type() -> InvalidRequest:
+    """NIM's text for an asymmetric model that was not told query from passage."""
+    return InvalidRequest(
+        "'input_type' parameter is required for asymmetric models",
+        param="input_type",
+        code="missing_required_parameter",
+    )
+
+
+def input_too_long(tokens: int, limit: int) -> InvalidRequest:
+    """NIM's text for an over-length input; Elasticsearch's client matches on it."""
+    return InvalidRequest(
+        f"Input length {tokens} exceeds maximum allowed token size {limit}",
+        param="input",
+        code="context_length_exceeded",
+    )
+
+
+def dimensions_unsupported(value: int) -> InvalidRequest:
+    """NIM's text for ``dimensions`` on a model that was not trained for it."""
+    return InvalidRequest(
+        f"This model does not support 'dimensions', but a value of '{value}' was provided.",
+        param="dimensions",
+        code="unsupported_parameter",
+    )

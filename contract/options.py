@@ -1,0 +1,125 @@
+"""What a client may ask of one request, and its form as Triton request parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+from contract.errors import InvalidRequest
+
+
+class InputType(str, Enum):
+    """Which side of a retrieval pair a text is on."""
+
+    QUERY = "query"
+    PASSAGE = "passage"
+
+
+class Truncate(str, Enum):
+    """Which end of an over-length text is cut; ``NONE`` makes it an error."""
+
+    NONE = "NONE"
+    START = "START"
+    END = "END"
+
+
+class Modality(str, Enum):
+    """What one input consists of."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    TEXT_IMAGE = "text_image"
+
+
+class EmbeddingType(str, Enum):
+    """The element type of a returned embedding."""
+
+    FLOAT = "float"
+    INT8 = "int8"
+    UINT8 = "uint8"
+    BINARY = "binary"
+    UBINARY = "ubinary"
+
+
+Choice = TypeVar("Choice", bound=Enum)
+
+
+def choose(choices: type[Choice], value: object, *, param: str) -> Choice:
+    """Return the member of `choices` that `value` spells, in any case.
+
+    Raises:
+        InvalidRequest: `value` is not one of the choices; the message lists them.
+    """
+    if isinstance(value, str):
+        for choice in choices:
+            if value.lower() == choice.value.lower():
+                return choice
+    *others, last = (f"'{choice.value}'" for choice in choices)
+    expected = f"{', '.join(others)} or {last}" if others else last
+    raise InvalidRequest(f"'{param}': input should be {expected}, not {value!r}", param=param)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of one request.
+
+    Attributes:
+        input_type: Query or passage; ``None`` when the client did not say.
+        truncate: What to do with an over-length text.
+        dimensions: Length of the returned vectors; ``None`` for the model's own.
+        embedding_type: Element type of the returned vectors.
+        token_ids: Each input is not text but this model's own token ids (see `pack_token_ids`).
+    """
+
+    input_type: InputType | None = None
+    truncate: Truncate = Truncate.NONE
+    dimensions: int | None = None
+    embedding_type: EmbeddingType = EmbeddingType.FLOAT
+    token_ids: bool = False
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> Options:
+        """Read the request parameters of NIM's gRPC contract; unknown ones are ignored.
+
+        Values may be in any case; ``dimensions`` may be an integer or a string of one; an
+        empty ``input_type`` counts as absent.
+
+        Raises:
+            InvalidRequest: a value is not among those allowed.
+        """
+        dimensions = parameters.get("dimensions")
+        if dimensions is not None:
+            try:
+                dimensions = int(dimensions)
+            except ValueError:
+                raise InvalidRequest(
+                    f"'dimensions': input should be an integer, not {dimensions!r}",
+                    param="dimensions",
+                ) from None
+        input_type = parameters.get("input_type")
+        return cls(
+            input_type=choose(InputType, input_type, param="input_type") if input_type else None,
+            truncate=choose(Truncate, parameters.get("truncate") or "NONE", param="truncate"),
+            dimensions=dimensions,
+            embedding_type=choose(
+                EmbeddingType, parameters.get("embedding_type") or "float", param="embedding_type"
+            ),
+            token_ids=bool(parameters.get("token_ids", False)),
+        )
+
+    def to_parameters(self) -> dict[str, str | int | bool]:
+        """Return the parameters that say the same; options at their default are left out."""
+        parameters: dict[str, str | int | bool] = {}
+        if self.input_type is not None:
+            parameters["input_type"] = self.input_type.value
+        if self.truncate is not Truncate.NONE:
+            parameters["truncate"] = self.truncate.value
+        if self.dimensions is not None:
+            parameters["dimensions"] = self.dimensions
+        if self.embedding_type is not EmbeddingType.FLOAT:
+            parameters["embedding_type"] = self.embedding_type.value
+        if self.token_ids:
+            parameters["token_ids"] = True
+        return parameters

@@ -1,0 +1,74 @@
+"""Command line: ``python -m export CHECKPOINT --model-repository DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m export",
+        description="Export a Hugging Face checkpoint into a Triton model repository.",
+    )
+    parser.add_argument("checkpoint", help="a sentence-transformers folder, or a hub id")
+    parser.add_argument(
+        "--model-repository", type=Path, required=True, help="the folder that Triton serves"
+    )
+    parser.add_argument("--model-id", help="public id (default: hub id, or the folder's name)")
+    parser.add_argument(
+        "--max-batch-size",
+        type=_positive,
+        default=256,
+        help="most texts of one Triton request and of one execution (default: %(default)s)",
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run an export and return the exit status."""
+    options = parse(arguments)
+    _quieten_libraries()
+    from export.errors import ExportError
+    from export.exporter import export
+
+    try:
+        parity = export(
+            options.checkpoint,
+            options.model_repository,
+            model_id=options.model_id,
+            max_batch_size=options.max_batch_size,
+        )
+    except ExportError as error:
+        print(f"export failed: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"export failed: {error}", file=sys.stderr)
+        return 1
+    print(
+        f"Exported: max absolute error {parity.max_absolute_error:.1e}, min cosine "
+        f"{parity.min_cosine:.7f} over {parity.texts} vectors."
+    )
+    return 0
+
+
+def _quieten_libraries() -> None:
+    """Keep the libraries' own bars and warnings out of the progress report."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

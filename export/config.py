@@ -1,0 +1,124 @@
+"""The one place that writes a config.pbtxt: the ensemble of a model and its three steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as pb
+
+from contract import names
+from contract.card import ModelCard
+
+QUEUE_DELAY_MICROSECONDS = 100
+"""How long the encoder waits for more requests; NIM's default."""
+
+
+def build(card: ModelCard, max_batch_size: int) -> dict[str, str]:
+    """Return the text of every config.pbtxt of a model, by Triton model name.
+
+    The steps come before the ensemble, which is the order in which to install them.
+
+    Args:
+        card: The model's card; it goes into the ``parameters`` of all but the encoder.
+        max_batch_size: Most items of one execution, and of one request to the ensemble.
+    """
+    ensemble = names.triton_model_name(card.model_id)
+    configs = (
+        _tokenizer(names.step_name(ensemble, names.TOKENIZER), card),
+        _encoder(names.step_name(ensemble, names.ENCODER), card),
+        _postprocess(names.step_name(ensemble, names.POSTPROCESS), card),
+        _ensemble(ensemble, card),
+    )
+    for config in configs:
+        config.max_batch_size = max_batch_size
+    return {config.name: text_format.MessageToString(config) for config in configs}
+
+
+def _input(name: str, dtype: int, dims: int, *, optional: bool = False) -> pb.ModelInput:
+    return pb.ModelInput(name=name, data_type=dtype, dims=[dims], optional=optional)
+
+
+def _output(name: str, dtype: int, dims: int) -> pb.ModelOutput:
+    return pb.ModelOutput(name=name, data_type=dtype, dims=[dims])
+
+
+def _text_inputs() -> list[pb.ModelInput]:
+    return [
+        _input(names.TEXT, pb.TYPE_STRING, 1),
+        _input(names.MODALITY, pb.TYPE_STRING, 1, optional=True),
+    ]
+
+
+def _python(name: str, backend: str, card: ModelCard) -> pb.ModelConfig:
+    config = pb.ModelConfig(name=name, backend=backend)
+    config.instance_group.add(kind=pb.ModelInstanceGroup.KIND_CPU, count=1)
+    config.dynamic_batching.SetInParent()
+    _add_parameters(config, card.to_parameters())
+    return config
+
+
+def _tokenizer(name: str, card: ModelCard) -> pb.ModelConfig:
+    config = _python(name, names.TOKENIZER, card)
+    config.input.extend(_text_inputs())
+    config.output.append(_output(names.TOKEN_IDS, pb.TYPE_INT32, -1))
+    config.output.append(_output(names.LENGTH, pb.TYPE_INT32, 1))
+    return config
+
+
+def _encoder(name: str, card: ModelCard) -> pb.ModelConfig:
+    config = pb.ModelConfig(name=name, backend="onnxruntime")
+    token_ids = _input(names.TOKEN_IDS, pb.TYPE_INT32, -1)
+    token_ids.allow_ragged_batch = True
+    config.input.extend([token_ids, _input(names.LENGTH, pb.TYPE_INT32, 1)])
+    config.batch_input.add(
+        kind=pb.BatchInput.BATCH_ITEM_SHAPE,
+        target_name=[names.ROW_WIDTH],
+        data_type=pb.TYPE_INT32,
+        source_input=[names.TOKEN_IDS],
+    )
+    config.output.append(_output(names.EMBEDDINGS, pb.TYPE_FP32, card.dimension))
+    config.instance_group.add(kind=pb.ModelInstanceGroup.KIND_AUTO, count=1)
+    config.dynamic_batching.max_queue_delay_microseconds = QUEUE_DELAY_MICROSECONDS
+    return config
+
+
+def _postprocess(name: str, card: ModelCard) -> pb.ModelConfig:
+    config = _python(name, names.POSTPROCESS, card)
+    config.input.append(_input(names.EMBEDDINGS, pb.TYPE_FP32, card.dimension))
+    config.output.append(_output(names.EMBEDDINGS, pb.TYPE_FP32, -1))
+    return config
+
+
+def _ensemble(name: str, card: ModelCard) -> pb.ModelConfig:
+    config = pb.ModelConfig(name=name, platform="ensemble")
+    config.input.extend(_text_inputs())
+    config.output.append(_output(names.TOKEN_COUNT, pb.TYPE_INT32, 1))
+    config.output.append(_output(names.EMBEDDINGS, pb.TYPE_FP32, -1))
+    steps = config.ensemble_scheduling.step
+    vectors = "vectors"
+    steps.add(
+        model_name=names.step_name(name, names.TOKENIZER),
+        model_version=-1,
+        input_map={names.TEXT: names.TEXT, names.MODALITY: names.MODALITY},
+        output_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.TOKEN_COUNT},
+    )
+    steps.add(
+        model_name=names.step_name(name, names.ENCODER),
+        model_version=-1,
+        input_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.TOKEN_COUNT},
+        output_map={names.EMBEDDINGS: vectors},
+    )
+    steps.add(
+        model_name=names.step_name(name, names.POSTPROCESS),
+        model_version=-1,
+        input_map={names.EMBEDDINGS: vectors},
+        output_map={names.EMBEDDINGS: names.EMBEDDINGS},
+    )
+    _add_parameters(config, card.to_parameters())
+    return config
+
+
+def _add_parameters(config: pb.ModelConfig, parameters: Mapping[str, str]) -> None:
+    for name, value in parameters.items():
+        config.parameters[name].string_value = value

@@ -1,0 +1,98 @@
+"""The whole way from a checkpoint to an installed repository entry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from contract import names
+from contract.card import ModelCard
+from export import checkpoint as checkpoints
+from export import config, graph, parity, reference
+from export.checkpoint import Checkpoint
+from export.encoder import PackedEncoder, check_architecture
+from export.errors import ExportError
+from export.parity import Parity
+from export.progress import Progress
+from export.reference import Reference
+from export.repository import Repository
+from export.texts import corpus
+
+GROUP_TOKENS = 1024
+"""Tokens that the encoder sees at a time on CPU; measured best on MiniLM (see docs/design)."""
+
+
+def export(
+    source: str, folder: Path, *, model_id: str | None = None, max_batch_size: int = 256
+) -> Parity:
+    """Export `source` into the model repository `folder` and return the measured parity.
+
+    An older entry of the same id is replaced. On failure the repository is left as it was.
+
+    Args:
+        source: A checkpoint folder or a hub id.
+        folder: The model repository.
+        model_id: The public id; by default the hub id, or the name of the folder.
+        max_batch_size: Most texts of one request to Triton, and of one execution.
+
+    Raises:
+        ExportError: the checkpoint cannot be exported, or its parity fails.
+    """
+    progress = Progress(6)
+    with progress.step(f"reading {source}"):
+        checkpoint = checkpoints.read(checkpoints.locate(source))
+        check_architecture(checkpoint.config)
+    model_id = model_id or (checkpoint.folder.name if Path(source).is_dir() else source)
+    texts = corpus()
+    with progress.step(f"embedding {len(texts)} texts with sentence-transformers"):
+        expected = reference.compute(checkpoint, _prompts(checkpoint), texts)
+    with progress.step("loading the weights"):
+        encoder = PackedEncoder(checkpoint, target="cpu")
+        card = _card(model_id, checkpoint, encoder, expected)
+    repository = Repository(folder)
+    with repository.staging() as staging:
+        with progress.step("building the packed ONNX encoder"):
+            model = _write(staging, card, encoder, expected, max_batch_size)
+        with progress.step("comparing it with the reference"):
+            measured = parity.measure(model, expected, card.max_tokens, texts)
+            measured.check()
+            measured.write(model.with_name("parity.json"))
+        with progress.step(f"installing '{card.model_id}' in {folder}"):
+            repository.install(staging, config.build(card, max_batch_size))
+    return measured
+
+
+def _prompts(checkpoint: Checkpoint) -> list[str]:
+    prompts = (checkpoint.prompt_default, checkpoint.prompt_query, checkpoint.prompt_passage)
+    return list(dict.fromkeys(prompts))
+
+
+def _card(
+    model_id: str, checkpoint: Checkpoint, encoder: PackedEncoder, expected: Reference
+) -> ModelCard:
+    if not any(character.isalnum() for character in model_id):
+        raise ExportError(f"'{model_id}' is not a model id: it has no letter and no digit")
+    return ModelCard(
+        model_id=model_id,
+        max_tokens=min(expected.max_tokens, encoder.max_positions),
+        vocab_size=encoder.vocab_size,
+        dimension=encoder.dimension,
+        prompt_query=checkpoint.prompt_query,
+        prompt_passage=checkpoint.prompt_passage,
+        prompt_default=checkpoint.prompt_default,
+    )
+
+
+def _write(
+    staging: Path, card: ModelCard, encoder: PackedEncoder, expected: Reference, batch: int
+) -> Path:
+    """Write every file of the entry into `staging` and return the path of the ONNX model."""
+    ensemble = names.triton_model_name(card.model_id)
+    for name, text in config.build(card, batch).items():
+        version = staging / name / "1"
+        version.mkdir(parents=True)
+        version.with_name("config.pbtxt").write_text(text, encoding="utf-8")
+    tokenizer = staging / names.step_name(ensemble, names.TOKENIZER) / "1" / "tokenizer.json"
+    tokenizer.write_text(expected.tokenizer, encoding="utf-8")
+    model = staging / names.step_name(ensemble, names.ENCODER) / "1" / "model.onnx"
+    graph.save(graph.to_onnx(encoder, card.max_tokens, GROUP_TOKENS), model)
+    return model

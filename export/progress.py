@@ -1,0 +1,33 @@
+"""Tells the user which step is running and how long each took."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Progress:
+    """Numbered steps on standard error.
+
+    Args:
+        steps: How many there will be.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._done = 0
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Announce `what`, and say how long it took once it has succeeded."""
+        self._done += 1
+        print(f"[{self._done}/{self._steps}] {what} … ", end="", file=sys.stderr, flush=True)
+        start = time.monotonic()
+        try:
+            yield
+        except BaseException:
+            print("failed", file=sys.stderr, flush=True)
+            raise
+        print(f"{time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)

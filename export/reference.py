@@ -1,0 +1,61 @@
+"""What sentence-transformers makes of a checkpoint: the tokenizer and vectors we must equal."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+
+from export.checkpoint import Checkpoint
+from export.errors import ExportError
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference's answers.
+
+    Attributes:
+        tokenizer: The tokenizer in the format of ``tokenizer.json``.
+        max_tokens: Where the reference cuts an input, in tokens.
+        vectors: For each prompt float32 [texts, dimension].
+    """
+
+    tokenizer: str
+    max_tokens: int
+    vectors: Mapping[str, NDArray[np.float32]]
+
+
+def compute(checkpoint: Checkpoint, prompts: Sequence[str], texts: Sequence[str]) -> Reference:
+    """Embed `texts` with the reference, once for each of `prompts`.
+
+    The reference model is freed before this returns.
+
+    Raises:
+        ExportError: sentence-transformers cannot load the checkpoint.
+    """
+    try:
+        model = SentenceTransformer(
+            str(checkpoint.folder),
+            device="cpu",
+            trust_remote_code=False,
+            local_files_only=True,
+            model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+        )
+    except Exception as error:
+        raise ExportError(f"sentence-transformers cannot load the checkpoint: {error}") from error
+    tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
+    if tokenizer is None:
+        raise ExportError("the checkpoint has no fast tokenizer (tokenizer.json)")
+    vectors = {
+        prompt: model.encode(list(texts), prompt=prompt, batch_size=8, show_progress_bar=False)
+        for prompt in prompts
+    }
+    reference = Reference(tokenizer.to_str(), int(model.max_seq_length or 0), vectors)
+    del model
+    gc.collect()
+    return reference

@@ -1,0 +1,55 @@
+"""A Triton model repository on disk: an entry is written aside, then moved into place."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+
+class Repository:
+    """The folder that Triton serves.
+
+    Args:
+        folder: Created if it does not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """Yield a folder on the same file system, which is gone afterwards whatever happens.
+
+        Its name begins with a dot, and a server that polls the repository skips it.
+        """
+        folder = Path(mkdtemp(prefix=".export-", dir=self._folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+    def install(self, staging: Path, models: Iterable[str]) -> None:
+        """Move `models` from `staging` into the repository, in the given order.
+
+        Each replaces an older one of its name. If one cannot be moved, those moved before it
+        are put back, so that the repository is as it was.
+        """
+        replaced: list[tuple[Path, Path | None]] = []
+        try:
+            for name in models:
+                target = self._folder / name
+                old = staging / f"{name}.old" if target.exists() else None
+                if old:
+                    target.rename(old)
+                replaced.append((target, old))
+                (staging / name).rename(target)
+        except OSError:
+            for target, old in reversed(replaced):
+                shutil.rmtree(target, ignore_errors=True)
+                if old:
+                    old.rename(target)
+            raise

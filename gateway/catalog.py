@@ -1,0 +1,120 @@
+"""Which models Triton serves, kept up to date while it serves them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from contract.card import CardError, ModelCard
+from contract.errors import EmbedError, NotFound, Unavailable
+from contract.options import InputType
+from gateway.triton import Triton
+
+logger = logging.getLogger("gateway")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as the gateway calls it.
+
+    Attributes:
+        card: What it can do.
+        name: Triton's name of its ensemble.
+        max_batch_size: Most inputs of one request to Triton.
+    """
+
+    card: ModelCard
+    name: str
+    max_batch_size: int
+
+
+class Catalog:
+    """The models of one Triton.
+
+    Args:
+        triton: The server.
+    """
+
+    def __init__(self, triton: Triton) -> None:
+        self._triton = triton
+        self._models: dict[str, Model] = {}
+        self._connected = False
+
+    @property
+    def models(self) -> list[Model]:
+        """The models served when we last looked, by id."""
+        return [self._models[model_id] for model_id in sorted(self._models)]
+
+    @property
+    def ready(self) -> bool:
+        """Whether Triton answered when we last looked, and had a model."""
+        return self._connected and bool(self._models)
+
+    async def keep_fresh(self, pause: float) -> None:
+        """Look at Triton for ever, `pause` seconds apart."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(pause)
+
+    async def refresh(self) -> None:
+        """Look at Triton once; while it does not answer the known models are kept."""
+        try:
+            configs = await self._triton.ensembles()
+        except EmbedError:
+            self._connected = False
+            return
+        self._connected = True
+        models: dict[str, Model] = {}
+        for config in configs:
+            parameters = {name: item.string_value for name, item in config.parameters.items()}
+            try:
+                card = ModelCard.from_parameters(parameters)
+            except CardError as error:
+                logger.debug("%s is not an embedding model: %s", config.name, error)
+                continue
+            models[card.model_id] = Model(card, config.name, config.max_batch_size)
+        for model_id in models.keys() - self._models.keys():
+            logger.info("serving %s", model_id)
+        for model_id in self._models.keys() - models.keys():
+            logger.info("no longer serving %s", model_id)
+        self._models = models
+
+    def get(self, model_id: str) -> Model:
+        """Return the model with exactly this id.
+
+        Raises:
+            NotFound: there is none; the message lists those there are.
+            Unavailable: Triton has not been reached yet.
+        """
+        model = self._models.get(model_id)
+        if model is None:
+            raise self._missing(model_id)
+        return model
+
+    def resolve(self, name: str) -> tuple[Model, InputType | None]:
+        """Return the model that a request names, and the input type that its suffix states.
+
+        A model whose id itself ends in ``-query`` or ``-passage`` goes before the suffix rule.
+
+        Raises:
+            NotFound: see `get`.
+            Unavailable: see `get`.
+        """
+        if name in self._models:
+            return self._models[name], None
+        for input_type in InputType:
+            model = self._models.get(name.removesuffix(f"-{input_type.value}"))
+            if model:
+                return model, input_type
+        raise self._missing(name)
+
+    def _missing(self, name: str) -> EmbedError:
+        if not self._models:
+            return Unavailable("No model is being served yet.")
+        known = ", ".join(f"'{model_id}'" for model_id in sorted(self._models))
+        return NotFound(
+            f"The model '{name}' does not exist. Available models are: {known}.",
+            param="model",
+            code="model_not_found",
+        )

@@ -1,0 +1,49 @@
+"""Turns whatever goes wrong in a handler into an answer of ours."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from contract.errors import EmbedError, InternalError, MethodNotAllowed, NotFound, Unavailable
+
+logger = logging.getLogger("gateway")
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error with the one body of `contract.errors`."""
+    app.add_exception_handler(EmbedError, _embed_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def respond(error: EmbedError) -> JSONResponse:
+    """Return the HTTP answer for `error`."""
+    headers = {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return JSONResponse(error.body(), status_code=error.http_status, headers=headers)
+
+
+async def _embed_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, EmbedError)
+    return respond(error)
+
+
+async def _http_exception(request: Request, error: Exception) -> JSONResponse:
+    """Answer for what Starlette itself refuses: unknown paths and wrong methods."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        answer = respond(
+            MethodNotAllowed(f"Method {request.method} is not allowed for {request.url.path}")
+        )
+        answer.headers.update(error.headers or {})
+        return answer
+    return respond(NotFound(f"There is no {request.url.path}"))
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    return respond(InternalError("The server met an unexpected error; its log has the cause."))

@@ -1,0 +1,36 @@
+"""``/v1/models`` and ``/v1/models/{id}``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from gateway.catalog import Model
+from gateway.state import state
+
+router = APIRouter(tags=["models"])
+
+
+@router.get("/v1/models", summary="List the models")
+async def list_models(request: Request) -> dict[str, Any]:
+    """Return the models that can be named in a request."""
+    return {"object": "list", "data": [_describe(model) for model in state(request).catalog.models]}
+
+
+@router.get("/v1/models/{model_id:path}", summary="Describe a model")
+async def get_model(request: Request, model_id: str) -> dict[str, Any]:
+    """Return one model; slashes in its id may be plain or written ``%2F``."""
+    return _describe(state(request).catalog.get(model_id))
+
+
+def _describe(model: Model) -> dict[str, Any]:
+    # Clients of the NIM take a model for a base model only if its root is its own id.
+    model_id = model.card.model_id
+    return {
+        "id": model_id,
+        "object": "model",
+        "created": 0,
+        "owned_by": "triton-embed",
+        "root": model_id,
+    }

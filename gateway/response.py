@@ -1,0 +1,40 @@
+"""Writes vectors as the JSON that OpenAI's clients read, straight from NumPy."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from numpy.typing import NDArray
+
+from gateway.triton import Embedded
+
+
+def encode(model_id: str, chunks: Sequence[Embedded], encoding_format: str) -> bytes:
+    """Return the body of a successful answer.
+
+    Args:
+        model_id: The id that is echoed.
+        chunks: The vectors, in input order.
+        encoding_format: ``float`` for lists of numbers, ``base64`` for the bytes in
+            little-endian order.
+    """
+    rows = [row for chunk in chunks for row in chunk.vectors]
+    tokens = sum(chunk.tokens for chunk in chunks)
+    data = [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": _base64(row) if encoding_format == "base64" else row,
+        }
+        for index, row in enumerate(rows)
+    ]
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    body = {"object": "list", "data": data, "model": model_id, "usage": usage}
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _base64(row: NDArray[Any]) -> str:
+    return b64encode(row.data).decode("ascii")

@@ -1,0 +1,159 @@
+"""The body of ``POST /v1/embeddings``, validated field by field."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
+
+from contract.errors import InvalidRequest
+from contract.options import EmbeddingType, InputType, Modality, Options, Truncate, choose
+
+EXAMPLE: JsonDict = {
+    "input": ["Hello world"],
+    "model": "sentence-transformers/all-MiniLM-L6-v2",
+    "input_type": "query",
+}
+
+
+class EmbeddingRequest(BaseModel):
+    """Texts to embed, and how."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, json_schema_extra={"example": EXAMPLE}
+    )
+
+    model: Annotated[
+        str,
+        Field(description="Model id, optionally with the suffix `-query` or `-passage`."),
+    ]
+    input: Annotated[
+        str | list[str] | list[int] | list[list[int]],
+        Field(
+            description="A text, a list of texts, or token ids of this model's own tokenizer.",
+        ),
+    ]
+    input_type: Annotated[
+        Literal["query", "passage", ""] | None,
+        Field(description="Which side of a retrieval pair; required for asymmetric models."),
+    ] = None
+    truncate: Annotated[
+        str | None,
+        Field(
+            description="Which end of an over-length text to cut: `NONE` (error), `START`, `END`."
+        ),
+    ] = None
+    modality: Annotated[
+        str | list[str] | None,
+        Field(description="`text`, `image` or `text_image`; one for all, or one per input."),
+    ] = None
+    dimensions: Annotated[
+        int | None, Field(description="Length of the vectors, for Matryoshka models.")
+    ] = None
+    embedding_type: Annotated[
+        Literal["float", "int8", "uint8", "binary", "ubinary"] | None,
+        Field(description="Element type of the vectors."),
+    ] = None
+    encoding_format: Annotated[
+        Literal["float", "base64"] | None,
+        Field(description="JSON numbers, or base64 of the little-endian bytes."),
+    ] = None
+    user: Annotated[str | None, Field(description="Accepted and ignored.")] = None
+
+    def options(self, suffix: InputType | None) -> Options:
+        """Return the options of this request.
+
+        Args:
+            suffix: The input type stated by the model name's suffix.
+
+        Raises:
+            InvalidRequest: a value is not allowed, or contradicts another.
+        """
+        stated = InputType(self.input_type) if self.input_type else None
+        if stated and suffix and stated is not suffix:
+            raise InvalidRequest(
+                f"'input_type' is '{stated.value}', but the model name ends in '-{suffix.value}'.",
+                param="input_type",
+            )
+        return Options(
+            input_type=stated or suffix,
+            truncate=choose(Truncate, self.truncate or "NONE", param="truncate"),
+            dimensions=self.dimensions,
+            embedding_type=EmbeddingType(self.embedding_type or "float"),
+            token_ids=not isinstance(self.input, str) and not isinstance(self.input[0], str),
+        )
+
+    def inputs(self) -> list[bytes]:
+        """Return each input as the bytes that Triton is sent: UTF-8, or packed token ids.
+
+        Raises:
+            InvalidRequest: an input is empty, or a token id does not fit 32 bits.
+        """
+        items: list[Any] = [self.input] if isinstance(self.input, str) else list(self.input)
+        if isinstance(items[0], int):
+            items = [items]
+        for index, item in enumerate(items):
+            if not item:
+                where = "'input'" if isinstance(self.input, str) else f"'input[{index}]'"
+                raise InvalidRequest(f"{where} must not be empty", param="input")
+        return [item.encode() if isinstance(item, str) else _pack(item) for item in items]
+
+    def check_modality(self, inputs: int) -> None:
+        """Raise InvalidRequest unless the stated modalities are known and fit the input."""
+        if self.modality is None:
+            return
+        stated = [self.modality] if isinstance(self.modality, str) else self.modality
+        if len(stated) not in (1, inputs):
+            raise InvalidRequest(
+                f"'modality' has {len(stated)} values for {inputs} inputs; give one, or one each",
+                param="modality",
+            )
+        for value in stated:
+            if choose(Modality, value, param="modality") is not Modality.TEXT:
+                raise InvalidRequest(
+                    f"This model does not support modality '{value}'; it supports 'text'.",
+                    param="modality",
+                )
+
+
+def parse(body: bytes) -> EmbeddingRequest:
+    """Return the request in a JSON body.
+
+    Raises:
+        InvalidRequest: it is not JSON, or a field is missing, unknown or of the wrong type; the
+            message names the field.
+    """
+    try:
+        request = EmbeddingRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise _explain(error) from None
+    if not request.input:
+        raise InvalidRequest("'input' must not be empty", param="input")
+    return request
+
+
+def _explain(error: ValidationError) -> InvalidRequest:
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return InvalidRequest(f"The request body is not valid JSON: {first['ctx']['error']}")
+    if not first["loc"]:
+        return InvalidRequest("The request body must be a JSON object")
+    field = str(first["loc"][0])
+    if field == "input" and first["type"] != "missing":
+        return InvalidRequest(
+            "'input' must be a string, a list of strings, or a list of token ids (integers)",
+            param="input",
+        )
+    return InvalidRequest(f"'{field}': {first['msg']}", param=field)
+
+
+def _pack(ids: list[int]) -> bytes:
+    try:
+        return np.array(ids, "<i4").tobytes()
+    except OverflowError:
+        raise InvalidRequest(
+            "'input': a token id does not fit 32 bits, so it is outside any vocabulary",
+            param="input",
+        ) from None

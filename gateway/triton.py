@@ -1,0 +1,131 @@
+"""The gateway's connection to Triton: which models there are, and their embeddings."""
+
+from __future__ import annotations
+
+import logging
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
+
+from contract import names
+from contract.errors import BY_GRPC_STATUS, EmbedError, InternalError
+from contract.options import Options
+
+logger = logging.getLogger("gateway")
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    "FP32": np.dtype("<f4"),
+    "INT32": np.dtype("<i4"),
+    "INT8": np.dtype("i1"),
+    "UINT8": np.dtype("u1"),
+}
+
+CHANNEL_OPTIONS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # A restarted Triton must be found again soon; gRPC's default pause grows to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
+
+ENSEMBLE_PREFIX = re.compile(r"^in ensemble '[^']*', ")
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What Triton answered for one chunk of inputs.
+
+    Attributes:
+        vectors: [n, d] in the dtype asked for.
+        tokens: Tokens that the encoder saw, over all inputs.
+    """
+
+    vectors: NDArray[Any]
+    tokens: int
+
+
+class Triton:
+    """A Triton server, over one gRPC channel.
+
+    Must be made inside a running event loop.
+
+    Args:
+        url: ``host:port``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._channel = grpc.aio.insecure_channel(url, options=CHANNEL_OPTIONS)
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+    async def ensembles(self) -> list[model_config_pb2.ModelConfig]:
+        """Return the configuration of every ensemble that is loaded.
+
+        Raises:
+            EmbedError: Triton does not answer.
+        """
+        # The repository index would need rights to load models; the statistics list them too.
+        try:
+            statistics = await self._stub.ModelStatistics(service_pb2.ModelStatisticsRequest())
+        except grpc.aio.AioRpcError as error:
+            raise _translate(error) from error
+        configs = [await self._config(model.name) for model in statistics.model_stats]
+        return [config for config in configs if config and config.HasField("ensemble_scheduling")]
+
+    async def _config(self, name: str) -> model_config_pb2.ModelConfig | None:
+        try:
+            answer = await self._stub.ModelConfig(service_pb2.ModelConfigRequest(name=name))
+        except grpc.aio.AioRpcError:
+            # Unloaded since it was listed.
+            return None
+        return answer.config
+
+    async def embed(self, model: str, inputs: Sequence[bytes], options: Options) -> Embedded:
+        """Embed `inputs` with the ensemble `model`, as one request.
+
+        Raises:
+            EmbedError: Triton refused the request or could not answer it.
+        """
+        request = service_pb2.ModelInferRequest(model_name=model)
+        request.inputs.add(name=names.TEXT, datatype="BYTES", shape=[len(inputs), 1])
+        request.raw_input_contents.append(
+            b"".join(part for item in inputs for part in (struct.pack("<I", len(item)), item))
+        )
+        for name, value in options.to_parameters().items():
+            _set(request.parameters[name], value)
+        try:
+            response = await self._stub.ModelInfer(request)
+        except grpc.aio.AioRpcError as error:
+            raise _translate(error) from error
+        tensors = {
+            output.name: np.frombuffer(raw, DTYPES[output.datatype]).reshape(output.shape)
+            for output, raw in zip(response.outputs, response.raw_output_contents, strict=True)
+        }
+        return Embedded(tensors[names.EMBEDDINGS], int(tensors[names.TOKEN_COUNT].sum()))
+
+
+def _set(parameter: service_pb2.InferParameter, value: str | int | bool) -> None:
+    if isinstance(value, bool):
+        parameter.bool_param = value
+    elif isinstance(value, int):
+        parameter.int64_param = value
+    else:
+        parameter.string_param = value
+
+
+def _translate(error: grpc.aio.AioRpcError) -> EmbedError:
+    """Return our error for Triton's, without the ensemble's name that Triton puts before it."""
+    kind = BY_GRPC_STATUS.get(error.code().name, InternalError)
+    if kind.http_status >= 500:
+        logger.error("Triton: %s %s", error.code().name, error.details())
+    return kind(ENSEMBLE_PREFIX.sub("", error.details() or error.code().name))

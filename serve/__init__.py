@@ -1,0 +1,1 @@
+"""Runs Triton and the gateway side by side on one machine, and keeps them running."""

@@ -1,0 +1,39 @@
+"""Command line: ``python -m serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+from serve import installation, preflight
+from serve.errors import ServeError
+from serve.installation import Installation
+from serve.settings import Settings, parse
+from serve.supervisor import Supervisor
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to stop, and return the exit status."""
+    settings = parse(arguments)
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        server = installation.find()
+        preflight.check(settings, server)
+        asyncio.run(_serve(settings, server))
+    except ServeError as error:
+        print(f"cannot serve: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(settings: Settings, server: Installation) -> None:
+    await Supervisor(settings, server).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""Keeps the models that Triton has loaded equal to those in the repository's folder."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from tritonclient.utils import InferenceServerException
+
+from serve.repository import Entry, scan
+from serve.triton import TritonClient
+
+logger = logging.getLogger("serve")
+
+
+class Loader:
+    """Loads, reloads and unloads models of one running Triton.
+
+    Triton's own polling would try a broken model again every few seconds, and could see a model
+    half replaced. This one loads an entry as a whole, and a broken one again only once its files
+    have changed.
+
+    Args:
+        folder: The model repository.
+        client: The running Triton.
+    """
+
+    def __init__(self, folder: Path, client: TritonClient) -> None:
+        self._folder = folder
+        self._client = client
+        self._seen: dict[str, Entry] = {}
+        self._settling: dict[str, Entry] = {}
+
+    async def load_all(self) -> list[str]:
+        """Load every entry into a Triton that has none, and return the names of those that work."""
+        self._seen = self._settling = scan(self._folder)
+        return [entry.name for entry in self._seen.values() if await self._load(entry)]
+
+    async def follow(self) -> None:
+        """Do what changed in the folder since the last call.
+
+        A changed entry is loaded once two calls in a row have found it the same, so that one
+        that is being copied is left alone until it is complete.
+        """
+        found = scan(self._folder)
+        for entry in found.values():
+            if entry != self._seen.get(entry.name) and entry == self._settling.get(entry.name):
+                self._seen[entry.name] = entry
+                await self._load(entry)
+        for name in [name for name in self._seen if name not in found]:
+            await self._unload(self._seen.pop(name))
+        self._settling = found
+
+    async def _load(self, entry: Entry) -> bool:
+        logger.info("loading %s", entry.name)
+        try:
+            for model in entry.models:
+                await self._client.load(model)
+        except InferenceServerException as error:
+            logger.error("%s cannot be served: %s", entry.name, error.message())
+            return False
+        return True
+
+    async def _unload(self, entry: Entry) -> None:
+        logger.info("unloading %s, which is no longer in the repository", entry.name)
+        for model in reversed(entry.models):
+            try:
+                await self._client.unload(model)
+            except InferenceServerException as error:
+                logger.error("%s cannot be unloaded: %s", model, error.message())

@@ -1,0 +1,105 @@
+"""Checks, before anything is started, what would otherwise fail later with an obscure message."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import platform
+import shutil
+import socket
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from serve.errors import ServeError
+from serve.installation import Installation
+from serve.settings import Settings
+
+MIN_GLIBC = (2, 35)
+"""What the server in ``nvidia-pytriton`` 0.7.0 is linked against."""
+
+MIN_SHARED_MEMORY = 32 << 20
+"""Bytes in /dev/shm: Triton's Python steps exchange tensors there."""
+
+MIN_DISK = 16 << 20
+"""Bytes in the temporary folder."""
+
+
+def check(settings: Settings, installation: Installation) -> None:
+    """Run every check.
+
+    Raises:
+        ServeError: the first check that fails.
+    """
+    check_repository(settings.model_repository)
+    ports = [
+        (settings.triton_host, settings.triton_grpc_port, "--triton-grpc-port"),
+        (settings.triton_host, settings.triton_metrics_port, "--triton-metrics-port"),
+    ]
+    if settings.gateway:
+        ports.insert(0, (settings.host, settings.port, "--port"))
+    for host, port, option in ports:
+        check_port(host, port, option)
+    check_space(Path("/dev/shm"), MIN_SHARED_MEMORY, "in a container, raise --shm-size")
+    check_space(Path(tempfile.gettempdir()), MIN_DISK, "set TMPDIR to a folder with more room")
+    if installation.bundled:
+        check_glibc()
+        check_libpython()
+
+
+def check_repository(folder: Path) -> None:
+    """Raise ServeError unless `folder` holds at least one model."""
+    if not any(folder.glob("*/config.pbtxt")):
+        raise ServeError(
+            f"there is no model in '{folder}'; export one first: "
+            f"python -m export CHECKPOINT --model-repository {folder}"
+        )
+
+
+def check_port(host: str, port: int, option: str) -> None:
+    """Raise ServeError, naming the `option` to change, if the port cannot be bound."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error})"
+            raise ServeError(
+                f"port {port} on {host} {reason}; choose another with {option}"
+            ) from None
+
+
+def check_space(folder: Path, minimum: int, remedy: str) -> None:
+    """Raise ServeError if `folder` has less than `minimum` bytes free."""
+    free = shutil.disk_usage(folder).free
+    if free < minimum:
+        raise ServeError(
+            f"{folder} has {free >> 20} MiB free, at least {minimum >> 20} are needed; {remedy}"
+        )
+
+
+def check_glibc() -> None:
+    """Raise ServeError if the C library is older than the bundled server needs."""
+    name, version = platform.libc_ver()
+    if name != "glibc" or tuple(map(int, version.split(".")[:2])) < MIN_GLIBC:
+        needed = ".".join(map(str, MIN_GLIBC))
+        raise ServeError(
+            f"the bundled Triton server needs glibc {needed} or newer, this machine has "
+            f"{name or 'another C library'} {version}; use the container images (docker compose up)"
+        )
+
+
+def check_libpython() -> None:
+    """Raise ServeError if Python's shared library, which Triton's Python steps load, is missing."""
+    name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
+    if Path(sysconfig.get_config_var("LIBDIR"), name).is_file():
+        return
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        package = name.split(".so")[0]
+        raise ServeError(
+            f"{name} is missing, which Triton's Python backend needs; on Debian and Ubuntu: "
+            f"apt-get install {package}"
+        ) from None

@@ -1,0 +1,64 @@
+"""Reads from the model repository's folder what there is to serve, and notices changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model with the models that it is made of.
+
+    Attributes:
+        name: Triton's name of the model: the ensemble, or a model that stands alone.
+        models: Everything to load, in order; `name` comes last.
+        fingerprint: Changes whenever a file of one of the models does.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    fingerprint: tuple[tuple[str, int, int], ...]
+
+
+def scan(folder: Path) -> dict[str, Entry]:
+    """Return the entries of the repository in `folder`, by name.
+
+    A model whose config.pbtxt cannot be read is an entry of its own, for Triton to refuse with
+    its reason. Folders whose names begin with a dot are an export at work.
+    """
+    steps: dict[str, tuple[str, ...]] = {}
+    for path in sorted(folder.glob("*/config.pbtxt")):
+        if not path.parent.name.startswith("."):
+            steps[path.parent.name] = _steps(path)
+    inner = {step for names in steps.values() for step in names}
+    entries: dict[str, Entry] = {}
+    for name, names in steps.items():
+        if name not in inner:
+            models = (*names, name)
+            entries[name] = Entry(name, models, _fingerprint(folder, models))
+    return entries
+
+
+def _steps(path: Path) -> tuple[str, ...]:
+    config = model_config_pb2.ModelConfig()
+    try:
+        text_format.Parse(path.read_text(encoding="utf-8"), config, allow_unknown_field=True)
+    except (OSError, ValueError, text_format.ParseError):
+        return ()
+    return tuple(dict.fromkeys(step.model_name for step in config.ensemble_scheduling.step))
+
+
+def _fingerprint(folder: Path, models: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
+    facts: list[tuple[str, int, int]] = []
+    for model in models:
+        for path in sorted((folder / model).rglob("*")):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue
+            facts.append((str(path), status.st_mtime_ns, status.st_size))
+    return tuple(facts)

@@ -1,0 +1,159 @@
+"""One supervised child process: started, watched, restarted when it dies, stopped on request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from serve.errors import ServeError
+
+logger = logging.getLogger("serve")
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STABLE_SECONDS = 60.0
+"""A process that lived for so long starts again without a pause."""
+
+
+OUTPUT_LIMIT = 1 << 20
+"""Bytes of one line of output."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run.
+
+    Attributes:
+        name: What to call it in messages.
+        command: Program and arguments.
+        environment: Its environment.
+        noise: What the lines of its output contain that nobody needs to see.
+        stop_seconds: How long it may take to end after SIGTERM.
+        until_ready: Returns once the program serves.
+        until_sick: Returns a reason once the running program needs a restart.
+        clean_up: Called after the program has ended, however it ended.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    noise: Sequence[str]
+    stop_seconds: float
+    until_ready: Callable[[], Awaitable[None]]
+    until_sick: Callable[[], Awaitable[str]]
+    clean_up: Callable[[], None]
+
+
+class Service:
+    """Keeps one program running.
+
+    Args:
+        program: What to run.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._process: asyncio.subprocess.Process | None = None
+        self._output: asyncio.Future[None]
+
+    async def start(self) -> None:
+        """Start the program and wait until it serves.
+
+        Raises:
+            ServeError: it ended before it served.
+        """
+        program = self._program
+        process = await asyncio.create_subprocess_exec(
+            *program.command,
+            env=dict(program.environment),
+            start_new_session=True,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=OUTPUT_LIMIT,
+        )
+        self._process = process
+        self._output = asyncio.ensure_future(self._forward(process))
+        ended = asyncio.ensure_future(process.wait())
+        ready = asyncio.ensure_future(program.until_ready())
+        try:
+            await asyncio.wait([ended, ready], return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                raise ServeError(
+                    f"{program.name} ended before it was ready ({_status(process)}); "
+                    "its messages are above"
+                )
+            await ready
+        finally:
+            for task in (ended, ready):
+                task.cancel()
+
+    async def keep(self) -> None:
+        """Watch the running program for ever and restart it whenever it dies or falls sick."""
+        pause = FIRST_PAUSE_SECONDS
+        clock = asyncio.get_running_loop().time
+        while True:
+            started = clock()
+            reason = await self._until_lost()
+            await self.stop()
+            if clock() - started > STABLE_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            logger.warning("%s: %s; restarting it", self._program.name, reason)
+            while True:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                try:
+                    await self.start()
+                    break
+                except ServeError as error:
+                    await self.stop()
+                    logger.error("%s; trying again in %.0f s", error, pause)
+            logger.warning("%s is back", self._program.name)
+
+    async def stop(self) -> None:
+        """End the program and every process it started."""
+        process = self._process
+        if process is None:
+            return
+        if process.returncode is None:
+            process.terminate()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(process.wait(), self._program.stop_seconds)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        await self._output
+        self._process = None
+        self._program.clean_up()
+
+    async def _forward(self, process: asyncio.subprocess.Process) -> None:
+        """Pass the program's output on, without the noise, until it ends."""
+        assert process.stdout is not None
+        async for line in process.stdout:
+            text = line.decode(errors="replace")
+            if text.strip() and not any(noise in text for noise in self._program.noise):
+                sys.stderr.write(text)
+
+    async def _until_lost(self) -> str:
+        process = self._process
+        assert process is not None, "keep() follows start()"
+        ended = asyncio.ensure_future(process.wait())
+        sick = asyncio.ensure_future(self._program.until_sick())
+        try:
+            await asyncio.wait([ended, sick], return_when=asyncio.FIRST_COMPLETED)
+            return f"it ended ({_status(process)})" if ended.done() else await sick
+        finally:
+            for task in (ended, sick):
+                task.cancel()
+
+
+def _status(process: asyncio.subprocess.Process) -> str:
+    code = process.returncode
+    if code is not None and code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exit status {code}"

@@ -1,0 +1,177 @@
+"""Brings up Triton and the gateway in order, keeps them up and takes them down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from serve import triton
+from serve.errors import ServeError
+from serve.installation import ROOT, Installation
+from serve.loader import Loader
+from serve.service import Program, Service
+from serve.settings import Settings
+
+logger = logging.getLogger("serve")
+
+LOOK_SECONDS = 0.2
+"""Pause between two looks at a service that is starting."""
+
+FOLLOW_SECONDS = 1.0
+"""Pause between two looks at the model repository."""
+
+PROBE_SECONDS = 3.0
+"""Pause between two probes of a healthy Triton."""
+
+GATEWAY_STOP_SECONDS = 30.0
+"""How long the gateway may finish the requests it has."""
+
+
+class Supervisor:
+    """Runs the service described by `settings` on `installation`."""
+
+    def __init__(self, settings: Settings, installation: Installation) -> None:
+        self._settings = settings
+        self._installation = installation
+        self._run = triton.Run()
+        self._client = triton.TritonClient(settings.triton_url, self._run)
+        self._loader = Loader(settings.model_repository, self._client)
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT.
+
+        Raises:
+            ServeError: a part of the service did not come up the first time.
+        """
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        with TemporaryDirectory(prefix="triton-embed-") as backends:
+            self._installation.assemble_backends(Path(backends))
+            services = [Service(self._triton(Path(backends)))]
+            if self._settings.gateway:
+                services.append(Service(self._gateway()))
+            work = asyncio.ensure_future(self._serve(services))
+            stop = asyncio.ensure_future(stopped.wait())
+            try:
+                await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+                if work.done():
+                    await work
+                else:
+                    logger.info("stopping")
+            finally:
+                for task in (work, stop):
+                    task.cancel()
+                await asyncio.gather(work, stop, return_exceptions=True)
+                for service in reversed(services):
+                    await service.stop()
+                await self._client.close()
+
+    async def _serve(self, services: list[Service]) -> None:
+        for service in services:
+            await service.start()
+        models = ", ".join(card.model_id for card in await self._client.cards())
+        settings = self._settings
+        where = f"http://{settings.host}:{settings.port}, " if settings.gateway else ""
+        logger.info(
+            "triton-embed is ready: %sgRPC %s:%d, metrics %s:%d; serving %s",
+            where,
+            settings.triton_host,
+            settings.triton_grpc_port,
+            settings.triton_host,
+            settings.triton_metrics_port,
+            models,
+        )
+        await asyncio.gather(*(service.keep() for service in services))
+
+    def _triton(self, backends: Path) -> Program:
+        return Program(
+            name="Triton",
+            command=triton.command(self._settings, self._installation, backends, self._run),
+            environment=self._installation.environment(),
+            noise=() if self._settings.verbose else triton.NOISE,
+            stop_seconds=triton.EXIT_SECONDS + 5.0,
+            until_ready=self._until_triton_ready,
+            until_sick=self._until_triton_sick,
+            clean_up=self._run.remove_memory,
+        )
+
+    def _gateway(self) -> Program:
+        settings = self._settings
+        return Program(
+            name="the gateway",
+            command=[
+                *(sys.executable, "-m", "gateway"),
+                *("--host", settings.host),
+                *("--port", str(settings.port)),
+                *("--triton-url", settings.triton_url),
+            ],
+            environment={**os.environ, "PYTHONPATH": str(ROOT)},
+            noise=(),
+            stop_seconds=GATEWAY_STOP_SECONDS,
+            until_ready=self._until_gateway_ready,
+            until_sick=_never,
+            clean_up=lambda: None,
+        )
+
+    async def _until_triton_ready(self) -> None:
+        logger.info("starting Triton")
+        while not await self._client.live():
+            await asyncio.sleep(LOOK_SECONDS)
+        if not await self._loader.load_all():
+            raise ServeError(f"no model in '{self._settings.model_repository}' could be loaded")
+        if failures := await self._client.failures():
+            raise ServeError(f"Triton loaded the models, but {failures[0]}")
+
+    async def _until_triton_sick(self) -> str:
+        follow = asyncio.ensure_future(self._follow_repository())
+        probe = asyncio.ensure_future(self._until_probe_fails())
+        try:
+            await asyncio.wait([follow, probe], return_when=asyncio.FIRST_COMPLETED)
+            return await (follow if follow.done() else probe)
+        finally:
+            for task in (follow, probe):
+                task.cancel()
+
+    async def _follow_repository(self) -> str:
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            await self._loader.follow()
+
+    async def _until_probe_fails(self) -> str:
+        """Two probes in a row must fail, because a model may be reloading during one."""
+        before: list[str] = []
+        while True:
+            await asyncio.sleep(LOOK_SECONDS if before else PROBE_SECONDS)
+            failures = await self._client.failures()
+            if failures and before:
+                return failures[0]
+            before = failures
+
+    async def _until_gateway_ready(self) -> None:
+        logger.info("starting the gateway")
+        host = "127.0.0.1" if self._settings.host == "0.0.0.0" else self._settings.host
+        url = f"http://{host}:{self._settings.port}/v1/health/ready"
+        while not await asyncio.to_thread(_answers, url):
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+async def _never() -> str:
+    """Wait for ever: a gateway that is up but wedged is not restarted."""
+    return str(await asyncio.get_running_loop().create_future())

@@ -1,0 +1,166 @@
+"""How Triton is started, and a client for what only its owner may ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from pathlib import Path
+
+import numpy as np
+import tritonclient.grpc.aio as grpc
+from tritonclient.utils import InferenceServerException
+
+from contract import names
+from contract.card import CardError, ModelCard
+from serve.installation import Installation
+from serve.settings import Settings
+
+EXIT_SECONDS = 10
+"""How long Triton may finish requests after SIGTERM."""
+
+ANSWER_SECONDS = 120.0
+"""A model that has not answered for so long is taken for dead. Far above any real queue, because
+an early deadline can crash the bundled server."""
+
+FATAL_STATUS = ("StatusCode.INTERNAL", "StatusCode.UNAVAILABLE", "StatusCode.UNKNOWN")
+
+OWNER_PROTOCOLS = "model-repository,shared-memory,logging,trace"
+"""Parts of Triton's API that could replace models or read memory: refused to clients."""
+
+OWNER_HEADER = "triton-embed-owner"
+
+NOISE = (
+    "CudaDriverHelper has not been initialized",
+    "CUDA driver version is insufficient",
+    "DCGM unable to start",
+    "Failed to initialize NVML",
+    "failed to allocate pinned system memory",
+)
+"""What Triton always says on a machine without GPU."""
+
+
+class Run:
+    """What is particular to one run of Triton.
+
+    Attributes:
+        key: Clients that show it may load and unload models.
+        memory_prefix: Begins the names of this run's segments in /dev/shm. A killed server
+            cannot remove them; by their prefix we can.
+    """
+
+    def __init__(self) -> None:
+        self.key = secrets.token_hex(16)
+        self.memory_prefix = f"triton_embed_{secrets.token_hex(6)}_"
+
+    def remove_memory(self) -> None:
+        """Remove what a Triton that has ended left in /dev/shm."""
+        for segment in Path("/dev/shm").glob(f"{self.memory_prefix}*"):
+            segment.unlink(missing_ok=True)
+
+
+def command(settings: Settings, installation: Installation, backends: Path, run: Run) -> list[str]:
+    """Return the command line that starts Triton without any model.
+
+    Args:
+        settings: Ports, addresses and the model repository.
+        installation: The server to start.
+        backends: The folder filled by `Installation.assemble_backends`.
+        run: This run's key and memory prefix.
+    """
+    return [
+        str(installation.binary),
+        f"--model-repository={settings.model_repository.resolve()}",
+        f"--backend-directory={backends}",
+        f"--backend-config=python,shm-region-prefix-name={run.memory_prefix}",
+        "--model-control-mode=explicit",
+        "--disable-auto-complete-config",
+        f"--exit-timeout-secs={EXIT_SECONDS}",
+        "--allow-http=false",
+        f"--grpc-address={settings.triton_host}",
+        f"--grpc-port={settings.triton_grpc_port}",
+        f"--grpc-restricted-protocol={OWNER_PROTOCOLS}:{OWNER_HEADER}={run.key}",
+        f"--metrics-address={settings.triton_host}",
+        f"--metrics-port={settings.triton_metrics_port}",
+        f"--log-info={str(settings.verbose).lower()}",
+    ]
+
+
+class TritonClient:
+    """Talks to a Triton started by `command`.
+
+    Args:
+        url: ``host:port`` of its gRPC.
+        run: The run whose key it shows.
+    """
+
+    def __init__(self, url: str, run: Run) -> None:
+        self._grpc = grpc.InferenceServerClient(
+            url, channel_args=[("grpc.max_reconnect_backoff_ms", 500)]
+        )
+        self._headers = {f"triton-grpc-protocol-{OWNER_HEADER}": run.key}
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._grpc.close()
+
+    async def live(self) -> bool:
+        """Return whether the server answers at all."""
+        try:
+            return bool(await self._grpc.is_server_live())
+        except InferenceServerException:
+            return False
+
+    async def load(self, model: str) -> None:
+        """Load or reload `model`; an older version keeps serving until the new one is ready.
+
+        Raises:
+            InferenceServerException: it cannot be loaded.
+        """
+        await self._grpc.load_model(model, headers=self._headers)
+
+    async def unload(self, model: str) -> None:
+        """Unload `model`.
+
+        Raises:
+            InferenceServerException: it is not there.
+        """
+        await self._grpc.unload_model(model, headers=self._headers)
+
+    async def cards(self) -> list[ModelCard]:
+        """Return the cards of the models that are ready; empty if the server does not answer."""
+        cards = []
+        try:
+            index = await self._grpc.get_model_repository_index(headers=self._headers)
+            for entry in index.models:
+                if entry.state == "READY":
+                    config = (await self._grpc.get_model_config(entry.name)).config
+                    if config.HasField("ensemble_scheduling"):
+                        values = {key: item.string_value for key, item in config.parameters.items()}
+                        cards.append(ModelCard.from_parameters(values))
+        except (InferenceServerException, CardError):
+            return cards
+        return cards
+
+    async def failures(self) -> list[str]:
+        """Return what is wrong with each ready model that fails to embed a word.
+
+        Triton's own readiness is not enough: the bundled server stays ready after a Python
+        process of one of its models has died.
+        """
+        results = await asyncio.gather(*(self._ask(card) for card in await self.cards()))
+        return [result for result in results if result]
+
+    async def _ask(self, card: ModelCard) -> str | None:
+        text = grpc.InferInput(names.TEXT, [1, 1], "BYTES")
+        text.set_data_from_numpy(np.array([[b"ready?"]], dtype=np.object_))
+        request = self._grpc.infer(
+            names.triton_model_name(card.model_id), [text], parameters={"input_type": "query"}
+        )
+        try:
+            await asyncio.wait_for(request, ANSWER_SECONDS)
+        except asyncio.TimeoutError:
+            return f"{card.model_id} has not answered for {ANSWER_SECONDS:.0f} s"
+        except InferenceServerException as error:
+            if error.status() in FATAL_STATUS:
+                return f"{card.model_id}: {error.message()}"
+        return None

@@ -1,0 +1,13 @@
+# Stands in for NGC's tritonserver: the server of the nvidia-pytriton wheel, laid out the same way.
+ARG PYTHON_IMAGE
+FROM ${PYTHON_IMAGE}
+# The wheel has no C++ ONNX Runtime; our backend of that name needs the Python package.
+RUN pip install --no-cache-dir onnxruntime \
+ && pip install --no-cache-dir --no-deps --target /tmp/wheel nvidia-pytriton \
+ && cd /tmp/wheel/pytriton/tritonserver \
+ && mkdir /opt/tritonserver \
+ && mv bin backends /opt/tritonserver/ \
+ && mv python_backend_stubs/3.11/* /opt/tritonserver/backends/python/ \
+ && mv /tmp/wheel/nvidia_pytriton.libs / \
+ && rm -r /tmp/wheel
+ENV PATH=/opt/tritonserver/bin:$PATH

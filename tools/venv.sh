@@ -1,0 +1,46 @@
+#!/bin/sh
+# Makes a virtual environment: tools/venv.sh FOLDER
+# Picks a Python that the Triton wheel has a backend for. What Debian splits off Python (the venv
+# module and libpython) is installed where we may; otherwise the command to run is printed.
+set -eu
+folder=$1
+
+suitable() {
+    "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null
+}
+
+for candidate in "${PYTHON:-python3}" python3.12 python3.11 python3.10; do
+    if suitable "$candidate"; then python=$candidate; break; fi
+done
+if [ -z "${python:-}" ]; then
+    echo "Python 3.10, 3.11 or 3.12 is needed (the Triton wheel's Python backend has no build for" >&2
+    echo "others); found none. Install one, or set PYTHON=/path/to/python3.12." >&2
+    exit 1
+fi
+
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+missing=""
+"$python" -c 'import ensurepip' 2>/dev/null || missing="python$version-venv"
+"$python" - <<EOF || missing="$missing libpython$version"
+import ctypes, os, sysconfig
+name = "libpython$version.so.1.0"
+if not os.path.exists(os.path.join(sysconfig.get_config_var("LIBDIR"), name)):
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        raise SystemExit(1)
+EOF
+if [ -n "$missing" ]; then
+    if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+        echo "Python $version lacks parts that are needed. Run this, then make again:" >&2
+        echo "    sudo apt-get install$([ "$missing" = "${missing# }" ] && echo ' ')$missing" >&2
+        exit 1
+    fi
+    echo "Installing $missing with apt-get ..."
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    apt-get install -y -qq $missing
+fi
+
+echo "Creating a virtual environment in $folder with $("$python" --version) ..."
+"$python" -m venv "$folder"
