@@ -101,9 +101,13 @@ class Unavailable(EmbedError):
     retry_after_seconds: ClassVar[int] = 1
 
 
-BY_GRPC_STATUS: dict[str, type[EmbedError]] = {
-    kind.grpc_status: kind for kind in (InvalidRequest, NotFound, InternalError, Unavailable)
+FROM_TRITON: dict[str, type[EmbedError]] = {
+    "INVALID_ARGUMENT": InvalidRequest,
+    "UNAVAILABLE": Unavailable,
+    # We only name models that Triton has listed: one that is gone is being replaced.
+    "NOT_FOUND": Unavailable,
 }
+"""What a gRPC status from Triton means; any other is an `InternalError`."""
 
 
 def missing_input_type() -> InvalidRequest:

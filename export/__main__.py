@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from pathlib import Path
@@ -40,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run an export and return the exit status."""
     options = parse(arguments)
     _quieten_libraries()
+    print("loading PyTorch, transformers and sentence-transformers …", file=sys.stderr, flush=True)
     from export.errors import ExportError
     from export.exporter import export
 
@@ -67,7 +67,6 @@ def _quieten_libraries() -> None:
     """Keep the libraries' own bars and warnings out of the progress report."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,9 @@ def _encoder(name: str, card: ModelCard) -> pb.ModelConfig:
 
 def _postprocess(name: str, card: ModelCard) -> pb.ModelConfig:
     config = _python(name, names.POSTPROCESS, card)
-    config.input.append(_input(names.EMBEDDINGS, pb.TYPE_FP32, card.dimension))
+    # Not the card's dimension: while a model is replaced by one of another dimension, requests
+    # on their way from the old encoder still arrive here.
+    config.input.append(_input(names.EMBEDDINGS, pb.TYPE_FP32, -1))
     config.output.append(_output(names.EMBEDDINGS, pb.TYPE_FP32, -1))
     return config
 

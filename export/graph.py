@@ -11,6 +11,7 @@ change, the others in its batch, so both are clamped.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 
@@ -133,6 +134,7 @@ def _export(encoder: PackedEncoder) -> ir.Model:
     position_ids = torch.cat([torch.arange(length) for length in packing.lengths.tolist()])
     inputs = (torch.arange(tokens), position_ids, packing.pad, packing.unpad, packing.valid)
     dynamic = torch.export.Dim.AUTO
+    logging.getLogger("torch.onnx._internal.exporter").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 from contract import names
-from contract.errors import BY_GRPC_STATUS, EmbedError, InternalError
+from contract.errors import FROM_TRITON, EmbedError, InternalError
 from contract.options import Options
 
 logger = logging.getLogger("gateway")
@@ -125,7 +125,7 @@ def _set(parameter: service_pb2.InferParameter, value: str | int | bool) -> None
 
 def _translate(error: grpc.aio.AioRpcError) -> EmbedError:
     """Return our error for Triton's, without the ensemble's name that Triton puts before it."""
-    kind = BY_GRPC_STATUS.get(error.code().name, InternalError)
+    kind = FROM_TRITON.get(error.code().name, InternalError)
     if kind.http_status >= 500:
         logger.error("Triton: %s %s", error.code().name, error.details())
     return kind(ENSEMBLE_PREFIX.sub("", error.details() or error.code().name))

@@ -54,8 +54,7 @@ class Loader:
     async def _load(self, entry: Entry) -> bool:
         logger.info("loading %s", entry.name)
         try:
-            for model in entry.models:
-                await self._client.load(model)
+            await self._client.load(entry.name)
         except InferenceServerException as error:
             logger.error("%s cannot be served: %s", entry.name, error.message())
             return False

@@ -17,12 +17,15 @@ logger = logging.getLogger("serve")
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
+SICK_STOP_SECONDS = 1.0
+"""How long a program that needs a restart may take to end; there is little left to finish."""
+
 STABLE_SECONDS = 60.0
 """A process that lived for so long starts again without a pause."""
 
 
-OUTPUT_LIMIT = 1 << 20
-"""Bytes of one line of output."""
+LONGEST_LINE = 1 << 20
+"""Bytes; a longer line of a program's output is not shown."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Service:
             start_new_session=True,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            limit=OUTPUT_LIMIT,
+            limit=LONGEST_LINE,
         )
         self._process = process
         self._output = asyncio.ensure_future(self._forward(process))
@@ -100,7 +103,7 @@ class Service:
         while True:
             started = clock()
             reason = await self._until_lost()
-            await self.stop()
+            await self._end(SICK_STOP_SECONDS)
             if clock() - started > STABLE_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             logger.warning("%s: %s; restarting it", self._program.name, reason)
@@ -116,14 +119,17 @@ class Service:
             logger.warning("%s is back", self._program.name)
 
     async def stop(self) -> None:
-        """End the program and every process it started."""
+        """End the program and every process it started, leaving it time to finish its work."""
+        await self._end(self._program.stop_seconds)
+
+    async def _end(self, seconds: float) -> None:
         process = self._process
         if process is None:
             return
         if process.returncode is None:
             process.terminate()
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(process.wait(), self._program.stop_seconds)
+                await asyncio.wait_for(process.wait(), seconds)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
@@ -134,7 +140,7 @@ class Service:
     async def _forward(self, process: asyncio.subprocess.Process) -> None:
         """Pass the program's output on, without the noise, until it ends."""
         assert process.stdout is not None
-        async for line in process.stdout:
+        while line := await _read_line(process.stdout):
             text = line.decode(errors="replace")
             if text.strip() and not any(noise in text for noise in self._program.noise):
                 sys.stderr.write(text)
@@ -150,6 +156,14 @@ class Service:
         finally:
             for task in (ended, sick):
                 task.cancel()
+
+
+async def _read_line(stream: asyncio.StreamReader) -> bytes:
+    try:
+        return await stream.readline()
+    except ValueError:
+        # The stream has dropped it; a reader that gave up would block the program for ever.
+        return b"(a line too long to show)\n"
 
 
 def _status(process: asyncio.subprocess.Process) -> str:

@@ -45,14 +45,14 @@ class Supervisor:
         self._loader = Loader(settings.model_repository, self._client)
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT.
+        """Serve until SIGTERM, SIGINT or SIGHUP.
 
         Raises:
             ServeError: a part of the service did not come up the first time.
         """
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, stopped.set)
         with TemporaryDirectory(prefix="triton-embed-") as backends:
             self._installation.assemble_backends(Path(backends))
@@ -76,8 +76,18 @@ class Supervisor:
                 await self._client.close()
 
     async def _serve(self, services: list[Service]) -> None:
-        for service in services:
-            await service.start()
+        kept = []
+        try:
+            for service in services:
+                await service.start()
+                kept.append(asyncio.ensure_future(service.keep()))
+            await self._announce()
+            await asyncio.gather(*kept)
+        finally:
+            for task in kept:
+                task.cancel()
+
+    async def _announce(self) -> None:
         models = ", ".join(card.model_id for card in await self._client.cards())
         settings = self._settings
         where = f"http://{settings.host}:{settings.port}, " if settings.gateway else ""
@@ -90,7 +100,6 @@ class Supervisor:
             settings.triton_metrics_port,
             models,
         )
-        await asyncio.gather(*(service.keep() for service in services))
 
     def _triton(self, backends: Path) -> Program:
         return Program(

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from backends.postprocess.quantization import convert
+from contract.card import ModelCard
+from contract.errors import InvalidRequest
+from contract.options import EmbeddingType, Options
+
+CARD = ModelCard(
+    model_id="m",
+    max_tokens=8,
+    vocab_size=9,
+    dimension=16,
+    matryoshka=(),
+    embedding_types=tuple(EmbeddingType),
+    int8_range=0.5,
+)
+
+
+@pytest.fixture
+def vectors() -> NDArray[np.float32]:
+    drawn = np.random.default_rng(0).normal(size=(5, 16)).astype(np.float32)
+    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+
+def test_floats_pass_unchanged(vectors: NDArray[np.float32]) -> None:
+    assert convert(vectors, Options(), CARD) is vectors
+
+
+def test_shorter_vectors_are_normalised_again(vectors: NDArray[np.float32]) -> None:
+    short = convert(vectors, Options(dimensions=4), CARD)
+    assert short.shape == (5, 4) and short.dtype == np.float32
+    assert np.linalg.norm(short, axis=1) == pytest.approx(1, abs=1e-6)
+    assert np.allclose(short[0] / short[0, 0], vectors[0, :4] / vectors[0, 0], atol=1e-4)
+
+
+def test_int8_and_uint8_scale_by_the_card_and_clip(vectors: NDArray[np.float32]) -> None:
+    vectors[0, :3] = (0.5, -0.9, 0.0)
+    signed = convert(vectors, Options(embedding_type=EmbeddingType.INT8), CARD)
+    unsigned = convert(vectors, Options(embedding_type=EmbeddingType.UINT8), CARD)
+    assert signed.dtype == np.int8 and unsigned.dtype == np.uint8
+    assert signed[0, :3].tolist() == [127, -127, 0]
+    assert np.array_equal(unsigned.astype(int), signed.astype(int) + 128)
+
+
+def test_binary_types_follow_sentence_transformers(vectors: NDArray[np.float32]) -> None:
+    from sentence_transformers.util.quantization import quantize_embeddings
+
+    for kind in (EmbeddingType.BINARY, EmbeddingType.UBINARY):
+        converted = convert(vectors, Options(embedding_type=kind), CARD)
+        expected = quantize_embeddings(vectors, precision=kind.value)
+        assert np.array_equal(converted, expected) and converted.dtype == expected.dtype
+
+
+def test_what_the_card_does_not_offer_is_refused(vectors: NDArray[np.float32]) -> None:
+    plain = replace(CARD, matryoshka=None, embedding_types=(EmbeddingType.FLOAT,))
+    for options in (Options(dimensions=4), Options(embedding_type=EmbeddingType.INT8)):
+        with pytest.raises(InvalidRequest):
+            convert(vectors, options, plain)

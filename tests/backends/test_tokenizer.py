@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from backends.tokenizer.encoding import TextEncoder, pad
+from contract.card import ModelCard
+from contract.errors import InvalidRequest
+from contract.options import InputType, Options, Truncate
+
+CLS, SEP = 101, 102
+CARD = ModelCard(model_id="m", max_tokens=8, vocab_size=30522, dimension=4)
+PROMPTED = replace(CARD, prompt_query="query: ", prompt_passage="passage: ")
+
+
+@pytest.fixture(scope="module")
+def tokenizer_file(minilm_folder: Path) -> str:
+    return str(minilm_folder / "tokenizer.json")
+
+
+@pytest.fixture
+def encoder(tokenizer_file: str) -> TextEncoder:
+    return TextEncoder(Tokenizer.from_file(tokenizer_file), CARD)
+
+
+@pytest.fixture
+def prompted(tokenizer_file: str) -> TextEncoder:
+    return TextEncoder(Tokenizer.from_file(tokenizer_file), PROMPTED)
+
+
+def ids_of(tokenizer_file: str, text: str) -> list[int]:
+    tokenizer = Tokenizer.from_file(tokenizer_file)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return list(tokenizer.encode(text).ids)
+
+
+def test_requests_are_encoded_together_and_answered_apart(
+    encoder: TextEncoder, tokenizer_file: str
+) -> None:
+    first, second = encoder.encode([([b"one", b"two three"], Options()), ([b"four"], Options())])
+    assert first == [ids_of(tokenizer_file, "one"), ids_of(tokenizer_file, "two three")]
+    assert second == [ids_of(tokenizer_file, "four")]
+
+
+def test_a_bad_request_does_not_disturb_its_neighbours(encoder: TextEncoder) -> None:
+    results = encoder.encode(
+        [
+            ([b"good"], Options()),
+            ([b"word " * 9], Options()),
+            ([b"\xff"], Options()),
+            ([b""], Options()),
+            ([b"good"], Options()),
+        ]
+    )
+    assert results[0] == results[4] != []
+    messages = [str(result) for result in results[1:4]]
+    assert messages[0] == "Input length 11 exceeds maximum allowed token size 8"
+    assert "UTF-8" in messages[1]
+    assert "empty" in messages[2]
+
+
+def test_the_end_is_cut_as_the_tokenizer_itself_would(
+    encoder: TextEncoder, tokenizer_file: str
+) -> None:
+    text = "a b c d e f g h i j"
+    tokenizer = Tokenizer.from_file(tokenizer_file)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(CARD.max_tokens)
+    (result,) = encoder.encode([([text.encode()], Options(truncate=Truncate.END))])
+    assert result == [tokenizer.encode(text).ids]
+
+
+def test_the_start_is_cut_but_prompt_and_special_tokens_stay(
+    prompted: TextEncoder, tokenizer_file: str
+) -> None:
+    options = Options(InputType.QUERY, Truncate.START)
+    (result,) = prompted.encode([([b"a b c d e f g h i j"], options)])
+    assert result == [ids_of(tokenizer_file, "query: g h i j")]
+
+
+def test_each_input_type_has_its_prompt(prompted: TextEncoder, tokenizer_file: str) -> None:
+    results = prompted.encode(
+        [([b"x"], Options(InputType.QUERY)), ([b"x"], Options(InputType.PASSAGE))]
+    )
+    assert results == [
+        [ids_of(tokenizer_file, "query: x")],
+        [ids_of(tokenizer_file, "passage: x")],
+    ]
+    (refused,) = prompted.encode([([b"x"], Options())])
+    assert isinstance(refused, InvalidRequest)
+
+
+def packed(*ids: int) -> bytes:
+    return np.array(ids, "<i4").tobytes()
+
+
+def test_token_arrays_are_used_as_they_are(encoder: TextEncoder) -> None:
+    (result,) = encoder.encode([([packed(CLS, 7592, SEP), packed(5)], Options(token_ids=True))])
+    assert result == [[CLS, 7592, SEP], [5]]
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (packed(), "must not be empty"),
+        (packed(1, 30522), "token id 30522 is outside this model's vocabulary of 30522"),
+        (packed(-1), "token id -1 is outside"),
+        (packed(*range(9)), "Input length 9 exceeds maximum allowed token size 8"),
+    ],
+)
+def test_token_arrays_that_do_not_fit_the_model_are_refused(
+    encoder: TextEncoder, item: bytes, message: str
+) -> None:
+    (result,) = encoder.encode([([item], Options(token_ids=True))])
+    assert isinstance(result, InvalidRequest)
+    assert message in result.message
+
+
+def test_rows_are_padded_to_the_longest() -> None:
+    token_ids, lengths = pad([[1, 2, 3], [4]])
+    assert token_ids.tolist() == [[1, 2, 3], [4, 0, 0]]
+    assert lengths.tolist() == [[3], [1]]
+    assert token_ids.dtype == lengths.dtype == np.int32

@@ -1,0 +1,118 @@
+"""Makes small checkpoints with random weights, in the layout of the official ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModel, BertConfig, PretrainedConfig
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
+PACKAGE = "sentence_transformers.models"
+
+POOLING_FLAGS = {
+    "cls": "pooling_mode_cls_token",
+    "max": "pooling_mode_max_tokens",
+    "mean": "pooling_mode_mean_tokens",
+    "weightedmean": "pooling_mode_weightedmean_tokens",
+    "lasttoken": "pooling_mode_lasttoken",
+}
+
+
+def tiny_bert(**changes: Any) -> BertConfig:
+    """Return a BERT of two layers of 32 for MiniLM's vocabulary."""
+    sizes = {
+        "vocab_size": 30522,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 128,
+    }
+    return BertConfig(**{**sizes, **changes})
+
+
+def tiny_checkpoint(
+    folder: Path,
+    tokenizer_from: Path,
+    *,
+    config: PretrainedConfig | None = None,
+    pooling: tuple[str, ...] = ("mean",),
+    dense: int | None = None,
+    normalize: bool = True,
+    max_seq_length: int = 64,
+    prompts: dict[str, str] | None = None,
+) -> Path:
+    """Write a sentence-transformers checkpoint and return its folder.
+
+    Args:
+        folder: Where; created.
+        tokenizer_from: A folder whose tokenizer is copied.
+        config: The transformer; by default `tiny_bert`.
+        pooling: Pooling modes.
+        dense: Size of a Dense layer after pooling.
+        normalize: Whether to end with Normalize.
+        max_seq_length: In tokens.
+        prompts: For ``config_sentence_transformers.json``.
+    """
+    torch.manual_seed(7)
+    config = config or tiny_bert()
+    # At the usual 0.02 attention would be almost uniform, and errors in it would not show.
+    config.initializer_range = 0.3
+    AutoModel.from_config(config).save_pretrained(folder)
+    for name in TOKENIZER_FILES:
+        if (tokenizer_from / name).exists():
+            shutil.copy(tokenizer_from / name, folder)
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_seq_length})
+    write_json(folder / "config_sentence_transformers.json", {"prompts": prompts or {}})
+    width = config.hidden_size * len(pooling)
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+    flags = {flag: mode in pooling for mode, flag in POOLING_FLAGS.items()}
+    write_json(
+        folder / "1_Pooling" / "config.json",
+        {"word_embedding_dimension": config.hidden_size, **flags},
+    )
+    if dense:
+        modules.append(("2_Dense", "Dense"))
+        _write_dense(folder / "2_Dense", width, dense)
+    if normalize:
+        modules.append((f"{len(modules)}_Normalize", "Normalize"))
+    write_json(
+        folder / "modules.json",
+        [
+            {"idx": index, "name": str(index), "path": path, "type": f"{PACKAGE}.{kind}"}
+            for index, (path, kind) in enumerate(modules)
+        ],
+    )
+    return folder
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, making the folder if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def edit_json(path: Path, **changes: Any) -> None:
+    """Change some keys of the JSON object in `path`."""
+    write_json(path, {**json.loads(path.read_text()), **changes})
+
+
+def _write_dense(folder: Path, width: int, size: int) -> None:
+    from safetensors.torch import save_file
+
+    write_json(
+        folder / "config.json",
+        {
+            "in_features": width,
+            "out_features": size,
+            "bias": True,
+            "activation_function": "torch.nn.modules.activation.Tanh",
+        },
+    )
+    weights = {"linear.weight": torch.randn(size, width), "linear.bias": torch.randn(size)}
+    save_file(weights, folder / "model.safetensors")

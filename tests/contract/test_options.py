@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contract.errors import InvalidRequest
+from contract.names import triton_model_name
+from contract.options import EmbeddingType, InputType, Options, Truncate
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(),
+        Options(InputType.QUERY, Truncate.END, 384),
+        Options(embedding_type=EmbeddingType.UBINARY, token_ids=True),
+    ],
+)
+def test_options_survive_triton_parameters(options: Options) -> None:
+    assert Options.from_parameters(options.to_parameters()) == options
+
+
+def test_parameters_may_be_in_any_case_and_dimensions_a_string() -> None:
+    read = Options.from_parameters(
+        {"input_type": "Query", "truncate": "end", "dimensions": "12", "embedding_type": "INT8"}
+    )
+    assert read == Options(InputType.QUERY, Truncate.END, 12, EmbeddingType.INT8)
+
+
+def test_an_empty_input_type_counts_as_absent_and_unknown_parameters_are_ignored() -> None:
+    assert Options.from_parameters({"input_type": "", "nvcf_asset_dir": "/x"}) == Options()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"input_type": "document"}, "'input_type': input should be 'query' or 'passage'"),
+        ({"truncate": "MIDDLE"}, "'truncate': input should be 'NONE', 'START' or 'END'"),
+        ({"embedding_type": 7}, "'embedding_type': input should be 'float', "),
+        ({"dimensions": "many"}, "'dimensions': input should be an integer, not 'many'"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_refused_by_name(
+    parameters: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        Options.from_parameters(parameters)
+    assert str(caught.value).startswith(message)
+    assert caught.value.param == next(iter(parameters))
+
+
+@pytest.mark.parametrize(
+    ("model_id", "name"),
+    [
+        ("nvidia/nv-embedqa-e5-v5", "nvidia_nv_embedqa_e5_v5"),
+        ("nvidia/Nemotron-3.5-Embed-1B-BF16", "nvidia_nemotron_3_5_embed_1b_bf16"),
+    ],
+)
+def test_triton_names_follow_the_nim(model_id: str, name: str) -> None:
+    assert triton_model_name(model_id) == name

@@ -1,0 +1,121 @@
+"""Models come and go and processes die while the service runs."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from export.exporter import export
+from tests.checkpoints import tiny_checkpoint
+from tests.service import Service
+
+
+@pytest.fixture
+def tiny_service(own_tiny_repository: Path) -> Iterator[Service]:
+    with Service(own_tiny_repository) as running:
+        yield running
+
+
+def listed(service: Service) -> set[str]:
+    return {model["id"] for model in httpx.get(f"{service.url}/v1/models").json()["data"]}
+
+
+def test_models_are_added_replaced_and_removed_while_serving(
+    tiny_service: Service, tmp_path: Path, minilm_folder: Path
+) -> None:
+    service = tiny_service
+    first = tiny_checkpoint(tmp_path / "first", minilm_folder, pooling=("cls",))
+    export(str(first), service.repository, model_id="Me/Second_1.0")
+    service.wait_for("serving Me/Second_1.0")
+    assert listed(service) == {"tiny", "Me/Second_1.0"}
+    expected = SentenceTransformer(str(first), device="cpu").encode(["one", "two"])
+    assert np.abs(service.vectors("Me/Second_1.0", ["one", "two"]) - expected).max() < 1e-4
+
+    second = tiny_checkpoint(tmp_path / "second", minilm_folder, dense=16)
+    export(str(second), service.repository, model_id="Me/Second_1.0")
+    service.wait_for("loading me_second_1_0", times=2)
+    expected = SentenceTransformer(str(second), device="cpu").encode(["one", "two"])
+    answered = service.vectors("Me/Second_1.0", ["one", "two"])
+    while answered.shape[1] != 16:
+        answered = service.vectors("Me/Second_1.0", ["one", "two"])
+    assert np.abs(answered - expected).max() < 1e-4
+
+    for folder in service.repository.glob("me_second_1_0*"):
+        shutil.rmtree(folder)
+    service.wait_for("no longer serving Me/Second_1.0")
+    assert listed(service) == {"tiny"}
+    assert service.post(model="Me/Second_1.0", input="a").status_code == 404
+
+
+def test_a_broken_entry_does_not_take_the_others_down(own_tiny_repository: Path) -> None:
+    broken = own_tiny_repository / "broken"
+    shutil.copytree(own_tiny_repository / "tiny_tokenizer", broken)
+    config = broken / "config.pbtxt"
+    config.write_text(config.read_text().replace("tiny_tokenizer", "broken"))
+    (broken / "1" / "tokenizer.json").write_text("{}")
+    with Service(own_tiny_repository) as service:
+        assert any("broken cannot be served" in line for line in service.output)
+        assert service.post(model="tiny", input="a").status_code == 200
+
+
+@pytest.mark.parametrize("victim", ["bin/tritonserver", "tiny_tokenizer", "tiny_encoder"])
+async def test_after_a_kill_under_load_requests_fail_clearly_and_service_returns(
+    tiny_service: Service, victim: str
+) -> None:
+    service = tiny_service
+    expected = service.vectors("tiny", ["hello"])
+    statuses: list[int] = []
+    returned = asyncio.Event()
+
+    async def load(client: httpx.AsyncClient) -> None:
+        while not returned.is_set():
+            answer = await client.post(
+                f"{service.url}/v1/embeddings", json={"model": "tiny", "input": "hello"}
+            )
+            statuses.append(answer.status_code)
+            if answer.status_code != 200:
+                assert answer.status_code in (500, 503), answer.text
+                assert answer.json()["error"]["message"]
+
+    async with httpx.AsyncClient(timeout=60) as client:
+        clients = [asyncio.create_task(load(client)) for _ in range(8)]
+        service.kill(victim)
+        await asyncio.to_thread(service.wait_for, "Triton is back")
+        returned.set()
+        await asyncio.gather(*clients)
+    assert any(status != 200 for status in statuses)
+    answer = service.post(model="tiny", input=["hello"])
+    while answer.status_code == 503:
+        answer = service.post(model="tiny", input=["hello"])
+    assert np.array_equal(np.array([answer.json()["data"][0]["embedding"]], np.float32), expected)
+
+
+def test_a_killed_gateway_comes_back(tiny_service: Service) -> None:
+    tiny_service.kill("-m gateway")
+    tiny_service.wait_for("the gateway is back")
+    assert tiny_service.post(model="tiny", input="a").status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_leaves_nothing_behind(own_tiny_repository: Path, number: int) -> None:
+    with Service(own_tiny_repository) as service:
+        processes = service.descendants("")
+        assert len(processes) >= 5
+        assert service.stop(number) == 0
+    assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(service.url)
+
+
+def test_clients_may_not_load_or_unload_models(tiny_service: Service) -> None:
+    with pytest.raises(Exception, match="restricted"):
+        tiny_service.triton().unload_model("tiny")
+    assert tiny_service.post(model="tiny", input="a").status_code == 200

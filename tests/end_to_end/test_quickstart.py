@@ -1,0 +1,99 @@
+"""What the README promises: the default model, over HTTP and gRPC, equals sentence-transformers."""
+
+from __future__ import annotations
+
+import base64
+
+import httpx
+import numpy as np
+import openai
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from tests.conftest import MINILM
+from tests.service import Service, infer
+
+TEXTS = ["Hello world", "Où est la bibliothèque ?", "東京の人口は？", "🙂"]
+NAME = "sentence_transformers_all_minilm_l6_v2"
+
+
+def test_openai_and_tritonclient_get_the_vectors_of_sentence_transformers(
+    service: Service, reference: SentenceTransformer
+) -> None:
+    client = openai.OpenAI(base_url=f"{service.url}/v1", api_key="unused")
+    answer = client.embeddings.create(model=MINILM, input=TEXTS)
+    over_http = np.array([item.embedding for item in answer.data])
+    over_grpc, tokens = infer(service.triton(), NAME, TEXTS)
+    expected = reference.encode(TEXTS)
+    assert np.abs(over_http - expected).max() < 1e-4
+    assert np.abs(over_grpc - expected).max() < 1e-4
+    assert np.array_equal(over_http.astype(np.float32), over_grpc)
+    counted = [len(ids) for ids in reference.tokenizer(TEXTS)["input_ids"]]
+    assert tokens.ravel().tolist() == counted
+    assert answer.usage.prompt_tokens == answer.usage.total_tokens == sum(counted)
+    assert answer.model == MINILM
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_plain_string_is_one_input(service: Service, text: str) -> None:
+    answer = service.post(model=MINILM, input=text).json()
+    assert answer["object"] == "list"
+    assert [(item["object"], item["index"]) for item in answer["data"]] == [("embedding", 0)]
+    assert len(answer["data"][0]["embedding"]) == 384
+
+
+def test_base64_holds_the_same_floats(service: Service) -> None:
+    floats = service.vectors(MINILM, TEXTS)
+    answer = service.post(model=MINILM, input=TEXTS, encoding_format="base64").json()
+    decoded = [np.frombuffer(base64.b64decode(item["embedding"]), "<f4") for item in answer["data"]]
+    assert np.array_equal(np.array(decoded), floats)
+
+
+def test_optional_fields_may_be_null_and_user_is_ignored(service: Service) -> None:
+    plain = service.vectors(MINILM, ["a"])
+    options = dict.fromkeys(
+        ("encoding_format", "input_type", "truncate", "dimensions", "modality", "embedding_type")
+    )
+    assert np.array_equal(service.vectors(MINILM, ["a"], user="me", **options), plain)
+
+
+@pytest.mark.parametrize("suffix", ["", "-query", "-passage"])
+def test_a_symmetric_model_takes_any_suffix(service: Service, suffix: str) -> None:
+    answer = service.post(model=MINILM + suffix, input="a")
+    assert answer.json()["model"] == MINILM
+
+
+def test_a_suffix_that_contradicts_the_input_type_is_refused(service: Service) -> None:
+    answer = service.post(model=f"{MINILM}-query", input="a", input_type="passage")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "input_type"
+    assert "'passage'" in answer.text and "'-query'" in answer.text
+
+
+def test_an_over_long_text_is_an_error_unless_it_may_be_cut(
+    service: Service, reference: SentenceTransformer
+) -> None:
+    text = "word " * 300
+    answer = service.post(model=MINILM, input=["short", text])
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "Input length 302 exceeds maximum allowed token size 256"
+    cut = service.vectors(MINILM, [text], truncate="END")
+    assert np.abs(cut - reference.encode([text])).max() < 1e-4
+
+
+@pytest.mark.parametrize("path", [MINILM, MINILM.replace("/", "%2F")])
+def test_a_model_is_found_by_its_id_plain_or_escaped(service: Service, path: str) -> None:
+    listed = httpx.get(f"{service.url}/v1/models").json()
+    assert listed["object"] == "list"
+    one = httpx.get(f"{service.url}/v1/models/{path}").json()
+    assert one in listed["data"]
+    assert one["id"] == one["root"] == MINILM
+
+
+def test_health_and_docs_answer(service: Service) -> None:
+    for name in ("live", "ready"):
+        answer = httpx.get(f"{service.url}/v1/health/{name}")
+        assert answer.status_code == 200
+        assert answer.json() == {"object": "health-response", "message": f"Service is {name}."}
+    assert httpx.get(f"{service.url}/docs").status_code == 200
+    assert "/v1/embeddings" in httpx.get(f"{service.url}/openapi.json").json()["paths"]

@@ -1,0 +1,226 @@
+"""Checkpoints of many kinds become models that equal the reference, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import DistilBertConfig, RobertaConfig
+
+from contract.card import ModelCard
+from export import attention
+from export.__main__ import main
+from tests.checkpoints import edit_json, tiny_bert, tiny_checkpoint
+
+
+def run(checkpoint: Path | str, repository: Path, *flags: str) -> int:
+    return main([str(checkpoint), "--model-repository", str(repository), *flags])
+
+
+def models(repository: Path) -> set[str]:
+    return {path.name for path in repository.iterdir()}
+
+
+def read_card(repository: Path, name: str) -> ModelCard:
+    from google.protobuf import text_format
+    from tritonclient.grpc import model_config_pb2
+
+    config = model_config_pb2.ModelConfig()
+    text_format.Parse((repository / name / "config.pbtxt").read_text(), config)
+    return ModelCard.from_parameters(
+        {name: value.string_value for name, value in config.parameters.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    ("pooling", "dense", "normalize"),
+    [
+        (("cls",), None, True),
+        (("max",), None, False),
+        (("lasttoken",), 16, True),
+        (("weightedmean",), None, True),
+        (("cls", "mean"), 24, False),
+    ],
+)
+def test_every_pooling_and_a_dense_layer_equal_the_reference(
+    tmp_path: Path,
+    minilm_folder: Path,
+    pooling: tuple[str, ...],
+    dense: int | None,
+    normalize: bool,
+) -> None:
+    folder = tiny_checkpoint(
+        tmp_path / "m", minilm_folder, pooling=pooling, dense=dense, normalize=normalize
+    )
+    assert run(folder, tmp_path / "repository") == 0
+    card = read_card(tmp_path / "repository", "m")
+    assert card.dimension == (dense or 32 * len(pooling))
+    assert card.max_tokens == 64
+    report = json.loads((tmp_path / "repository/m_encoder/1/parity.json").read_text())
+    assert report["max_absolute_error"] < 1e-4
+
+
+def test_roberta_counts_positions_from_its_padding_id(tmp_path: Path, minilm_folder: Path) -> None:
+    config = RobertaConfig(
+        vocab_size=30522,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=66,
+        pad_token_id=0,
+        type_vocab_size=1,
+    )
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder, config=config, max_seq_length=60)
+    assert run(folder, tmp_path / "repository") == 0
+
+
+def test_prompts_and_a_custom_id_are_written_to_the_card(
+    tmp_path: Path, minilm_folder: Path
+) -> None:
+    folder = tiny_checkpoint(
+        tmp_path / "m", minilm_folder, prompts={"query": "ask: ", "document": "doc: "}
+    )
+    assert run(folder, tmp_path / "repository", "--model-id", "Me/Mine-1.0") == 0
+    assert models(tmp_path / "repository") == {
+        "me_mine_1_0",
+        "me_mine_1_0_tokenizer",
+        "me_mine_1_0_encoder",
+        "me_mine_1_0_postprocess",
+    }
+    card = read_card(tmp_path / "repository", "me_mine_1_0")
+    assert (card.model_id, card.prompt_query, card.prompt_passage) == (
+        "Me/Mine-1.0",
+        "ask: ",
+        "doc: ",
+    )
+    assert card.asymmetric
+
+
+def test_a_plain_transformer_is_pooled_by_the_mean(tmp_path: Path, tiny_folder: Path) -> None:
+    import shutil
+
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "m"))
+    for name in ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"):
+        (folder / name).unlink()
+    assert run(folder, tmp_path / "repository") == 0
+
+
+def test_exporting_twice_replaces_the_entry(own_tiny_repository: Path, tiny_folder: Path) -> None:
+    before = models(own_tiny_repository)
+    marker = own_tiny_repository / "tiny" / "old"
+    marker.touch()
+    assert run(tiny_folder, own_tiny_repository, "--model-id", "tiny") == 0
+    assert models(own_tiny_repository) == before
+    assert not marker.exists()
+
+
+def no_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+
+
+def corrupt_weights(folder: Path) -> None:
+    os.truncate(folder / "model.safetensors", 1000)
+
+
+def lacking_weights(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    del weights["encoder.layer.1.output.dense.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def pickled_weights(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def decoder(folder: Path) -> None:
+    edit_json(folder / "config.json", is_decoder=True)
+
+
+def unknown_architecture(folder: Path) -> None:
+    edit_json(folder / "config.json", model_type="nonesuch")
+
+
+def unknown_module(folder: Path) -> None:
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[1]["type"] = "os.system"
+    (folder / "modules.json").write_text(json.dumps(modules))
+
+
+def malformed_config(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (no_tokenizer, "has no tokenizer"),
+        (corrupt_weights, "cannot load the checkpoint"),
+        (lacking_weights, "'encoder.layer.1.output.dense.weight' first"),
+        (pickled_weights, "pickled weights are refused"),
+        (decoder, "only bidirectional 'bert'"),
+        (unknown_architecture, "architecture 'nonesuch' is not supported; supported are bert"),
+        (unknown_module, "modules.json names 'os.system'"),
+        (malformed_config, "config.json' cannot be read"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_exported_is_refused_with_the_reason(
+    tmp_path: Path,
+    minilm_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[Path], None],
+    reason: str,
+) -> None:
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
+    spoil(folder)
+    assert run(folder, tmp_path / "repository") == 1
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "repository").exists() or not models(tmp_path / "repository")
+
+
+@pytest.mark.parametrize("checkpoint", ["/no/such/folder", "nobody/nothing", "nonsense"])
+def test_a_missing_checkpoint_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], checkpoint: str
+) -> None:
+    assert run(checkpoint, tmp_path / "repository") == 1
+    assert f"there is no folder '{checkpoint}'" in capsys.readouterr().err
+    assert not (tmp_path / "repository").exists()
+
+
+def test_an_unsupported_family_is_refused_by_name(
+    tmp_path: Path, minilm_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = DistilBertConfig(vocab_size=30522, dim=32, n_layers=1, n_heads=4, hidden_dim=64)
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder, config=config)
+    assert run(folder, tmp_path / "repository") == 1
+    assert "architecture 'distilbert' is not supported" in capsys.readouterr().err
+
+
+def test_a_model_that_misses_parity_is_refused_with_the_measured_error(
+    monkeypatch: pytest.MonkeyPatch,
+    own_tiny_repository: Path,
+    tiny_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def wrong(*args: object, scaling: float, **kwargs: object) -> tuple[torch.Tensor, None]:
+        return attention.cpu(*args, scaling=scaling * 1.5, **kwargs)
+
+    monkeypatch.setitem(attention.LOWERINGS, "cpu", wrong)
+    before = {path: path.stat().st_mtime_ns for path in own_tiny_repository.rglob("*")}
+    assert run(tiny_folder, own_tiny_repository, "--model-id", "tiny") == 1
+    assert "parity with the reference failed: max absolute error" in capsys.readouterr().err
+    after = {path: path.stat().st_mtime_ns for path in own_tiny_repository.rglob("*")}
+    assert after == before
+
+
+def test_the_number_of_positions_bounds_the_length(tmp_path: Path, minilm_folder: Path) -> None:
+    config = tiny_bert(max_position_embeddings=40)
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder, config=config, max_seq_length=40)
+    assert run(folder, tmp_path / "repository") == 0
+    assert read_card(tmp_path / "repository", "m").max_tokens == 40

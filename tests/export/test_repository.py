@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from export.repository import Repository
+
+
+def test_what_is_staged_is_gone_unless_installed(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "repository")
+    with pytest.raises(RuntimeError), repository.staging() as staging:
+        (staging / "model").mkdir()
+        raise RuntimeError
+    assert not list((tmp_path / "repository").iterdir())
+
+
+def test_a_failed_install_leaves_the_old_entry(tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "old").touch()
+    repository = Repository(folder)
+    with pytest.raises(OSError), repository.staging() as staging:
+        (staging / "a").mkdir()
+        repository.install(staging, ["a", "b"])
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")) == [
+        "a",
+        "a/old",
+        "b",
+        "b/old",
+    ]

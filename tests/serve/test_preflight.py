@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import platform
+import socket
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from serve import preflight
+from serve.errors import ServeError
+from tests.service import ROOT
+
+
+def test_a_taken_port_is_refused_with_the_option_to_change() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServeError, match=rf"port {port} .* is taken; .* --triton-grpc-port"):
+            preflight.check_port("127.0.0.1", port, "--triton-grpc-port")
+
+
+def test_an_empty_repository_is_refused_with_the_command_that_fills_it(tmp_path: Path) -> None:
+    with pytest.raises(ServeError, match=r"no model in .* python -m export"):
+        preflight.check_repository(tmp_path)
+
+
+def test_too_little_room_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    preflight.check_space(tmp_path, 1, "")
+    with pytest.raises(ServeError, match="raise --shm-size"):
+        preflight.check_space(tmp_path, 1 << 60, "in a container, raise --shm-size")
+
+
+def test_a_missing_libpython_is_refused_with_its_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    preflight.check_libpython()
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: str(tmp_path))
+    monkeypatch.setattr(sys, "version_info", _Version(3, 99))
+    with pytest.raises(ServeError, match=r"apt-get install libpython3\.99"):
+        preflight.check_libpython()
+
+
+class _Version:
+    def __init__(self, major: int, minor: int) -> None:
+        self.major, self.minor = major, minor
+
+
+def test_an_old_glibc_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    preflight.check_glibc()
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.31"))
+    with pytest.raises(ServeError, match=r"needs glibc 2\.35 .* this machine has glibc 2\.31"):
+        preflight.check_glibc()
+
+
+def test_the_command_says_in_one_line_why_it_cannot_serve(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "serve", "--model-repository", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("cannot serve: there is no model in")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from serve.repository import scan
+
+
+def test_an_ensemble_is_one_entry_with_its_steps_first(tiny_repository: Path) -> None:
+    entries = scan(tiny_repository)
+    assert list(entries) == ["tiny"]
+    assert entries["tiny"].models == ("tiny_tokenizer", "tiny_encoder", "tiny_postprocess", "tiny")
+
+
+def test_a_change_of_any_step_changes_the_entry(own_tiny_repository: Path) -> None:
+    before = scan(own_tiny_repository)["tiny"]
+    assert scan(own_tiny_repository)["tiny"] == before
+    (own_tiny_repository / "tiny_tokenizer" / "1" / "tokenizer.json").touch()
+    assert scan(own_tiny_repository)["tiny"] != before
+
+
+def test_exports_at_work_and_unreadable_configurations_hide_nothing(
+    own_tiny_repository: Path,
+) -> None:
+    shutil.copytree(own_tiny_repository / "tiny", own_tiny_repository / ".export-x")
+    (own_tiny_repository / "broken").mkdir()
+    (own_tiny_repository / "broken" / "config.pbtxt").write_text("name: {")
+    assert set(scan(own_tiny_repository)) == {"tiny", "broken"}
