@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 from contract import names
-from contract.errors import FROM_TRITON, EmbedError, InternalError
+from contract.errors import FROM_TRITON, EmbedError, InternalError, InvalidRequest
 from contract.options import Options
 
 logger = logging.getLogger("gateway")
@@ -128,4 +128,6 @@ def _translate(error: grpc.aio.AioRpcError) -> EmbedError:
     kind = FROM_TRITON.get(error.code().name, InternalError)
     if kind.http_status >= 500:
         logger.error("Triton: %s %s", error.code().name, error.details())
-    return kind(ENSEMBLE_PREFIX.sub("", error.details() or error.code().name))
+    # What can be wrong with the options was checked before, so it must be the input.
+    param = "input" if kind is InvalidRequest else None
+    return kind(ENSEMBLE_PREFIX.sub("", error.details() or error.code().name), param=param)

@@ -1,0 +1,128 @@
+"""Every refusal has the one body that all clients read, names the field and costs nobody else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from tests.conftest import MINILM
+from tests.service import Service
+
+
+def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
+    fields = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+    return {"object": "error", **fields, "error": fields}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "param", "code"),
+    [
+        ({"input": ""}, "'input' must not be empty", "input", "invalid_value"),
+        ({"input": []}, "'input' must not be empty", "input", "invalid_value"),
+        ({"input": ["a", ""]}, "'input[1]' must not be empty", "input", "invalid_value"),
+        ({"input": [[1], []]}, "'input[1]' must not be empty", "input", "invalid_value"),
+        (
+            {"input": 7},
+            "'input' must be a string, a list of strings, or a list of token ids (integers)",
+            "input",
+            "invalid_value",
+        ),
+        (
+            {"input": ["a", 7]},
+            "'input' must be a string, a list of strings, or a list of token ids (integers)",
+            "input",
+            "invalid_value",
+        ),
+        (
+            {"input": [[1, 40000]]},
+            "'input': token id 40000 is outside this model's vocabulary of 30522 "
+            "(token arrays must come from this model's tokenizer)",
+            "input",
+            "invalid_value",
+        ),
+        ({"model": 7}, "'model': Input should be a valid string", "model", "invalid_value"),
+        (
+            {"model": "nobody/nothing"},
+            f"The model 'nobody/nothing' does not exist. Available models are: '{MINILM}'.",
+            "model",
+            "model_not_found",
+        ),
+        (
+            {"input_type": "document"},
+            "'input_type': Input should be 'query', 'passage' or ''",
+            "input_type",
+            "invalid_value",
+        ),
+        (
+            {"truncate": "MIDDLE"},
+            "'truncate': input should be 'NONE', 'START' or 'END', not 'MIDDLE'",
+            "truncate",
+            "invalid_value",
+        ),
+        (
+            {"dimensions": 64},
+            "This model does not support 'dimensions', but a value of '64' was provided.",
+            "dimensions",
+            "unsupported_parameter",
+        ),
+        (
+            {"encoding_format": "hex"},
+            "'encoding_format': Input should be 'float' or 'base64'",
+            "encoding_format",
+            "invalid_value",
+        ),
+        ({"inptu": "a"}, "'inptu': Extra inputs are not permitted", "inptu", "invalid_value"),
+        (
+            {"modality": "image"},
+            "This model does not support modality 'image'; it supports 'text'.",
+            "modality",
+            "invalid_value",
+        ),
+    ],
+)
+def test_a_bad_field_is_named(
+    service: Service, changes: dict[str, Any], message: str, param: str | None, code: str
+) -> None:
+    answer = service.post(**{"model": MINILM, "input": "a", **changes})
+    assert answer.json() == error_body(message, param, code)
+    assert answer.status_code == (404 if code == "model_not_found" else 400)
+
+
+@pytest.mark.parametrize("field", ["model", "input"])
+def test_a_missing_field_is_named(service: Service, field: str) -> None:
+    body = {"model": MINILM, "input": "a"}
+    del body[field]
+    answer = service.post(**body)
+    assert answer.status_code == 400
+    assert answer.json() == error_body(f"'{field}': Field required", field, "invalid_value")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"input": "\xff"}', b'{"input": "\\ud800"}', b"null"]
+)
+def test_a_body_that_is_no_json_object_is_refused(service: Service, body: bytes) -> None:
+    answer = httpx.post(f"{service.url}/v1/embeddings", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("The request body ")
+
+
+def test_unknown_paths_and_wrong_methods_have_the_same_body(service: Service) -> None:
+    answer = httpx.post(f"{service.url}/v1/chat/completions", json={})
+    assert answer.status_code == 404
+    assert answer.json() == error_body("There is no /v1/chat/completions", None, "not_found")
+    answer = httpx.get(f"{service.url}/v1/embeddings")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+    assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
+def test_the_openai_client_shows_our_message(service: Service) -> None:
+    client = openai.OpenAI(base_url=f"{service.url}/v1", api_key="unused")
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.embeddings.create(model=MINILM, input=["word " * 300])
+    assert "Input length 302 exceeds maximum allowed token size 256" in str(caught.value)
+    with pytest.raises(openai.NotFoundError):
+        client.embeddings.create(model="nobody/nothing", input="a")
