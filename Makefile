@@ -49,7 +49,8 @@ constraints:
 	uv pip compile --universal --upgrade --python-version 3.10 --all-extras pyproject.toml \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet \
 		| sed -E "s/ and platform_machine == 'x86_64' and sys_platform == 'linux'//; \
-			s/ and python_full_version < '3.13'//; s/ ; python_full_version < '3.13'//" \
+			s/ ; python_full_version < '3.13'$$//; s/python_full_version < '3.13' and //; \
+			s/ and python_full_version < '3.13'//" \
 		> constraints.txt
 
 clean:

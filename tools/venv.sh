@@ -13,9 +13,15 @@ for candidate in "${PYTHON:-python3}" python3.12 python3.11 python3.10; do
     if suitable "$candidate"; then python=$candidate; break; fi
 done
 if [ -z "${python:-}" ]; then
-    echo "Python 3.10, 3.11 or 3.12 is needed (the Triton wheel's Python backend has no build for" >&2
-    echo "others); found none. Install one, or set PYTHON=/path/to/python3.12." >&2
-    exit 1
+    echo "Python 3.10, 3.11 or 3.12 is needed: the Triton wheel's Python backend needs NumPy 1,"
+    echo "which newer ones do not have. Fetching one with uv ..."
+    python3 -m venv "$folder.uv"
+    "$folder.uv/bin/pip" install --quiet uv
+    "$folder.uv/bin/uv" python install 3.12 || {
+        echo "Install one yourself, or set PYTHON=/path/to/python3.12, and make again." >&2
+        exit 1
+    }
+    python=$("$folder.uv/bin/uv" python find --managed-python 3.12)
 fi
 
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
