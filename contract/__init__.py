@@ -3,3 +3,5 @@
 It knows nothing of Triton, HTTP or torch, so that it can be imported inside Triton's Python
 processes as well as by the gateway, the exporter and the supervisor.
 """
+
+__version__ = "0.1.0"

@@ -76,6 +76,16 @@ class ModelCard:
         if options.dimensions is not None:
             self._check_dimensions(options.dimensions, options.embedding_type)
 
+    def check_modality(self, modality: Modality) -> None:
+        """Raise `InvalidRequest` if the model cannot take an input of this modality."""
+        if modality not in self.modalities:
+            offered = ", ".join(f"'{kind.value}'" for kind in self.modalities)
+            raise InvalidRequest(
+                f"This model does not support modality '{modality.value}'; it supports {offered}. "
+                "To embed text that holds a data URL, set 'modality' to 'text'.",
+                param="modality",
+            )
+
     def _check_dimensions(self, dimensions: int, embedding_type: EmbeddingType) -> None:
         if self.matryoshka is None:
             raise dimensions_unsupported(dimensions)

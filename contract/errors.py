@@ -4,6 +4,7 @@
 
     EmbedError
     ├── InvalidRequest      400  INVALID_ARGUMENT    the request is wrong and stays wrong
+    ├── Unauthorized        401  UNAUTHENTICATED     no API key, or a wrong one
     ├── NotFound            404  NOT_FOUND           unknown model or path
     ├── MethodNotAllowed    405  UNIMPLEMENTED       right path, wrong verb
     ├── PayloadTooLarge     413  RESOURCE_EXHAUSTED  the body is over the limit
@@ -57,6 +58,15 @@ class InvalidRequest(EmbedError):
     grpc_status = "INVALID_ARGUMENT"
     type = "invalid_request_error"
     default_code = "invalid_value"
+
+
+class Unauthorized(EmbedError):
+    """The request does not show one of the server's API keys."""
+
+    http_status = 401
+    grpc_status = "UNAUTHENTICATED"
+    type = "authentication_error"
+    default_code = "invalid_api_key"
 
 
 class NotFound(EmbedError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 TEXT = "text"
-"""Ensemble input, BYTES [n, 1]: UTF-8 text (or packed token ids, see `contract.options`)."""
+"""Ensemble input, BYTES [n, 1]: UTF-8 text (or token ids, see `contract.options.Options`)."""
 MODALITY = "modality"
 """Optional ensemble input, BYTES [n, 1]."""
 TOKEN_COUNT = "token_count"
@@ -31,6 +31,11 @@ ENCODER = "encoder"
 def triton_model_name(model_id: str) -> str:
     """Return the ensemble's name: the model id in lower case, every other character ``_``."""
     return re.sub(r"[^a-z0-9]", "_", model_id.lower())
+
+
+def alias_name(model_id: str) -> str:
+    """Return the name by which nv-ingest asks for a model: it does not lower the case."""
+    return re.sub(r"[^a-zA-Z0-9]", "_", model_id)
 
 
 def step_name(ensemble: str, step: str) -> str:

@@ -70,13 +70,15 @@ class Options:
         truncate: What to do with an over-length text.
         dimensions: Length of the returned vectors; ``None`` for the model's own.
         embedding_type: Element type of the returned vectors.
-        token_ids: Each input is not text but this model's own token ids (see `pack_token_ids`).
+        modality: What every input is; ``None``: to be inferred from each.
+        token_ids: Each input is not text but this model's own token ids, as little-endian int32.
     """
 
     input_type: InputType | None = None
     truncate: Truncate = Truncate.NONE
     dimensions: int | None = None
     embedding_type: EmbeddingType = EmbeddingType.FLOAT
+    modality: Modality | None = None
     token_ids: bool = False
 
     @classmethod
@@ -99,6 +101,7 @@ class Options:
                     param="dimensions",
                 ) from None
         input_type = parameters.get("input_type")
+        modality = parameters.get("modality")
         return cls(
             input_type=choose(InputType, input_type, param="input_type") if input_type else None,
             truncate=choose(Truncate, parameters.get("truncate") or "NONE", param="truncate"),
@@ -106,6 +109,7 @@ class Options:
             embedding_type=choose(
                 EmbeddingType, parameters.get("embedding_type") or "float", param="embedding_type"
             ),
+            modality=choose(Modality, modality, param="modality") if modality else None,
             token_ids=bool(parameters.get("token_ids", False)),
         )
 
@@ -120,6 +124,8 @@ class Options:
             parameters["dimensions"] = self.dimensions
         if self.embedding_type is not EmbeddingType.FLOAT:
             parameters["embedding_type"] = self.embedding_type.value
+        if self.modality is not None:
+            parameters["modality"] = self.modality.value
         if self.token_ids:
             parameters["token_ids"] = True
         return parameters

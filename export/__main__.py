@@ -15,6 +15,10 @@ def _positive(text: str) -> int:
     return value
 
 
+def _matryoshka(text: str) -> tuple[int, ...]:
+    return () if text == "any" else tuple(map(_positive, text.split(",")))
+
+
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -31,6 +35,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=_positive,
         default=256,
         help="most texts of one Triton request and of one execution (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--matryoshka",
+        type=_matryoshka,
+        metavar="any|N,N,...",
+        help="the values of 'dimensions' that the model was trained for (default: none)",
     )
     return parser.parse_args(arguments)
 
@@ -49,11 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
             options.model_repository,
             model_id=options.model_id,
             max_batch_size=options.max_batch_size,
+            matryoshka=options.matryoshka,
         )
-    except ExportError as error:
-        print(f"export failed: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
+    except (ExportError, OSError) as error:
         print(f"export failed: {error}", file=sys.stderr)
         return 1
     print(

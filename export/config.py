@@ -17,19 +17,21 @@ QUEUE_DELAY_MICROSECONDS = 100
 def build(card: ModelCard, max_batch_size: int) -> dict[str, str]:
     """Return the text of every config.pbtxt of a model, by Triton model name.
 
-    The steps come before the ensemble, which is the order in which to install them.
+    The steps come before the ensemble and its alias: the order in which to install them.
 
     Args:
         card: The model's card; it goes into the ``parameters`` of all but the encoder.
         max_batch_size: Most items of one execution, and of one request to the ensemble.
     """
     ensemble = names.triton_model_name(card.model_id)
-    configs = (
+    configs = [
         _tokenizer(names.step_name(ensemble, names.TOKENIZER), card),
         _encoder(names.step_name(ensemble, names.ENCODER), card),
         _postprocess(names.step_name(ensemble, names.POSTPROCESS), card),
-        _ensemble(ensemble, card),
-    )
+        _ensemble(ensemble, ensemble, card),
+    ]
+    if (alias := names.alias_name(card.model_id)) != ensemble:
+        configs.append(_ensemble(alias, ensemble, card))
     for config in configs:
         config.max_batch_size = max_batch_size
     return {config.name: text_format.MessageToString(config) for config in configs}
@@ -92,7 +94,7 @@ def _postprocess(name: str, card: ModelCard) -> pb.ModelConfig:
     return config
 
 
-def _ensemble(name: str, card: ModelCard) -> pb.ModelConfig:
+def _ensemble(name: str, steps_of: str, card: ModelCard) -> pb.ModelConfig:
     config = pb.ModelConfig(name=name, platform="ensemble")
     config.input.extend(_text_inputs())
     config.output.append(_output(names.TOKEN_COUNT, pb.TYPE_INT32, 1))
@@ -100,19 +102,19 @@ def _ensemble(name: str, card: ModelCard) -> pb.ModelConfig:
     steps = config.ensemble_scheduling.step
     vectors = "vectors"
     steps.add(
-        model_name=names.step_name(name, names.TOKENIZER),
+        model_name=names.step_name(steps_of, names.TOKENIZER),
         model_version=-1,
         input_map={names.TEXT: names.TEXT, names.MODALITY: names.MODALITY},
         output_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.TOKEN_COUNT},
     )
     steps.add(
-        model_name=names.step_name(name, names.ENCODER),
+        model_name=names.step_name(steps_of, names.ENCODER),
         model_version=-1,
         input_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.TOKEN_COUNT},
         output_map={names.EMBEDDINGS: vectors},
     )
     steps.add(
-        model_name=names.step_name(name, names.POSTPROCESS),
+        model_name=names.step_name(steps_of, names.POSTPROCESS),
         model_version=-1,
         input_map={names.EMBEDDINGS: vectors},
         output_map={names.EMBEDDINGS: names.EMBEDDINGS},

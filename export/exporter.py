@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from contract import names
 from contract.card import ModelCard
+from contract.options import EmbeddingType
 from export import checkpoint as checkpoints
 from export import config, graph, parity, reference
 from export.checkpoint import Checkpoint
@@ -22,7 +25,12 @@ GROUP_TOKENS = 1024
 
 
 def export(
-    source: str, folder: Path, *, model_id: str | None = None, max_batch_size: int = 256
+    source: str,
+    folder: Path,
+    *,
+    model_id: str | None = None,
+    max_batch_size: int = 256,
+    matryoshka: tuple[int, ...] | None = None,
 ) -> Parity:
     """Export `source` into the model repository `folder` and return the measured parity.
 
@@ -33,6 +41,7 @@ def export(
         folder: The model repository.
         model_id: The public id; by default the hub id, or the name of the folder.
         max_batch_size: Most texts of one request to Triton, and of one execution.
+        matryoshka: See `ModelCard`.
 
     Raises:
         ExportError: the checkpoint cannot be exported, or its parity fails.
@@ -47,7 +56,7 @@ def export(
         expected = reference.compute(checkpoint, _prompts(checkpoint), texts)
     with progress.step("loading the weights"):
         encoder = PackedEncoder(checkpoint, target="cpu")
-        card = _card(model_id, checkpoint, encoder, expected)
+        card = _card(model_id, checkpoint, encoder, expected, matryoshka)
     repository = Repository(folder)
     with repository.staging() as staging:
         with progress.step("building the packed ONNX encoder"):
@@ -67,15 +76,27 @@ def _prompts(checkpoint: Checkpoint) -> list[str]:
 
 
 def _card(
-    model_id: str, checkpoint: Checkpoint, encoder: PackedEncoder, expected: Reference
+    model_id: str,
+    checkpoint: Checkpoint,
+    encoder: PackedEncoder,
+    expected: Reference,
+    matryoshka: tuple[int, ...] | None,
 ) -> ModelCard:
     if not any(character.isalnum() for character in model_id):
         raise ExportError(f"'{model_id}' is not a model id: it has no letter and no digit")
+    if matryoshka and max(matryoshka) > encoder.dimension:
+        raise ExportError(
+            f"--matryoshka {max(matryoshka)} is more than the model's dimension {encoder.dimension}"
+        )
     return ModelCard(
         model_id=model_id,
         max_tokens=min(expected.max_tokens, encoder.max_positions),
         vocab_size=encoder.vocab_size,
         dimension=encoder.dimension,
+        matryoshka=matryoshka,
+        embedding_types=tuple(EmbeddingType),
+        # The largest component seen is mapped to 127; a larger one would be clipped.
+        int8_range=max(float(np.abs(vectors).max()) for vectors in expected.vectors.values()),
         prompt_query=checkpoint.prompt_query,
         prompt_passage=checkpoint.prompt_passage,
         prompt_default=checkpoint.prompt_default,

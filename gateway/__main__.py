@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
 import uvicorn
 
+from contract import configuration, logs
 from gateway import app
 from gateway.settings import parse
 
@@ -14,18 +14,18 @@ from gateway.settings import parse
 def main(arguments: list[str] | None = None) -> int:
     """Serve HTTP until SIGTERM and return the exit status."""
     settings = parse(arguments)
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logs.configure(settings.log_level, jsonl=settings.log_jsonl)
+    configuration.log_unknown_nim_variables()
     uvicorn.run(
         app.create(settings),
         host=settings.host,
         port=settings.port,
+        log_config=None,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=settings.drain_seconds,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
     )
     return 0
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
-from gateway import embeddings, errors, health, models
+from contract import __version__
+from gateway import embeddings, errors, health, models, service
+from gateway.admission import Admission
 from gateway.catalog import Catalog
+from gateway.metrics import Metrics
+from gateway.middleware import ApiKeys, BodyLimit, RequestLog
 from gateway.settings import Settings
 from gateway.state import State
 from gateway.triton import Triton
@@ -20,9 +27,11 @@ def create(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        triton = Triton(settings.triton_url)
+        triton = Triton(settings.triton_url, _grpc_metadata(settings))
         catalog = Catalog(triton)
-        app.state.shared = State(triton, catalog)
+        admission = Admission(settings.max_inputs_in_flight)
+        metrics = Metrics(catalog.phases)
+        app.state.shared = State(settings, triton, catalog, admission, metrics)
         await catalog.refresh()
         fresh = asyncio.ensure_future(catalog.keep_fresh(settings.refresh_seconds))
         yield
@@ -31,10 +40,44 @@ def create(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="triton-embed",
+        version=__version__,
         summary="OpenAI- and NIM-compatible embeddings, served by Triton",
         lifespan=lifespan,
+        middleware=_middleware(settings),
+        redirect_slashes=False,
+        responses=errors.RESPONSES,
     )
     errors.install(app)
-    for module in (embeddings, models, health):
+    for module in (embeddings, models, health, service):
         app.include_router(module.router)
     return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """Return what wraps the application, outermost first."""
+    layers = [Middleware(RequestLog)]
+    if settings.otel:
+        from gateway.tracing import Tracing
+
+        layers.append(Middleware(Tracing))
+    if settings.cors_origins:
+        layers.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["*"],
+            )
+        )
+    if settings.api_keys:
+        layers.append(Middleware(ApiKeys, keys=settings.api_keys))
+    layers.append(Middleware(BodyLimit, limit=settings.max_body_bytes))
+    return layers
+
+
+def _grpc_metadata(settings: Settings) -> Callable[[], Any]:
+    if settings.otel:
+        from gateway.tracing import outgoing
+
+        return outgoing
+    return tuple

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from typing import Any
 
+from contract import names
 from contract.card import CardError, ModelCard
 from contract.errors import EmbedError, NotFound, Unavailable
 from contract.options import InputType
+from gateway.metrics import Phase
 from gateway.triton import Triton
 
 logger = logging.getLogger("gateway")
@@ -40,6 +43,7 @@ class Catalog:
         self._triton = triton
         self._models: dict[str, Model] = {}
         self._connected = False
+        self._statistics: dict[str, Any] = {}
 
     @property
     def models(self) -> list[Model]:
@@ -60,25 +64,50 @@ class Catalog:
     async def refresh(self) -> None:
         """Look at Triton once; while it does not answer the known models are kept."""
         try:
-            configs = await self._triton.ensembles()
+            statistics = {item.name: item for item in await self._triton.statistics()}
         except EmbedError:
             self._connected = False
             return
         self._connected = True
+        self._statistics = statistics
         models: dict[str, Model] = {}
-        for config in configs:
+        for name in statistics:
+            config = await self._triton.config(name)
+            if config is None or not config.HasField("ensemble_scheduling"):
+                continue
             parameters = {name: item.string_value for name, item in config.parameters.items()}
             try:
                 card = ModelCard.from_parameters(parameters)
             except CardError as error:
                 logger.debug("%s is not an embedding model: %s", config.name, error)
                 continue
-            models[card.model_id] = Model(card, config.name, config.max_batch_size)
+            model = Model(card, config.name, config.max_batch_size)
+            # The alias for clients that do not lower the case is the same model.
+            if card.model_id not in models or name == names.triton_model_name(card.model_id):
+                models[card.model_id] = model
         for model_id in models.keys() - self._models.keys():
             logger.info("serving %s", model_id)
         for model_id in self._models.keys() - models.keys():
             logger.info("no longer serving %s", model_id)
         self._models = models
+
+    def phases(self) -> list[Phase]:
+        """Return how long requests spent in Triton's queues, tokenizers and encoders, so far."""
+        phases: list[Phase] = []
+        for model in self.models:
+            steps = [
+                self._statistics[name].inference_stats
+                for step in (names.TOKENIZER, names.ENCODER, names.POSTPROCESS)
+                if (name := names.step_name(model.name, step)) in self._statistics
+            ]
+            if len(steps) == 3:
+                tokenizer, encoder, _ = steps
+                phases += [
+                    _phase(model, "queue", encoder.queue.count, *(step.queue for step in steps)),
+                    _phase(model, "tokenize", tokenizer.success.count, *_compute(tokenizer)),
+                    _phase(model, "infer", encoder.success.count, *_compute(encoder)),
+                ]
+        return phases
 
     def get(self, model_id: str) -> Model:
         """Return the model with exactly this id.
@@ -118,3 +147,11 @@ class Catalog:
             param="model",
             code="model_not_found",
         )
+
+
+def _compute(step: Any) -> tuple[Any, ...]:
+    return step.compute_input, step.compute_infer, step.compute_output
+
+
+def _phase(model: Model, name: str, count: int, *durations: Any) -> Phase:
+    return Phase(model.card.model_id, name, count, sum(item.ns for item in durations) / 1e9)

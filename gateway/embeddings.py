@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from contract.options import Options
+from contract.errors import InvalidRequest, Unavailable
 from gateway import response, schema
-from gateway.catalog import Catalog, Model
-from gateway.state import state
-from gateway.triton import Embedded, Triton
+from gateway.embedder import embed
+from gateway.state import State, state
 
 router = APIRouter(tags=["embeddings"])
 
@@ -23,45 +23,67 @@ REQUEST_BODY = {
 }
 
 
-@router.post("/v1/embeddings", summary="Embed texts", openapi_extra=REQUEST_BODY)
+@router.post(
+    "/v1/embeddings",
+    summary="Embed texts",
+    openapi_extra=REQUEST_BODY,
+    response_model=schema.EmbeddingResponse,
+)
 async def create_embeddings(request: Request) -> Response:
     """Return one vector per input, in input order."""
-    shared = state(request)
-    body = await answer(await request.body(), shared.catalog, shared.triton)
-    return Response(body, media_type="application/json")
+    body = await request.body()
+    answer = await _unless_client_leaves(request, _answer(body, state(request)))
+    return Response(answer, media_type="application/json")
 
 
-async def answer(body: bytes, catalog: Catalog, triton: Triton) -> bytes:
+async def _answer(body: bytes, shared: State) -> bytes:
     """Return the answer to the request in `body`.
 
     Raises:
-        EmbedError: the request is wrong, or Triton could not answer it.
+        EmbedError: the request is wrong, or cannot be answered now.
     """
     asked = schema.parse(body)
-    model, suffix = catalog.resolve(asked.model)
-    options = asked.options(suffix)
-    model.card.check(options)
-    inputs = asked.inputs()
-    asked.check_modality(len(inputs))
-    chunks = await embed(triton, model, inputs, options)
-    return response.encode(model.card.model_id, chunks, asked.encoding_format or "float")
-
-
-async def embed(
-    triton: Triton, model: Model, inputs: Sequence[bytes], options: Options
-) -> list[Embedded]:
-    """Embed `inputs` in as many concurrent Triton requests as the model's batch size asks for.
-
-    Raises:
-        EmbedError: one of them failed; the others are cancelled.
-    """
-    size = model.max_batch_size
-    tasks = [
-        asyncio.ensure_future(triton.embed(model.name, inputs[start : start + size], options))
-        for start in range(0, len(inputs), size)
-    ]
+    model, suffix = shared.catalog.resolve(asked.model)
+    model_id = model.card.model_id
+    metrics = shared.metrics
+    with metrics.phase(model_id, "parse"):
+        options = asked.options(suffix)
+        model.card.check(options)
+        inputs = asked.inputs(model.card)
+    if len(inputs) > shared.settings.max_inputs:
+        raise InvalidRequest(
+            f"'input' has {len(inputs)} inputs, at most {shared.settings.max_inputs} are allowed",
+            param="input",
+        )
     try:
-        return await asyncio.gather(*tasks)
+        with shared.admission.admit(len(inputs)):
+            chunks = await embed(shared.triton, model, inputs, options)
+    except Unavailable as error:
+        metrics.rejected.labels(error.code).inc()
+        raise
+    metrics.inputs.labels(model_id).inc(len(inputs))
+    metrics.request_inputs.labels(model_id).observe(len(inputs))
+    metrics.tokens.labels(model_id).inc(sum(chunk.tokens for chunk in chunks))
+    with metrics.phase(model_id, "serialize"):
+        return response.encode(model_id, chunks, asked.encoding_format or "float")
+
+
+async def _unless_client_leaves(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
+    """Return what `work` returns; cancel it if the client closes the connection before."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_until_client_leaves(request))
+    try:
+        await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            working.cancel()
+            await asyncio.wait([working])
+            return b""
+        return await working
     finally:
-        for task in tasks:
-            task.cancel()
+        leaving.cancel()
+        working.cancel()
+
+
+async def _until_client_leaves(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

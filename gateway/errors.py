@@ -3,14 +3,51 @@
 from __future__ import annotations
 
 import logging
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from contract.errors import EmbedError, InternalError, MethodNotAllowed, NotFound, Unavailable
+from contract.errors import (
+    EmbedError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    Unauthorized,
+    Unavailable,
+)
 
 logger = logging.getLogger("gateway")
+
+
+class ErrorFields(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(ErrorFields):
+    """The one body of every error."""
+
+    object: Literal["error"]
+    error: ErrorFields
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    kind.http_status: {"model": ErrorBody, "description": kind.__doc__}
+    for kind in (
+        *(InvalidRequest, Unauthorized, NotFound, MethodNotAllowed),
+        *(PayloadTooLarge, InternalError, Unavailable),
+    )
+}
+"""For the OpenAPI document."""
 
 
 def install(app: FastAPI) -> None:

@@ -11,6 +11,13 @@ from gateway.state import state
 
 router = APIRouter(tags=["models"])
 
+# Declared here and not as an argument, for which FastAPI would promise a 422 that never comes.
+MODEL_ID: dict[str, Any] = {
+    "parameters": [
+        {"name": "model_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    ]
+}
+
 
 @router.get("/v1/models", summary="List the models")
 async def list_models(request: Request) -> dict[str, Any]:
@@ -18,10 +25,10 @@ async def list_models(request: Request) -> dict[str, Any]:
     return {"object": "list", "data": [_describe(model) for model in state(request).catalog.models]}
 
 
-@router.get("/v1/models/{model_id:path}", summary="Describe a model")
-async def get_model(request: Request, model_id: str) -> dict[str, Any]:
+@router.get("/v1/models/{model_id:path}", summary="Describe a model", openapi_extra=MODEL_ID)
+async def get_model(request: Request) -> dict[str, Any]:
     """Return one model; slashes in its id may be plain or written ``%2F``."""
-    return _describe(state(request).catalog.get(model_id))
+    return _describe(state(request).catalog.get(request.path_params["model_id"]))
 
 
 def _describe(model: Model) -> dict[str, Any]:

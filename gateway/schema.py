@@ -1,4 +1,4 @@
-"""The body of ``POST /v1/embeddings``, validated field by field."""
+"""The bodies of ``POST /v1/embeddings``: the request, validated field by field, and the answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 
+from contract.card import ModelCard
 from contract.errors import InvalidRequest
+from contract.media import infer
 from contract.options import EmbeddingType, InputType, Modality, Options, Truncate, choose
 
 EXAMPLE: JsonDict = {
@@ -31,9 +33,7 @@ class EmbeddingRequest(BaseModel):
     ]
     input: Annotated[
         str | list[str] | list[int] | list[list[int]],
-        Field(
-            description="A text, a list of texts, or token ids of this model's own tokenizer.",
-        ),
+        Field(description="A text, a list of texts, or token ids of this model's own tokenizer."),
     ]
     input_type: Annotated[
         Literal["query", "passage", ""] | None,
@@ -41,9 +41,7 @@ class EmbeddingRequest(BaseModel):
     ] = None
     truncate: Annotated[
         str | None,
-        Field(
-            description="Which end of an over-length text to cut: `NONE` (error), `START`, `END`."
-        ),
+        Field(description="End of an over-length text to cut: `NONE` (error), `START`, `END`."),
     ] = None
     modality: Annotated[
         str | list[str] | None,
@@ -82,40 +80,71 @@ class EmbeddingRequest(BaseModel):
             truncate=choose(Truncate, self.truncate or "NONE", param="truncate"),
             dimensions=self.dimensions,
             embedding_type=EmbeddingType(self.embedding_type or "float"),
+            # Each input's modality is checked here, so Triton need not infer it again.
+            modality=Modality.TEXT,
             token_ids=not isinstance(self.input, str) and not isinstance(self.input[0], str),
         )
 
-    def inputs(self) -> list[bytes]:
+    def inputs(self, card: ModelCard) -> list[bytes]:
         """Return each input as the bytes that Triton is sent: UTF-8, or packed token ids.
 
         Raises:
-            InvalidRequest: an input is empty, or a token id does not fit 32 bits.
+            InvalidRequest: an input is empty or of a modality that the model does not take, or a
+                token id does not fit 32 bits.
         """
         items: list[Any] = [self.input] if isinstance(self.input, str) else list(self.input)
         if isinstance(items[0], int):
             items = [items]
-        for index, item in enumerate(items):
+        stated = self._stated_modalities(len(items))
+        for index, (item, modality) in enumerate(zip(items, stated, strict=True)):
             if not item:
                 where = "'input'" if isinstance(self.input, str) else f"'input[{index}]'"
                 raise InvalidRequest(f"{where} must not be empty", param="input")
+            if modality or isinstance(item, str):
+                card.check_modality(modality or infer(item))
         return [item.encode() if isinstance(item, str) else _pack(item) for item in items]
 
-    def check_modality(self, inputs: int) -> None:
-        """Raise InvalidRequest unless the stated modalities are known and fit the input."""
+    def _stated_modalities(self, count: int) -> list[Modality | None]:
         if self.modality is None:
-            return
+            return [None] * count
         stated = [self.modality] if isinstance(self.modality, str) else self.modality
-        if len(stated) not in (1, inputs):
+        modalities = [choose(Modality, value, param="modality") for value in stated]
+        if len(modalities) == 1:
+            return [modalities[0]] * count
+        if len(modalities) != count:
             raise InvalidRequest(
-                f"'modality' has {len(stated)} values for {inputs} inputs; give one, or one each",
+                f"'modality' has {len(stated)} values for {count} inputs; give one, or one each",
                 param="modality",
             )
-        for value in stated:
-            if choose(Modality, value, param="modality") is not Modality.TEXT:
-                raise InvalidRequest(
-                    f"This model does not support modality '{value}'; it supports 'text'.",
-                    param="modality",
-                )
+        return list(modalities)
+
+
+class Embedding(BaseModel):
+    """One vector."""
+
+    object: Literal["embedding"]
+    index: Annotated[int, Field(description="Position of the input.")]
+    embedding: Annotated[
+        list[float] | str, Field(description="The vector, as numbers or in base64.")
+    ]
+
+
+class Usage(BaseModel):
+    """What was counted."""
+
+    prompt_tokens: Annotated[
+        int, Field(description="Tokens the encoder saw, prompt and special tokens included.")
+    ]
+    total_tokens: int
+
+
+class EmbeddingResponse(BaseModel):
+    """One vector per input, in input order."""
+
+    object: Literal["list"]
+    data: list[Embedding]
+    model: str
+    usage: Usage
 
 
 def parse(body: bytes) -> EmbeddingRequest:

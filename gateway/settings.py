@@ -1,52 +1,82 @@
-"""The gateway's settings, read once from the command line."""
+"""The gateway's settings."""
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contract.configuration import (
+    address_port,
+    comma_separated,
+    integer,
+    one_of,
+    read,
+    setting,
+)
+from contract.logs import LEVELS
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the gateway listens and where Triton is.
+    """Where the gateway listens, where Triton is, and what a client may do."""
 
-    Attributes:
-        host: Address to bind.
-        port: Port of the HTTP API.
-        triton_url: ``host:port`` of Triton's gRPC API.
-        refresh_seconds: Pause between two looks at which models Triton serves.
-        drain_seconds: How long requests may take to finish after SIGTERM.
-    """
+    host: str = setting("127.0.0.1", "address to bind")
+    port: int = setting(
+        8000,
+        "port of the HTTP API",
+        *("NIM_HTTP_API_PORT", "NIM_SERVER_BIND_ADDR", "NIM_BIND_ADDR"),
+        parse=address_port,
+    )
+    triton_url: str = setting("127.0.0.1:8001", "host:port of Triton's gRPC API")
+    refresh_seconds: float = setting(
+        2.0, "pause between two looks at which models Triton serves", parse=float
+    )
+    drain_seconds: int = setting(
+        25, "how long requests may take to finish after SIGTERM", parse=integer(0)
+    )
+    api_keys: tuple[str, ...] = setting(
+        (),
+        "comma-separated keys, one of which a client must send as 'Authorization: Bearer KEY'",
+        parse=comma_separated,
+    )
+    max_body_bytes: int = setting(
+        32 << 20,
+        "largest request body",
+        "NIM_SERVER_HTTP_BODY_LIMIT_BYTES",
+        parse=integer(1024),
+    )
+    max_inputs: int = setting(8192, "most inputs of one request", parse=integer(1))
+    max_inputs_in_flight: int = setting(
+        1024,
+        "most inputs being embedded at a time; beyond it requests get 503",
+        *("NIM_SERVER_MAX_QUEUE_SIZE", "NIM_MAX_QUEUE_SIZE"),
+        parse=integer(1),
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        "comma-separated origins whose pages may call the API from a browser",
+        parse=comma_separated,
+    )
+    tls_certificate: str | None = setting(
+        None, "PEM file with the certificate chain", "NIM_SERVER_TLS_CERT_PATH"
+    )
+    tls_key: str | None = setting(None, "PEM file with its key", "NIM_SERVER_TLS_KEY_PATH")
+    log_level: str = setting(
+        "info", f"one of {', '.join(LEVELS)}", "NIM_LOG_LEVEL", parse=one_of(*LEVELS)
+    )
+    log_jsonl: bool = setting(
+        False, "log one JSON object a line", "NIM_JSONL_LOGGING", "NIM_LOGGING_JSONL"
+    )
+    otel: bool = setting(
+        False, "send OpenTelemetry traces (OTEL_* variables say where)", "NIM_ENABLE_OTEL"
+    )
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    triton_url: str = "127.0.0.1:8001"
-    refresh_seconds: float = 2.0
-    drain_seconds: int = 25
 
-
-def parse(arguments: list[str] | None = None) -> Settings:
-    """Read the command line."""
-    default = Settings()
-    parser = argparse.ArgumentParser(
-        prog="python -m gateway",
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """Read the command line and the environment."""
+    return read(
+        Settings,
+        program="python -m gateway",
         description="OpenAI- and NIM-compatible HTTP API in front of Triton.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        arguments=arguments,
     )
-    parser.add_argument("--host", default=default.host, help="address to bind")
-    parser.add_argument("--port", type=int, default=default.port, help="port of the HTTP API")
-    parser.add_argument("--triton-url", default=default.triton_url, help="Triton's gRPC, host:port")
-    parser.add_argument(
-        "--refresh-seconds",
-        type=float,
-        default=default.refresh_seconds,
-        help="pause between two looks at which models Triton serves",
-    )
-    parser.add_argument(
-        "--drain-seconds",
-        type=int,
-        default=default.drain_seconds,
-        help="how long requests may take to finish after SIGTERM",
-    )
-    values = vars(parser.parse_args(arguments))
-    return Settings(**{field.name: values[field.name] for field in fields(Settings)})

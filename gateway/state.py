@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import HTTPConnection
 
+from gateway.admission import Admission
 from gateway.catalog import Catalog
+from gateway.metrics import Metrics
+from gateway.settings import Settings
 from gateway.triton import Triton
 
 
@@ -14,11 +18,19 @@ from gateway.triton import Triton
 class State:
     """Made when the application starts."""
 
+    settings: Settings
     triton: Triton
     catalog: Catalog
+    admission: Admission
+    metrics: Metrics
+
+
+def shared(app: Any) -> State:
+    """Return the state of an application."""
+    state: State = app.state.shared
+    return state
 
 
 def state(connection: HTTPConnection) -> State:
     """Return the state of the application that serves `connection`."""
-    shared: State = connection.app.state.shared
-    return shared
+    return shared(connection.app)

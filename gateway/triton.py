@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,9 +58,13 @@ class Triton:
 
     Args:
         url: ``host:port``.
+        metadata: Returns the gRPC metadata to send along with an inference.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, metadata: Callable[[], tuple[tuple[str, str], ...]] = tuple
+    ) -> None:
+        self._metadata = metadata
         self._channel = grpc.aio.insecure_channel(url, options=CHANNEL_OPTIONS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
@@ -68,25 +72,26 @@ class Triton:
         """Close the channel."""
         await self._channel.close()
 
-    async def ensembles(self) -> list[model_config_pb2.ModelConfig]:
-        """Return the configuration of every ensemble that is loaded.
+    async def statistics(self) -> list[service_pb2.ModelStatistics]:
+        """Return the statistics of every model that is loaded.
+
+        They also serve as the list of models: Triton's repository index would need the right to
+        load models.
 
         Raises:
             EmbedError: Triton does not answer.
         """
-        # The repository index would need rights to load models; the statistics list them too.
         try:
-            statistics = await self._stub.ModelStatistics(service_pb2.ModelStatisticsRequest())
+            answer = await self._stub.ModelStatistics(service_pb2.ModelStatisticsRequest())
         except grpc.aio.AioRpcError as error:
             raise _translate(error) from error
-        configs = [await self._config(model.name) for model in statistics.model_stats]
-        return [config for config in configs if config and config.HasField("ensemble_scheduling")]
+        return list(answer.model_stats)
 
-    async def _config(self, name: str) -> model_config_pb2.ModelConfig | None:
+    async def config(self, name: str) -> model_config_pb2.ModelConfig | None:
+        """Return the configuration of a model, or ``None`` if it is not loaded."""
         try:
             answer = await self._stub.ModelConfig(service_pb2.ModelConfigRequest(name=name))
         except grpc.aio.AioRpcError:
-            # Unloaded since it was listed.
             return None
         return answer.config
 
@@ -104,7 +109,7 @@ class Triton:
         for name, value in options.to_parameters().items():
             _set(request.parameters[name], value)
         try:
-            response = await self._stub.ModelInfer(request)
+            response = await self._stub.ModelInfer(request, metadata=self._metadata())
         except grpc.aio.AioRpcError as error:
             raise _translate(error) from error
         tensors = {

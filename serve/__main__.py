@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 
+from contract import configuration, logs
 from serve import installation, preflight
 from serve.errors import ServeError
 from serve.installation import Installation
@@ -16,11 +16,9 @@ from serve.supervisor import Supervisor
 def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop, and return the exit status."""
     settings = parse(arguments)
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logs.configure(settings.log_level, jsonl=settings.log_jsonl)
+    if not settings.gateway:
+        configuration.log_unknown_nim_variables()
     try:
         server = installation.find()
         preflight.check(settings, server)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from tritonclient.utils import InferenceServerException
 
+from serve import overrides
 from serve.repository import Entry, scan
+from serve.settings import Settings
 from serve.triton import TritonClient
 
 logger = logging.getLogger("serve")
@@ -21,12 +22,13 @@ class Loader:
     have changed.
 
     Args:
-        folder: The model repository.
+        settings: Where the model repository is, and what overrides its configurations.
         client: The running Triton.
     """
 
-    def __init__(self, folder: Path, client: TritonClient) -> None:
-        self._folder = folder
+    def __init__(self, settings: Settings, client: TritonClient) -> None:
+        self._settings = settings
+        self._folder = settings.repository
         self._client = client
         self._seen: dict[str, Entry] = {}
         self._settling: dict[str, Entry] = {}
@@ -54,7 +56,16 @@ class Loader:
     async def _load(self, entry: Entry) -> bool:
         logger.info("loading %s", entry.name)
         try:
-            await self._client.load(entry.name)
+            configs = {
+                model: overrides.configuration(self._folder / model, self._settings)
+                for model in entry.models
+            }
+            if any(configs.values()):
+                for model, config in configs.items():
+                    await self._client.load(model, config)
+            else:
+                # One call for the ensemble changes all its steps at once.
+                await self._client.load(entry.name)
         except InferenceServerException as error:
             logger.error("%s cannot be served: %s", entry.name, error.message())
             return False

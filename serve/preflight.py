@@ -14,6 +14,7 @@ from pathlib import Path
 
 from serve.errors import ServeError
 from serve.installation import Installation
+from serve.repository import read_config
 from serve.settings import Settings
 
 MIN_GLIBC = (2, 35)
@@ -32,7 +33,7 @@ def check(settings: Settings, installation: Installation) -> None:
     Raises:
         ServeError: the first check that fails.
     """
-    check_repository(settings.model_repository)
+    check_repository(settings.repository, settings.served_model_name)
     ports = [
         (settings.triton_host, settings.triton_grpc_port, "--triton-grpc-port"),
         (settings.triton_host, settings.triton_metrics_port, "--triton-metrics-port"),
@@ -48,12 +49,18 @@ def check(settings: Settings, installation: Installation) -> None:
         check_libpython()
 
 
-def check_repository(folder: Path) -> None:
-    """Raise ServeError unless `folder` holds at least one model."""
-    if not any(folder.glob("*/config.pbtxt")):
+def check_repository(folder: Path, served_model_name: str | None = None) -> None:
+    """Raise ServeError unless `folder` holds a model, and only one if that is to be renamed."""
+    configs = [read_config(path.parent) for path in folder.glob("*/config.pbtxt")]
+    if not configs:
         raise ServeError(
             f"there is no model in '{folder}'; export one first: "
             f"python -m export CHECKPOINT --model-repository {folder}"
+        )
+    ids = {config.parameters["model_id"].string_value for config in configs if config} - {""}
+    if served_model_name and len(ids) > 1:
+        raise ServeError(
+            f"--served-model-name names one model, but '{folder}' has {', '.join(sorted(ids))}"
         )
 
 

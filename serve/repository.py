@@ -33,7 +33,7 @@ def scan(folder: Path) -> dict[str, Entry]:
     steps: dict[str, tuple[str, ...]] = {}
     for path in sorted(folder.glob("*/config.pbtxt")):
         if not path.parent.name.startswith("."):
-            steps[path.parent.name] = _steps(path)
+            steps[path.parent.name] = _steps(path.parent)
     inner = {step for names in steps.values() for step in names}
     entries: dict[str, Entry] = {}
     for name, names in steps.items():
@@ -43,11 +43,20 @@ def scan(folder: Path) -> dict[str, Entry]:
     return entries
 
 
-def _steps(path: Path) -> tuple[str, ...]:
+def read_config(model: Path) -> model_config_pb2.ModelConfig | None:
+    """Return the config.pbtxt in a model's folder, or ``None`` if it cannot be read."""
     config = model_config_pb2.ModelConfig()
     try:
-        text_format.Parse(path.read_text(encoding="utf-8"), config, allow_unknown_field=True)
+        text = (model / "config.pbtxt").read_text(encoding="utf-8")
+        text_format.Parse(text, config, allow_unknown_field=True)
     except (OSError, ValueError, text_format.ParseError):
+        return None
+    return config
+
+
+def _steps(model: Path) -> tuple[str, ...]:
+    config = read_config(model)
+    if config is None:
         return ()
     return tuple(dict.fromkeys(step.model_name for step in config.ensemble_scheduling.step))
 

@@ -24,6 +24,9 @@ STABLE_SECONDS = 60.0
 """A process that lived for so long starts again without a pause."""
 
 
+LEVELS = {"W": logging.WARNING, "E": logging.ERROR}
+"""Levels by the first letter of a line of Triton's."""
+
 LONGEST_LINE = 1 << 20
 """Bytes; a longer line of a program's output is not shown."""
 
@@ -36,6 +39,8 @@ class Program:
         name: What to call it in messages.
         command: Program and arguments.
         environment: Its environment.
+        logger: What its output is logged to; ``None`` for a program that writes logs of our form,
+            which are passed on as they are.
         noise: What the lines of its output contain that nobody needs to see.
         stop_seconds: How long it may take to end after SIGTERM.
         until_ready: Returns once the program serves.
@@ -46,6 +51,7 @@ class Program:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    logger: logging.Logger | None
     noise: Sequence[str]
     stop_seconds: float
     until_ready: Callable[[], Awaitable[None]]
@@ -141,9 +147,13 @@ class Service:
         """Pass the program's output on, without the noise, until it ends."""
         assert process.stdout is not None
         while line := await _read_line(process.stdout):
-            text = line.decode(errors="replace")
-            if text.strip() and not any(noise in text for noise in self._program.noise):
-                sys.stderr.write(text)
+            text = line.decode(errors="replace").rstrip()
+            if not text or any(noise in text for noise in self._program.noise):
+                continue
+            if self._program.logger:
+                self._program.logger.log(LEVELS.get(text[0], logging.INFO), text)
+            else:
+                print(text, file=sys.stderr)
 
     async def _until_lost(self) -> str:
         process = self._process

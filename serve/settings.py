@@ -1,36 +1,90 @@
-"""The supervisor's settings, read once from the command line."""
+"""The supervisor's settings."""
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from contract.configuration import address_port, integer, one_of, read, setting, tcp_port
+from contract.logs import LEVELS
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where everything listens and what is served.
+    """Where everything listens, what is served, and how Triton runs it.
 
-    Attributes:
-        model_repository: The folder that Triton serves.
-        host: Address the gateway binds.
-        port: Port of the HTTP API.
-        triton_host: Address Triton binds; the server bundled in ``nvidia-pytriton`` has known
-            security holes, so keep it on loopback there.
-        triton_grpc_port: Port of Triton's gRPC API.
-        triton_metrics_port: Port of Triton's Prometheus metrics.
-        gateway: Whether to start the gateway; without it only Triton is run.
-        verbose: Whether to show Triton's own information messages.
+    Settings of batching, instances and names are applied to the configurations in the model
+    repository when Triton loads them; the files stay as they are.
     """
 
-    model_repository: Path = Path("model_repository")
-    host: str = "127.0.0.1"
-    port: int = 8000
-    triton_host: str = "127.0.0.1"
-    triton_grpc_port: int = 8001
-    triton_metrics_port: int = 8002
-    gateway: bool = True
-    verbose: bool = False
+    model_repository: str = setting("model_repository", "folder filled by 'python -m export'")
+    host: str = setting("127.0.0.1", "address of the HTTP API")
+    port: int = setting(
+        8000,
+        "port of the HTTP API",
+        *("NIM_HTTP_API_PORT", "NIM_SERVER_BIND_ADDR", "NIM_BIND_ADDR"),
+        parse=address_port,
+    )
+    gateway: bool = setting(True, "start the gateway beside Triton")
+    # The server of the wheel has known security holes: keep it on loopback.
+    triton_host: str = setting("127.0.0.1", "address Triton binds")
+    triton_grpc_port: int = setting(
+        8001,
+        "port of Triton's gRPC API",
+        *("NIM_TRITON_GRPC_PORT", "NIM_SERVER_GRPC_BIND_ADDR", "NIM_GRPC_BIND_ADDR"),
+        parse=address_port,
+    )
+    triton_metrics_port: int = setting(8002, "port of Triton's metrics", parse=tcp_port)
+    max_queue_delay_microseconds: int | None = setting(
+        None,
+        "how long an encoder waits for more requests",
+        "NIM_TRITON_DYNAMIC_BATCHING_MAX_QUEUE_DELAY_MICROSECONDS",
+        parse=integer(0),
+    )
+    max_batch_size: int | None = setting(
+        None,
+        "most inputs of one execution and of one request to Triton",
+        *("NIM_TRITON_MAX_BATCH_SIZE", "NIM_PIPELINE_MAX_BATCH_SIZE"),
+        parse=integer(1),
+    )
+    model_instances: int | None = setting(
+        None,
+        "instances of each encoder; they share the cores",
+        *("NIM_NUM_MODEL_INSTANCES", "NIM_ENGINE_COUNT"),
+        parse=integer(1),
+    )
+    tokenizers: int | None = setting(
+        None, "instances of each tokenizer", "NIM_NUM_TOKENIZERS", parse=integer(1)
+    )
+    performance_mode: str = setting(
+        "latency",
+        "latency: all cores for one execution; throughput: several side by side",
+        "NIM_TRITON_PERFORMANCE_MODE",
+        parse=one_of("latency", "throughput"),
+    )
+    served_model_name: str | None = setting(
+        None, "public id of the only model in the repository", "NIM_SERVED_MODEL_NAME"
+    )
+    triton_log_verbose: bool = setting(False, "show all that Triton says", "NIM_TRITON_LOG_VERBOSE")
+    log_level: str = setting(
+        "info", f"one of {', '.join(LEVELS)}", "NIM_LOG_LEVEL", parse=one_of(*LEVELS)
+    )
+    log_jsonl: bool = setting(
+        False, "log one JSON object a line", "NIM_JSONL_LOGGING", "NIM_LOGGING_JSONL"
+    )
+    tls_certificate: str | None = setting(
+        None, "PEM file with the certificate chain of the HTTP API", "NIM_SERVER_TLS_CERT_PATH"
+    )
+    tls_key: str | None = setting(None, "PEM file with its key", "NIM_SERVER_TLS_KEY_PATH")
+    otel: bool = setting(
+        False, "send OpenTelemetry traces (OTEL_* variables say where)", "NIM_ENABLE_OTEL"
+    )
+
+    @property
+    def repository(self) -> Path:
+        """The model repository."""
+        return Path(self.model_repository).resolve()
 
     @property
     def triton_url(self) -> str:
@@ -39,45 +93,11 @@ class Settings:
         return f"{host}:{self.triton_grpc_port}"
 
 
-def parse(arguments: list[str] | None = None) -> Settings:
-    """Read the command line."""
-    default = Settings()
-    parser = argparse.ArgumentParser(
-        prog="python -m serve",
+def parse(arguments: Sequence[str] | None = None) -> Settings:
+    """Read the command line and the environment."""
+    return read(
+        Settings,
+        program="python -m serve",
         description="Serve a model repository with Triton and the OpenAI-compatible gateway.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        arguments=arguments,
     )
-    parser.add_argument(
-        "--model-repository",
-        type=Path,
-        default=default.model_repository,
-        help="the folder filled by 'python -m export'",
-    )
-    parser.add_argument("--host", default=default.host, help="address of the HTTP API")
-    parser.add_argument("--port", type=_port, default=default.port, help="port of the HTTP API")
-    parser.add_argument("--triton-host", default=default.triton_host, help="address Triton binds")
-    parser.add_argument(
-        "--triton-grpc-port",
-        type=_port,
-        default=default.triton_grpc_port,
-        help="port of Triton's gRPC API",
-    )
-    parser.add_argument(
-        "--triton-metrics-port",
-        type=_port,
-        default=default.triton_metrics_port,
-        help="port of Triton's metrics",
-    )
-    parser.add_argument(
-        "--no-gateway", dest="gateway", action="store_false", help="start Triton only"
-    )
-    parser.add_argument("--verbose", action="store_true", help="show Triton's own messages")
-    values = vars(parser.parse_args(arguments))
-    return Settings(**{field.name: values[field.name] for field in fields(Settings)})
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 65535:
-        raise argparse.ArgumentTypeError("must be between 1 and 65535")
-    return value

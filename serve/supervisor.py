@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -42,7 +43,7 @@ class Supervisor:
         self._installation = installation
         self._run = triton.Run()
         self._client = triton.TritonClient(settings.triton_url, self._run)
-        self._loader = Loader(settings.model_repository, self._client)
+        self._loader = Loader(settings, self._client)
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP.
@@ -88,9 +89,10 @@ class Supervisor:
                 task.cancel()
 
     async def _announce(self) -> None:
-        models = ", ".join(card.model_id for card in await self._client.cards())
+        cards = (await self._client.models()).values()
+        models = ", ".join(sorted({card.model_id for card in cards}))
         settings = self._settings
-        where = f"http://{settings.host}:{settings.port}, " if settings.gateway else ""
+        where = f"{self._scheme}://{settings.host}:{settings.port}, " if settings.gateway else ""
         logger.info(
             "triton-embed is ready: %sgRPC %s:%d, metrics %s:%d; serving %s",
             where,
@@ -101,12 +103,17 @@ class Supervisor:
             models,
         )
 
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._settings.tls_certificate else "http"
+
     def _triton(self, backends: Path) -> Program:
         return Program(
             name="Triton",
             command=triton.command(self._settings, self._installation, backends, self._run),
             environment=self._installation.environment(),
-            noise=() if self._settings.verbose else triton.NOISE,
+            logger=logging.getLogger("triton"),
+            noise=() if self._settings.triton_log_verbose else triton.NOISE,
             stop_seconds=triton.EXIT_SECONDS + 5.0,
             until_ready=self._until_triton_ready,
             until_sick=self._until_triton_sick,
@@ -123,7 +130,8 @@ class Supervisor:
                 *("--port", str(settings.port)),
                 *("--triton-url", settings.triton_url),
             ],
-            environment={**os.environ, "PYTHONPATH": str(ROOT)},
+            environment={**os.environ, **self._tls_variables(), "PYTHONPATH": str(ROOT)},
+            logger=None,
             noise=(),
             stop_seconds=GATEWAY_STOP_SECONDS,
             until_ready=self._until_gateway_ready,
@@ -131,12 +139,19 @@ class Supervisor:
             clean_up=lambda: None,
         )
 
+    def _tls_variables(self) -> dict[str, str]:
+        files = {
+            "TRITON_EMBED_TLS_CERTIFICATE": self._settings.tls_certificate,
+            "TRITON_EMBED_TLS_KEY": self._settings.tls_key,
+        }
+        return {name: file for name, file in files.items() if file}
+
     async def _until_triton_ready(self) -> None:
         logger.info("starting Triton")
         while not await self._client.live():
             await asyncio.sleep(LOOK_SECONDS)
         if not await self._loader.load_all():
-            raise ServeError(f"no model in '{self._settings.model_repository}' could be loaded")
+            raise ServeError(f"no model in '{self._settings.repository}' could be loaded")
         if failures := await self._client.failures():
             raise ServeError(f"Triton loaded the models, but {failures[0]}")
 
@@ -168,14 +183,18 @@ class Supervisor:
     async def _until_gateway_ready(self) -> None:
         logger.info("starting the gateway")
         host = "127.0.0.1" if self._settings.host == "0.0.0.0" else self._settings.host
-        url = f"http://{host}:{self._settings.port}/v1/health/ready"
+        url = f"{self._scheme}://{host}:{self._settings.port}/v1/health/ready"
         while not await asyncio.to_thread(_answers, url):
             await asyncio.sleep(LOOK_SECONDS)
 
 
 def _answers(url: str) -> bool:
+    # We ask ourselves over loopback, where the certificate need not name us.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:
+        with urllib.request.urlopen(url, timeout=5, context=context) as response:
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

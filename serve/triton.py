@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def command(settings: Settings, installation: Installation, backends: Path, run:
     """
     return [
         str(installation.binary),
-        f"--model-repository={settings.model_repository.resolve()}",
+        f"--model-repository={settings.repository}",
         f"--backend-directory={backends}",
         f"--backend-config=python,shm-region-prefix-name={run.memory_prefix}",
         "--model-control-mode=explicit",
@@ -81,7 +82,21 @@ def command(settings: Settings, installation: Installation, backends: Path, run:
         f"--grpc-restricted-protocol={OWNER_PROTOCOLS}:{OWNER_HEADER}={run.key}",
         f"--metrics-address={settings.triton_host}",
         f"--metrics-port={settings.triton_metrics_port}",
-        f"--log-info={str(settings.verbose).lower()}",
+        f"--log-info={str(settings.triton_log_verbose).lower()}",
+        *(_tracing() if settings.otel else ()),
+    ]
+
+
+def _tracing() -> list[str]:
+    """Return the flags that make Triton trace requests which the gateway traces (rate 0)."""
+    base = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318").rstrip("/")
+    url = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"{base}/v1/traces")
+    return [
+        "--trace-config=mode=opentelemetry",
+        "--trace-config=level=TIMESTAMPS",
+        "--trace-config=rate=0",
+        f"--trace-config=opentelemetry,url={url}",
+        "--trace-config=opentelemetry,resource=service.name=triton",
     ]
 
 
@@ -110,13 +125,17 @@ class TritonClient:
         except InferenceServerException:
             return False
 
-    async def load(self, model: str) -> None:
+    async def load(self, model: str, config: str | None = None) -> None:
         """Load or reload `model`; an older version keeps serving until the new one is ready.
+
+        Args:
+            model: Its name. If it is an ensemble, steps that have changed are loaded with it.
+            config: Its configuration as JSON, in place of the one in the repository.
 
         Raises:
             InferenceServerException: it cannot be loaded.
         """
-        await self._grpc.load_model(model, headers=self._headers)
+        await self._grpc.load_model(model, headers=self._headers, config=config)
 
     async def unload(self, model: str) -> None:
         """Unload `model`.
@@ -126,9 +145,9 @@ class TritonClient:
         """
         await self._grpc.unload_model(model, headers=self._headers)
 
-    async def cards(self) -> list[ModelCard]:
-        """Return the cards of the models that are ready; empty if the server does not answer."""
-        cards = []
+    async def models(self) -> dict[str, ModelCard]:
+        """Return the card of each model that is ready, by name; empty if Triton is silent."""
+        models: dict[str, ModelCard] = {}
         try:
             index = await self._grpc.get_model_repository_index(headers=self._headers)
             for entry in index.models:
@@ -136,10 +155,10 @@ class TritonClient:
                     config = (await self._grpc.get_model_config(entry.name)).config
                     if config.HasField("ensemble_scheduling"):
                         values = {key: item.string_value for key, item in config.parameters.items()}
-                        cards.append(ModelCard.from_parameters(values))
+                        models[entry.name] = ModelCard.from_parameters(values)
         except (InferenceServerException, CardError):
-            return cards
-        return cards
+            return models
+        return models
 
     async def failures(self) -> list[str]:
         """Return what is wrong with each ready model that fails to embed a word.
@@ -147,20 +166,18 @@ class TritonClient:
         Triton's own readiness is not enough: the bundled server stays ready after a Python
         process of one of its models has died.
         """
-        results = await asyncio.gather(*(self._ask(card) for card in await self.cards()))
+        results = await asyncio.gather(*map(self._ask, await self.models()))
         return [result for result in results if result]
 
-    async def _ask(self, card: ModelCard) -> str | None:
+    async def _ask(self, model: str) -> str | None:
         text = grpc.InferInput(names.TEXT, [1, 1], "BYTES")
         text.set_data_from_numpy(np.array([[b"ready?"]], dtype=np.object_))
-        request = self._grpc.infer(
-            names.triton_model_name(card.model_id), [text], parameters={"input_type": "query"}
-        )
+        request = self._grpc.infer(model, [text], parameters={"input_type": "query"})
         try:
             await asyncio.wait_for(request, ANSWER_SECONDS)
         except asyncio.TimeoutError:
-            return f"{card.model_id} has not answered for {ANSWER_SECONDS:.0f} s"
+            return f"{model} has not answered for {ANSWER_SECONDS:.0f} s"
         except InferenceServerException as error:
             if error.status() in FATAL_STATUS:
-                return f"{card.model_id}: {error.message()}"
+                return f"{model}: {error.message()}"
         return None

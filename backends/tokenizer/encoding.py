@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
 
@@ -12,7 +13,32 @@ from tokenizers import Tokenizer
 
 from contract.card import ModelCard
 from contract.errors import InvalidRequest, input_too_long
-from contract.options import InputType, Options, Truncate
+from contract.media import infer
+from contract.options import InputType, Modality, Options, Truncate, choose
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the tokenizer needs of one request.
+
+    Attributes:
+        inputs: UTF-8 text, or token ids where the options say ``token_ids``.
+        options: Its options.
+        modalities: What each input is, by the tensor of that name, if the request has one.
+    """
+
+    inputs: Sequence[bytes]
+    options: Options
+    modalities: Sequence[bytes] | None = None
+
+    def stated_modalities(self) -> list[Modality | None]:
+        """Return what the request says of each input; ``None`` where it says nothing."""
+        if self.modalities is None:
+            return [self.options.modality] * len(self.inputs)
+        return [
+            choose(Modality, item.decode(errors="replace"), param="modality") if item else None
+            for item in self.modalities
+        ]
 
 
 class TextEncoder:
@@ -33,14 +59,11 @@ class TextEncoder:
         self._trailing = sum(1 for _ in takewhile(bool, reversed(special)))
         self._prompt_length = cache(self._count_prompt_tokens)
 
-    def encode(
-        self, requests: Sequence[tuple[Sequence[bytes], Options]]
-    ) -> list[list[list[int]] | InvalidRequest]:
+    def encode(self, requests: Sequence[Request]) -> list[list[list[int]] | InvalidRequest]:
         """Encode the inputs of several requests.
 
         Args:
-            requests: For each request its inputs (UTF-8 text, or packed ids where the options
-                say ``token_ids``) and its options.
+            requests: Their inputs and options.
 
         Returns:
             For each request the token ids of its inputs, at least one id each, at most
@@ -49,26 +72,33 @@ class TextEncoder:
         results: list[list[list[int]] | InvalidRequest] = []
         texts: list[str] = []
         spans: list[tuple[int, int, int]] = []
-        for index, (inputs, options) in enumerate(requests):
+        for index, request in enumerate(requests):
+            options = request.options
             try:
                 if options.token_ids:
-                    results.append([self._read_token_ids(item, options) for item in inputs])
+                    results.append([self._read_token_ids(item, options) for item in request.inputs])
                     continue
                 prompt = self._card.prompt(options.input_type)
                 start = len(texts)
-                texts.extend(prompt + _decode(item) for item in inputs)
+                texts.extend([prompt + text for text in self._read_texts(request)])
                 spans.append((index, start, len(texts)))
                 results.append([])
             except InvalidRequest as error:
                 results.append(error)
         encodings = self._tokenizer.encode_batch_fast(texts) if texts else []
         for index, start, stop in spans:
-            options = requests[index][1]
+            options = requests[index].options
             try:
                 results[index] = [self._fit(item.ids, options) for item in encodings[start:stop]]
             except InvalidRequest as error:
                 results[index] = error
         return results
+
+    def _read_texts(self, request: Request) -> list[str]:
+        texts = [_decode(item) for item in request.inputs]
+        for text, stated in zip(texts, request.stated_modalities(), strict=True):
+            self._card.check_modality(stated or infer(text))
+        return texts
 
     def _read_token_ids(self, item: bytes, options: Options) -> list[int]:
         ids = np.frombuffer(item, dtype="<i4")

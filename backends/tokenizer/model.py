@@ -5,11 +5,10 @@ from __future__ import annotations
 import triton_python_backend_utils as pb_utils
 from tokenizers import Tokenizer
 
-from backends.tokenizer.encoding import TextEncoder, pad
+from backends.tokenizer.encoding import Request, TextEncoder, pad
 from backends.triton import error_response, model_card, request_options, version_folder
 from contract import names
 from contract.errors import InvalidRequest
-from contract.options import Options
 
 
 class TritonPythonModel:
@@ -29,11 +28,11 @@ class TritonPythonModel:
         self, requests: list[pb_utils.InferenceRequest]
     ) -> list[pb_utils.InferenceResponse]:
         """Tokenize all requests of an execution at once; a bad one fails alone."""
-        readable: list[tuple[list[bytes], Options]] = []
+        readable: list[Request] = []
         responses: list[pb_utils.InferenceResponse | None] = []
         for request in requests:
             try:
-                readable.append((_texts(request), request_options(request)))
+                readable.append(_read(request))
                 responses.append(None)
             except InvalidRequest as error:
                 responses.append(error_response(error))
@@ -41,8 +40,14 @@ class TritonPythonModel:
         return [response or _respond(next(encoded)) for response in responses]
 
 
-def _texts(request: pb_utils.InferenceRequest) -> list[bytes]:
-    return pb_utils.get_input_tensor_by_name(request, names.TEXT).as_numpy().reshape(-1).tolist()
+def _read(request: pb_utils.InferenceRequest) -> Request:
+    inputs = pb_utils.get_input_tensor_by_name(request, names.TEXT)
+    modalities = pb_utils.get_input_tensor_by_name(request, names.MODALITY)
+    return Request(
+        inputs.as_numpy().reshape(-1).tolist(),
+        request_options(request),
+        None if modalities is None else modalities.as_numpy().reshape(-1).tolist(),
+    )
 
 
 def _respond(rows: list[list[int]] | InvalidRequest) -> pb_utils.InferenceResponse:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from backends.tokenizer.encoding import TextEncoder, pad
+from backends.tokenizer.encoding import Request, TextEncoder, pad
 from contract.card import ModelCard
 from contract.errors import InvalidRequest
-from contract.options import InputType, Options, Truncate
+from contract.options import InputType, Modality, Options, Truncate
 
 CLS, SEP = 101, 102
 CARD = ModelCard(model_id="m", max_tokens=8, vocab_size=30522, dimension=4)
@@ -42,7 +42,9 @@ def ids_of(tokenizer_file: str, text: str) -> list[int]:
 def test_requests_are_encoded_together_and_answered_apart(
     encoder: TextEncoder, tokenizer_file: str
 ) -> None:
-    first, second = encoder.encode([([b"one", b"two three"], Options()), ([b"four"], Options())])
+    first, second = encoder.encode(
+        [Request([b"one", b"two three"], Options()), Request([b"four"], Options())]
+    )
     assert first == [ids_of(tokenizer_file, "one"), ids_of(tokenizer_file, "two three")]
     assert second == [ids_of(tokenizer_file, "four")]
 
@@ -50,11 +52,11 @@ def test_requests_are_encoded_together_and_answered_apart(
 def test_a_bad_request_does_not_disturb_its_neighbours(encoder: TextEncoder) -> None:
     results = encoder.encode(
         [
-            ([b"good"], Options()),
-            ([b"word " * 9], Options()),
-            ([b"\xff"], Options()),
-            ([b""], Options()),
-            ([b"good"], Options()),
+            Request([b"good"], Options()),
+            Request([b"word " * 9], Options()),
+            Request([b"\xff"], Options()),
+            Request([b""], Options()),
+            Request([b"good"], Options()),
         ]
     )
     assert results[0] == results[4] != []
@@ -71,7 +73,7 @@ def test_the_end_is_cut_as_the_tokenizer_itself_would(
     tokenizer = Tokenizer.from_file(tokenizer_file)
     tokenizer.no_padding()
     tokenizer.enable_truncation(CARD.max_tokens)
-    (result,) = encoder.encode([([text.encode()], Options(truncate=Truncate.END))])
+    (result,) = encoder.encode([Request([text.encode()], Options(truncate=Truncate.END))])
     assert result == [tokenizer.encode(text).ids]
 
 
@@ -79,19 +81,22 @@ def test_the_start_is_cut_but_prompt_and_special_tokens_stay(
     prompted: TextEncoder, tokenizer_file: str
 ) -> None:
     options = Options(InputType.QUERY, Truncate.START)
-    (result,) = prompted.encode([([b"a b c d e f g h i j"], options)])
+    (result,) = prompted.encode([Request([b"a b c d e f g h i j"], options)])
     assert result == [ids_of(tokenizer_file, "query: g h i j")]
 
 
 def test_each_input_type_has_its_prompt(prompted: TextEncoder, tokenizer_file: str) -> None:
     results = prompted.encode(
-        [([b"x"], Options(InputType.QUERY)), ([b"x"], Options(InputType.PASSAGE))]
+        [
+            Request([b"x"], Options(InputType.QUERY)),
+            Request([b"x"], Options(InputType.PASSAGE)),
+        ]
     )
     assert results == [
         [ids_of(tokenizer_file, "query: x")],
         [ids_of(tokenizer_file, "passage: x")],
     ]
-    (refused,) = prompted.encode([([b"x"], Options())])
+    (refused,) = prompted.encode([Request([b"x"], Options())])
     assert isinstance(refused, InvalidRequest)
 
 
@@ -100,7 +105,9 @@ def packed(*ids: int) -> bytes:
 
 
 def test_token_arrays_are_used_as_they_are(encoder: TextEncoder) -> None:
-    (result,) = encoder.encode([([packed(CLS, 7592, SEP), packed(5)], Options(token_ids=True))])
+    (result,) = encoder.encode(
+        [Request([packed(CLS, 7592, SEP), packed(5)], Options(token_ids=True))]
+    )
     assert result == [[CLS, 7592, SEP], [5]]
 
 
@@ -116,9 +123,41 @@ def test_token_arrays_are_used_as_they_are(encoder: TextEncoder) -> None:
 def test_token_arrays_that_do_not_fit_the_model_are_refused(
     encoder: TextEncoder, item: bytes, message: str
 ) -> None:
-    (result,) = encoder.encode([([item], Options(token_ids=True))])
+    (result,) = encoder.encode([Request([item], Options(token_ids=True))])
     assert isinstance(result, InvalidRequest)
     assert message in result.message
+
+
+PICTURE = b"data:image/png;base64,AAAA"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request([PICTURE], Options()),
+        Request([b"a", b"look: " + PICTURE], Options()),
+        Request([b"a"], Options(modality=Modality.IMAGE)),
+        Request([b"a", b"b"], Options(), [b"text", b"IMAGE"]),
+    ],
+)
+def test_a_text_model_refuses_images(encoder: TextEncoder, request_: Request) -> None:
+    (result,) = encoder.encode([request_])
+    assert isinstance(result, InvalidRequest)
+    assert "does not support modality" in result.message
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request([b"data:image/png"], Options(modality=Modality.TEXT)),
+        Request([b"data:image/png;base64,AA"], Options(modality=Modality.TEXT)),
+        Request([b"data:image/png;base64,A"], Options(), [b"Text"]),
+    ],
+)
+def test_what_is_said_to_be_text_is_text(tokenizer_file: str, request_: Request) -> None:
+    card = replace(CARD, max_tokens=100)
+    (result,) = TextEncoder(Tokenizer.from_file(tokenizer_file), card).encode([request_])
+    assert result == [ids_of(tokenizer_file, request_.inputs[0].decode())]
 
 
 def test_rows_are_padded_to_the_longest() -> None:

@@ -77,7 +77,8 @@ def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
         ({"inptu": "a"}, "'inptu': Extra inputs are not permitted", "inptu", "invalid_value"),
         (
             {"modality": "image"},
-            "This model does not support modality 'image'; it supports 'text'.",
+            "This model does not support modality 'image'; it supports 'text'. "
+            "To embed text that holds a data URL, set 'modality' to 'text'.",
             "modality",
             "invalid_value",
         ),

@@ -48,7 +48,7 @@ def test_models_are_added_replaced_and_removed_while_serving(
         answered = service.vectors("Me/Second_1.0", ["one", "two"])
     assert np.abs(answered - expected).max() < 1e-4
 
-    for folder in service.repository.glob("me_second_1_0*"):
+    for folder in service.repository.glob("[Mm]e_[Ss]econd_1_0*"):
         shutil.rmtree(folder)
     service.wait_for("no longer serving Me/Second_1.0")
     assert listed(service) == {"tiny"}

@@ -91,6 +91,7 @@ def test_prompts_and_a_custom_id_are_written_to_the_card(
         "me_mine_1_0_tokenizer",
         "me_mine_1_0_encoder",
         "me_mine_1_0_postprocess",
+        "Me_Mine_1_0",
     }
     card = read_card(tmp_path / "repository", "me_mine_1_0")
     assert (card.model_id, card.prompt_query, card.prompt_passage) == (

@@ -1,0 +1,198 @@
+"""Settings as frozen data classes, read once from the command line and the environment.
+
+A field made with `setting` has a flag ``--like-this``, a variable ``TRITON_EMBED_LIKE_THIS``, and
+often variables of the NIM, so that a deployment can be moved over unchanged. A flag goes before
+the environment, and an earlier variable of a field before a later one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, field, fields
+from typing import Any, TypeVar
+
+logger = logging.getLogger("configuration")
+
+Settings = TypeVar("Settings")
+
+NIM_VARIABLES = frozenset(
+    {
+        "NIM_BIND_ADDR",
+        "NIM_ENABLE_OTEL",
+        "NIM_ENGINE_COUNT",
+        "NIM_GRPC_BIND_ADDR",
+        "NIM_HTTP_API_PORT",
+        "NIM_JSONL_LOGGING",
+        "NIM_LOGGING_JSONL",
+        "NIM_LOG_LEVEL",
+        "NIM_MAX_QUEUE_SIZE",
+        "NIM_NUM_MODEL_INSTANCES",
+        "NIM_NUM_TOKENIZERS",
+        "NIM_PIPELINE_MAX_BATCH_SIZE",
+        "NIM_SERVED_MODEL_NAME",
+        "NIM_SERVER_BIND_ADDR",
+        "NIM_SERVER_GRPC_BIND_ADDR",
+        "NIM_SERVER_HTTP_BODY_LIMIT_BYTES",
+        "NIM_SERVER_MAX_QUEUE_SIZE",
+        "NIM_SERVER_TLS_CERT_PATH",
+        "NIM_SERVER_TLS_KEY_PATH",
+        "NIM_TRITON_DYNAMIC_BATCHING_MAX_QUEUE_DELAY_MICROSECONDS",
+        "NIM_TRITON_GRPC_PORT",
+        "NIM_TRITON_LOG_VERBOSE",
+        "NIM_TRITON_MAX_BATCH_SIZE",
+        "NIM_TRITON_PERFORMANCE_MODE",
+    }
+)
+"""The NIM's variables that set something, in one process or another."""
+
+
+def setting(default: Any, help: str, *env: str, parse: Callable[[str], Any] = str) -> Any:
+    """Return a data class field that is a setting.
+
+    Args:
+        default: The value if nothing sets it; ``False`` makes the flag a switch.
+        help: One phrase for ``--help``.
+        env: Variables of the NIM that set it.
+        parse: Turns text into the value; raises ValueError if it cannot.
+    """
+    assert NIM_VARIABLES.issuperset(env), "a variable is missing in NIM_VARIABLES"
+    metadata = {"help": help, "env": env, "parse": parse}
+    return field(default=default, metadata=metadata)
+
+
+def read(
+    kind: type[Settings],
+    *,
+    program: str,
+    description: str,
+    arguments: Sequence[str] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Return the settings of `kind`, or print them and exit if ``--show-config`` asks for that.
+
+    A value that cannot be parsed ends the program with a message that names its flag or variable.
+    """
+    parser = argparse.ArgumentParser(prog=program, description=description)
+    for item in _settings(kind):
+        _add_flag(parser, item)
+    parser.add_argument("--show-config", action="store_true", help="print the settings and exit")
+    given = vars(parser.parse_args(arguments))
+    values = {item.name: item.default for item in _settings(kind)}
+    for item in _settings(kind):
+        if given[item.name] is not None:
+            values[item.name] = given[item.name]
+            continue
+        name = next((name for name in _variables(item) if environment.get(name)), None)
+        if name:
+            try:
+                values[item.name] = _parser(item)(environment[name])
+            except (ValueError, argparse.ArgumentTypeError) as error:
+                parser.error(f"{name}={environment[name]}: {error}")
+    settings = kind(**values)
+    if given["show_config"] or boolean(environment.get("SHOW_CONFIG") or "0"):
+        show(settings)
+        raise SystemExit(0)
+    return settings
+
+
+def show(settings: Any) -> None:
+    """Print every setting, its value and what sets it."""
+    for item in _settings(type(settings)):
+        value = getattr(settings, item.name)
+        shown = "(set)" if item.name == "api_keys" and value else value
+        print(f"{item.name} = {shown}  # {', '.join((_flag(item), *_variables(item)))}")
+
+
+def log_unknown_nim_variables(environment: Mapping[str, str] = os.environ) -> None:
+    """Log, in one line, the ``NIM_*`` variables that are set but mean nothing here."""
+    unknown = sorted(name for name in environment.keys() - NIM_VARIABLES if name.startswith("NIM_"))
+    if unknown:
+        logger.warning("ignoring %s, which mean nothing to triton-embed", ", ".join(unknown))
+
+
+def boolean(text: str) -> bool:
+    """Return what a switch in the environment says."""
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("expected true or false")
+
+
+def integer(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """Return a parser of integers in a range."""
+
+    def parse(text: str) -> int:
+        value = int(text)
+        if value < minimum or (maximum is not None and value > maximum):
+            upper = "" if maximum is None else f" and at most {maximum}"
+            raise argparse.ArgumentTypeError(f"must be at least {minimum}{upper}")
+        return value
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Return a parser of one of `choices`, in any case."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise argparse.ArgumentTypeError(f"must be one of {', '.join(choices)}")
+        return text.lower()
+
+    return parse
+
+
+def comma_separated(text: str) -> tuple[str, ...]:
+    """Return the parts of a list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+tcp_port = integer(1, 65535)
+"""Parses a TCP port."""
+
+
+def address_port(text: str) -> int:
+    """Return the port of ``HOST:PORT``."""
+    return tcp_port(text.rpartition(":")[2])
+
+
+def _settings(kind: type) -> list[Field[Any]]:
+    return [item for item in fields(kind) if "help" in item.metadata]
+
+
+def _flag(item: Field[Any]) -> str:
+    return f"--{item.name.replace('_', '-')}"
+
+
+def _variables(item: Field[Any]) -> tuple[str, ...]:
+    return f"TRITON_EMBED_{item.name.upper()}", *item.metadata["env"]
+
+
+def _parser(item: Field[Any]) -> Callable[[str], Any]:
+    return boolean if isinstance(item.default, bool) else item.metadata["parse"]
+
+
+def _add_flag(parser: argparse.ArgumentParser, item: Field[Any]) -> None:
+    text = f"{item.metadata['help']} [{', '.join(_variables(item))}]"
+    if isinstance(item.default, bool):
+        parser.add_argument(
+            _flag(item),
+            dest=item.name,
+            action=argparse.BooleanOptionalAction,
+            default=None,
+            help=text,
+        )
+        return
+    default = item.default if item.default not in (None, ()) else "none"
+    parser.add_argument(
+        _flag(item),
+        dest=item.name,
+        type=item.metadata["parse"],
+        default=None,
+        help=f"{text} (default: {default})".replace("%", "%%"),
+        metavar=item.name.split("_")[-1].upper(),
+    )
