@@ -41,7 +41,7 @@ $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.serve
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[dev,otel]'
 	touch $@
 
 # Needs uv. The markers that uv repeats on every line are those of [tool.uv] in pyproject.toml.

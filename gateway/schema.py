@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 
@@ -180,8 +180,9 @@ def _explain(error: ValidationError) -> InvalidRequest:
 
 def _pack(ids: list[int]) -> bytes:
     try:
-        return np.array(ids, "<i4").tobytes()
-    except OverflowError:
+        # Unlike NumPy 1, struct refuses what does not fit.
+        return struct.pack(f"<{len(ids)}i", *ids)
+    except struct.error:
         raise InvalidRequest(
             "'input': a token id does not fit 32 bits, so it is outside any vocabulary",
             param="input",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from contract import __version__
@@ -54,8 +55,8 @@ async def license() -> dict[str, Any]:
     return _license()
 
 
-@router.get("/metrics", summary="Metrics for Prometheus")
-@router.get("/v1/metrics", summary="Metrics for Prometheus")
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
+@router.get("/v1/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Return the gateway's metrics in Prometheus' text format."""
     shared = state(request)

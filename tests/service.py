@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,14 +39,21 @@ class Service:
     Args:
         repository: The model repository to serve.
         flags: More flags for ``python -m serve``.
+        environment: More environment variables.
     """
 
-    def __init__(self, repository: Path, flags: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        repository: Path,
+        flags: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.repository = repository
         self.port, self.grpc_port, self.metrics_port = free_ports(3)
         self.url = f"http://127.0.0.1:{self.port}"
         self.output: list[str] = []
         self._flags = flags
+        self._environment = {**os.environ, **(environment or {})}
         self._spoken = threading.Condition()
 
     def __enter__(self) -> Service:
@@ -60,6 +67,7 @@ class Service:
                 *self._flags,
             ],
             cwd=ROOT,
+            env=self._environment,
             stderr=subprocess.PIPE,
             text=True,
         )

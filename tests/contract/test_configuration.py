@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from contract import configuration
+from contract.configuration import NIM_VARIABLES
+from gateway.settings import Settings as GatewaySettings
+from serve.settings import Settings as ServeSettings
+
+
+def read(arguments: list[str], **environment: str) -> GatewaySettings:
+    return configuration.read(
+        GatewaySettings,
+        program="x",
+        description="y",
+        arguments=arguments,
+        environment=environment,
+    )
+
+
+def test_a_flag_goes_before_the_environment_and_both_before_the_default() -> None:
+    assert read([]).port == 8000
+    assert read([], NIM_HTTP_API_PORT="9").port == 9
+    assert read([], NIM_SERVER_BIND_ADDR="0.0.0.0:7").port == 7
+    assert read([], TRITON_EMBED_PORT="8", NIM_HTTP_API_PORT="9").port == 8
+    assert read(["--port", "10"], TRITON_EMBED_PORT="8").port == 10
+    assert read([], TRITON_EMBED_API_KEYS="a, b,").api_keys == ("a", "b")
+    assert read([], NIM_JSONL_LOGGING="1").log_jsonl
+    assert not read(["--no-log-jsonl"], NIM_JSONL_LOGGING="1").log_jsonl
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "named"),
+    [
+        (["--port", "0"], {}, "--port"),
+        (["--log-level", "loud"], {}, "--log-level"),
+        ([], {"NIM_HTTP_API_PORT": "many"}, "NIM_HTTP_API_PORT=many"),
+        ([], {"NIM_JSONL_LOGGING": "perhaps"}, "NIM_JSONL_LOGGING=perhaps"),
+    ],
+)
+def test_a_bad_value_is_named(
+    arguments: list[str],
+    environment: dict[str, str],
+    named: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        read(arguments, **environment)
+    assert named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"), [(["--show-config"], {}), ([], {"SHOW_CONFIG": "1"})]
+)
+def test_the_settings_can_be_shown_without_their_secrets(
+    arguments: list[str], environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read(arguments, TRITON_EMBED_API_KEYS="secret", **environment)
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "port = 8000  # --port, TRITON_EMBED_PORT, NIM_HTTP_API_PORT" in shown
+    assert "secret" not in shown
+
+
+def test_every_nim_variable_sets_something_and_unknown_ones_are_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    used = {
+        name
+        for kind in (GatewaySettings, ServeSettings)
+        for item in configuration._settings(kind)
+        for name in item.metadata["env"]
+    }
+    assert used == NIM_VARIABLES
+    with caplog.at_level(logging.WARNING):
+        configuration.log_unknown_nim_variables(
+            {"NIM_CACHE_PATH": "/x", "NIM_MODEL_PROFILE": "auto", "NIM_LOG_LEVEL": "INFO"}
+        )
+    assert [record.getMessage() for record in caplog.records] == [
+        "ignoring NIM_CACHE_PATH, NIM_MODEL_PROFILE, which mean nothing to triton-embed"
+    ]

@@ -1,0 +1,144 @@
+"""Every request of NIM's API reference answers as printed there; and what else can be asked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from contract import __version__
+from tests.conftest import MINILM
+from tests.service import Service
+
+
+def curl(service: Service, path: str, body: dict[str, Any] | None = None) -> Any:
+    command = ["curl", "-sS", "--fail-with-body", f"{service.url}{path}"]
+    command += ["-H", "accept: application/json"]
+    if body is not None:
+        command += ["-X", "POST", "-H", "Content-Type: application/json", "-d", json.dumps(body)]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+@pytest.mark.parametrize(
+    ("body", "element"),
+    [
+        (
+            {
+                "input": ["What is the population of Pittsburgh?"],
+                "model": MINILM,
+                "input_type": "query",
+                "modality": "text",
+            },
+            float,
+        ),
+        (
+            {
+                "input": ["What is the population of Pittsburgh?"],
+                "model": f"{MINILM}-query",
+                "modality": "text",
+            },
+            float,
+        ),
+        (
+            {
+                "input": ["Hello world"],
+                "model": MINILM,
+                "input_type": "query",
+                "modality": "text",
+            },
+            float,
+        ),
+        ({"input": ["Hello world"], "model": MINILM, "modality": "text"}, float),
+        (
+            {
+                "input": ["Hello world"],
+                "model": MINILM,
+                "input_type": "query",
+                "embedding_type": "int8",
+            },
+            int,
+        ),
+    ],
+)
+def test_the_embedding_examples_answer_as_printed(
+    service: Service, body: dict[str, Any], element: type
+) -> None:
+    answer = curl(service, "/v1/embeddings", body)
+    assert list(answer) == ["object", "data", "model", "usage"]
+    assert answer["object"] == "list" and answer["model"] == MINILM
+    (item,) = answer["data"]
+    assert item["index"] == 0 and item["object"] == "embedding"
+    assert len(item["embedding"]) == 384
+    assert {type(value) for value in item["embedding"]} == {element}
+    tokens = 4 if body["input"] == ["Hello world"] else 9
+    assert answer["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens}
+
+
+def test_the_models_example_answers_as_printed(service: Service) -> None:
+    answer = curl(service, "/v1/models")
+    assert answer["object"] == "list"
+    (model,) = answer["data"]
+    assert (model["id"], model["created"], model["object"]) == (MINILM, 0, "model")
+
+
+def test_the_health_examples_answer_as_printed(service: Service) -> None:
+    for name in ("ready", "live"):
+        answer = curl(service, f"/v1/health/{name}")
+        assert answer == {"object": "health-response", "message": f"Service is {name}."}
+
+
+def test_the_server_tells_about_itself(service: Service) -> None:
+    assert curl(service, "/v1/version")["release"] == __version__
+    metadata = curl(service, "/v1/metadata")
+    assert metadata["version"] == __version__
+    assert metadata["modelInfo"][0]["shortName"].split(":")[0] == MINILM
+    assert "Apache License" in curl(service, "/v1/license")["content"]
+    (card,) = curl(service, "/v1/manifest")["models"]
+    assert card["model_id"] == MINILM and card["max_tokens"] == "256"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/v1/metrics"])
+def test_metrics_count_requests_tokens_and_phases(service: Service, path: str) -> None:
+    service.post(model=MINILM, input=["Hello world", "a"])
+    service.post(model=MINILM, input="")
+    # The phases in Triton are read once a refresh.
+    text = ""
+    while f'phase_seconds_count{{model="{MINILM}",phase="infer"}}' not in text:
+        text = httpx.get(f"{service.url}{path}").text
+    for line in (
+        'triton_embed_requests_total{endpoint="/v1/embeddings",status="200"}',
+        'triton_embed_requests_total{endpoint="/v1/embeddings",status="400"}',
+        'triton_embed_request_seconds_bucket{endpoint="/v1/embeddings",le="0.1"}',
+        f'triton_embed_tokens_total{{model="{MINILM}"}}',
+        f'triton_embed_inputs_total{{model="{MINILM}"}}',
+        f'triton_embed_request_inputs_sum{{model="{MINILM}"}}',
+        "triton_embed_inputs_in_flight 0.0",
+        *(
+            f'triton_embed_phase_seconds_sum{{model="{MINILM}",phase="{phase}"}}'
+            for phase in ("parse", "queue", "tokenize", "infer", "serialize")
+        ),
+    ):
+        assert line in text, line
+
+
+def test_int8_keeps_the_direction_of_the_floats(service: Service) -> None:
+    floats = service.vectors(MINILM, ["Hello world"])[0]
+    bytes_ = service.vectors(MINILM, ["Hello world"], embedding_type="int8")[0]
+    cosine = floats @ bytes_ / np.linalg.norm(floats) / np.linalg.norm(bytes_)
+    assert cosine > 0.999
+    assert np.abs(bytes_).max() > 60
+
+
+def test_the_openapi_document_describes_request_and_answer(service: Service) -> None:
+    document = httpx.get(f"{service.url}/openapi.json").json()
+    operation = document["paths"]["/v1/embeddings"]["post"]
+    request = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert set(request["required"]) == {"model", "input"}
+    answer = service.post(**request["example"])
+    assert answer.status_code == 200
+    assert {"200", "400", "401", "404", "413", "500", "503"} <= set(operation["responses"])
+    assert "422" not in operation["responses"]

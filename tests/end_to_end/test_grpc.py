@@ -1,0 +1,166 @@
+"""NIM's gRPC contract, on Triton itself, without the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc as grpc
+from numpy.typing import NDArray
+from tritonclient.utils import InferenceServerException
+
+from export.exporter import export
+from tests.checkpoints import tiny_checkpoint
+from tests.service import Service, infer
+
+ID = "Tests/Asymmetric_1.0"
+NAME = "tests_asymmetric_1_0"
+
+
+@pytest.fixture(scope="module")
+def asymmetric(tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path) -> Iterator[Service]:
+    """A service with one asymmetric Matryoshka model of 32 dimensions and 64 tokens."""
+    folder = tmp_path_factory.mktemp("asymmetric")
+    prompts = {"query": "query: ", "passage": "passage: "}
+    checkpoint = tiny_checkpoint(folder / "checkpoint", minilm_folder, prompts=prompts)
+    export(str(checkpoint), folder / "repository", model_id=ID, matryoshka=())
+    with Service(folder / "repository") as running:
+        yield running
+
+
+def bytes_input(name: str, values: Sequence[str]) -> grpc.InferInput:
+    tensor = grpc.InferInput(name, [len(values), 1], "BYTES")
+    tensor.set_data_from_numpy(np.array([[value.encode()] for value in values], dtype=np.object_))
+    return tensor
+
+
+def refusal(service: Service, texts: Sequence[str], **parameters: Any) -> str:
+    with pytest.raises(InferenceServerException) as caught:
+        infer(service.triton(), NAME, texts, **parameters)
+    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+    return str(caught.value.message()).removeprefix(f"in ensemble '{NAME}', ")
+
+
+def test_the_interface_is_the_nims(asymmetric: Service) -> None:
+    metadata = asymmetric.triton().get_model_metadata(NAME)
+    assert {(item.name, item.datatype, tuple(item.shape)) for item in metadata.inputs} == {
+        ("text", "BYTES", (-1, 1)),
+        ("modality", "BYTES", (-1, 1)),
+    }
+    assert {(item.name, item.datatype) for item in metadata.outputs} == {
+        ("token_count", "INT32"),
+        ("embeddings", "FP32"),
+    }
+    assert asymmetric.triton().get_model_config(NAME).config.max_batch_size == 256
+
+
+def test_a_name_that_kept_its_capitals_finds_the_model(asymmetric: Service) -> None:
+    parameters = {"input_type": "query"}
+    kept, _ = infer(asymmetric.triton(), "Tests_Asymmetric_1_0", ["a"], **parameters)
+    lowered, _ = infer(asymmetric.triton(), NAME, ["a"], **parameters)
+    assert np.array_equal(kept, lowered)
+
+
+@pytest.mark.parametrize("modality", [None, ["text", "text"], ["TEXT", ""]])
+def test_modality_is_optional(asymmetric: Service, modality: list[str] | None) -> None:
+    inputs = [bytes_input("text", ["a", "b"])]
+    if modality:
+        inputs.append(bytes_input("modality", modality))
+    answer = asymmetric.triton().infer(NAME, inputs, parameters={"input_type": "query"})
+    assert answer.as_numpy("embeddings").shape == (2, 32)
+    assert answer.as_numpy("token_count").ravel().tolist() == [5, 5]
+
+
+def test_parameters_are_read_in_any_case(asymmetric: Service) -> None:
+    long = "word " * 100
+    upper, counted = infer(
+        asymmetric.triton(), NAME, [long], input_type="PASSAGE", truncate="End", dimensions="8"
+    )
+    lower, _ = infer(
+        asymmetric.triton(), NAME, [long], input_type="passage", truncate="END", dimensions=8
+    )
+    assert np.array_equal(upper, lower)
+    assert upper.shape == (1, 8)
+    assert counted.tolist() == [[64]]
+
+
+@pytest.mark.parametrize(
+    ("embedding_type", "dtype", "width"),
+    [
+        ("float", np.float32, 32),
+        ("INT8", np.int8, 32),
+        ("uint8", np.uint8, 32),
+        ("binary", np.int8, 4),
+        ("ubinary", np.uint8, 4),
+    ],
+)
+def test_every_embedding_type_has_its_dtype(
+    asymmetric: Service, embedding_type: str, dtype: type, width: int
+) -> None:
+    vectors, _ = infer(
+        asymmetric.triton(), NAME, ["a"], input_type="query", embedding_type=embedding_type
+    )
+    assert vectors.dtype == dtype
+    assert vectors.shape == (1, width)
+
+
+def test_refusals_are_invalid_argument_with_the_texts_of_http(asymmetric: Service) -> None:
+    texts = {
+        "'input_type' parameter is required for asymmetric models": refusal(asymmetric, ["a"]),
+        "Input length 104 exceeds maximum allowed token size 64": refusal(
+            asymmetric, ["word " * 100], input_type="query"
+        ),
+        "'dimensions' must be between 1 and 32, not 33.": refusal(
+            asymmetric, ["a"], input_type="query", dimensions=33
+        ),
+        "'input' must not be an empty string": refusal(asymmetric, [""], input_type="query"),
+        "'truncate': input should be 'NONE', 'START' or 'END', not 'x'": refusal(
+            asymmetric, ["a"], input_type="query", truncate="x"
+        ),
+    }
+    assert list(texts.values()) == list(texts)
+    message = refusal(asymmetric, ["data:image/png;base64,AAAA"], input_type="query")
+    assert message.startswith("This model does not support modality 'image'")
+    assert "104" in asymmetric.post(model=f"{ID}-query", input="word " * 100).json()["message"]
+
+
+def all_options() -> list[dict[str, Any]]:
+    """Return 300 different sets of options."""
+    options: list[dict[str, Any]] = []
+    for index in range(300):
+        one: dict[str, Any] = {"input_type": ("query", "passage")[index % 2]}
+        if index % 3:
+            one["dimensions"] = 1 + index % 32
+        else:
+            kinds = ("float", "int8", "uint8", "binary", "ubinary")
+            one["embedding_type"] = kinds[index // 3 % 5]
+        options.append(one)
+    return options
+
+
+def test_300_concurrent_requests_with_their_own_options_do_not_disturb_each_other(
+    asymmetric: Service,
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    requests = [([f"text {index}", "b"], options) for index, options in enumerate(all_options())]
+
+    def ask(request: tuple[list[str], dict[str, Any]]) -> NDArray[np.float32]:
+        texts, options = request
+        return asymmetric.vectors(ID, texts, **options)
+
+    alone = [ask(request) for request in requests]
+    with ThreadPoolExecutor(64) as pool:
+        together = list(pool.map(ask, requests))
+    for request, first, second in zip(requests, alone, together, strict=True):
+        if request[1].get("embedding_type", "float") == "float":
+            assert np.abs(first - second).max() < 1e-5
+        else:
+            # A component on the edge between two steps may fall to either side.
+            different = np.unpackbits(first.astype(np.uint8)) != np.unpackbits(
+                second.astype(np.uint8)
+            )
+            assert different.mean() < 0.02, request

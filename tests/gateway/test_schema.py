@@ -1,0 +1,83 @@
+"""Whatever bytes arrive, the parser answers with a request or with a refusal that names a field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contract.card import ModelCard
+from contract.errors import InvalidRequest
+from contract.media import infer
+from contract.media import parse as parse_media
+from gateway.schema import parse
+
+CARD = ModelCard(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka=())
+
+FIELDS = (
+    *("model", "input", "input_type", "truncate", "modality", "dimensions", "embedding_type"),
+    *("encoding_format", "user"),
+)
+
+FRAGMENTS = st.sampled_from(
+    [
+        *("data:image/", "png", "jpeg", ";base64,", "AAAA", "=", "<img ", "src=", '"', "'", ">"),
+        *(" ", "\n", "text", "\0", "🙂", "%", "/"),
+    ]
+)
+
+URLS = st.lists(FRAGMENTS, max_size=12).map("".join)
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | URLS
+    | st.sampled_from(["query", "passage", "END", "text", "image", "float", "base64", "int8"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+BODIES = st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), VALUES, max_size=10)
+
+
+def handle(body: bytes) -> None:
+    """Do with a body what the server does before it asks Triton."""
+    try:
+        request = parse(body)
+        options = request.options(None)
+        CARD.check(options)
+        inputs = request.inputs(CARD)
+    except InvalidRequest as error:
+        assert error.message
+    else:
+        assert inputs and all(inputs)
+
+
+@settings(max_examples=2500, deadline=None)
+@given(BODIES, st.text() | URLS | st.lists(st.text() | URLS) | st.lists(st.integers()))
+def test_any_json_object_is_taken_or_refused(body: dict[str, Any], given_input: Any) -> None:
+    handle(json.dumps(body).encode())
+    handle(json.dumps({**body, "model": "m"}).encode())
+    handle(json.dumps({**body, "model": "m", "input": given_input}).encode())
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.binary() | VALUES.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_taken_or_refused(body: bytes) -> None:
+    handle(body)
+    handle(b'{"model": "m", "input": ' + body)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(URLS)
+def test_any_data_url_is_taken_apart_or_refused(text: str) -> None:
+    infer(text)
+    try:
+        parse_media(text)
+    except InvalidRequest as error:
+        assert error.param == "input"
