@@ -48,7 +48,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run an export and return the exit status."""
     options = parse(arguments)
-    _quieten_libraries()
+    _quiet_libraries()
     print("loading PyTorch, transformers and sentence-transformers …", file=sys.stderr, flush=True)
     from export.errors import ExportError
     from export.exporter import export
@@ -71,8 +71,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _quieten_libraries() -> None:
-    """Keep the libraries' own bars and warnings out of the progress report."""
+def _quiet_libraries() -> None:
+    """Keep the libraries' bars and warnings out of the progress report, and them from phoning."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")
 

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from contract import __version__
-from gateway import embeddings, errors, health, models, service
+from gateway import about, embeddings, errors, health, models
 from gateway.admission import Admission
 from gateway.catalog import Catalog
 from gateway.metrics import Metrics
@@ -48,7 +48,7 @@ def create(settings: Settings) -> FastAPI:
         responses=errors.RESPONSES,
     )
     errors.install(app)
-    for module in (embeddings, models, health, service):
+    for module in (embeddings, models, health, about):
         app.include_router(module.router)
     return app
 

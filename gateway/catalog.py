@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from contract import names
@@ -15,6 +16,10 @@ from gateway.metrics import Phase
 from gateway.triton import Triton
 
 logger = logging.getLogger("gateway")
+
+RELOAD_SECONDS = 60.0
+"""A Triton that has come back may take so long to load its models again; until then those it had
+are not forgotten, and asking for them is answered with "try again" and not with "unknown"."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Catalog:
         self._triton = triton
         self._models: dict[str, Model] = {}
         self._connected = False
+        self._connected_since = 0.0
         self._statistics: dict[str, Any] = {}
 
     @property
@@ -65,9 +71,13 @@ class Catalog:
         """Look at Triton once; while it does not answer the known models are kept."""
         try:
             statistics = {item.name: item for item in await self._triton.statistics()}
-        except EmbedError:
+        except EmbedError as error:
+            if self._connected:
+                logger.error("Triton does not answer: %s", error)
             self._connected = False
             return
+        if not self._connected:
+            self._connected_since = monotonic()
         self._connected = True
         self._statistics = statistics
         models: dict[str, Model] = {}
@@ -85,6 +95,8 @@ class Catalog:
             # The alias for clients that do not lower the case is the same model.
             if card.model_id not in models or name == names.triton_model_name(card.model_id):
                 models[card.model_id] = model
+        if monotonic() < self._connected_since + RELOAD_SECONDS:
+            models = {**self._models, **models}
         for model_id in models.keys() - self._models.keys():
             logger.info("serving %s", model_id)
         for model_id in self._models.keys() - models.keys():

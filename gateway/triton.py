@@ -111,6 +111,8 @@ class Triton:
         try:
             response = await self._stub.ModelInfer(request, metadata=self._metadata())
         except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
+                logger.error("Triton: %s %s", error.code().name, error.details())
             raise _translate(error) from error
         tensors = {
             output.name: np.frombuffer(raw, DTYPES[output.datatype]).reshape(output.shape)
@@ -131,8 +133,6 @@ def _set(parameter: service_pb2.InferParameter, value: str | int | bool) -> None
 def _translate(error: grpc.aio.AioRpcError) -> EmbedError:
     """Return our error for Triton's, without the ensemble's name that Triton puts before it."""
     kind = FROM_TRITON.get(error.code().name, InternalError)
-    if kind.http_status >= 500:
-        logger.error("Triton: %s %s", error.code().name, error.details())
     # What can be wrong with the options was checked before, so it must be the input.
     param = "input" if kind is InvalidRequest else None
     return kind(ENSEMBLE_PREFIX.sub("", error.details() or error.code().name), param=param)

@@ -70,6 +70,7 @@ class Installation:
         packages = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         return {
             **os.environ,
+            "ORT_DISABLE_TELEMETRY": "1",
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), path]),
             "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries)),
             "PYTHONPATH": os.pathsep.join(filter(None, packages)),

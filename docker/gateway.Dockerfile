@@ -1,0 +1,16 @@
+ARG PYTHON_IMAGE
+FROM ${PYTHON_IMAGE:-python:3.12-slim-bookworm}
+
+WORKDIR /opt/triton-embed
+COPY pyproject.toml constraints.txt docker/requirements.py ./
+RUN python requirements.py gateway otel > requirements.txt \
+ && pip install --no-cache-dir -c constraints.txt -r requirements.txt
+COPY LICENSE docker/gateway_health.py ./
+COPY contract contract
+COPY gateway gateway
+
+# By number, so that Kubernetes' runAsNonRoot can tell.
+USER 1000:1000
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=10s --start-period=300s CMD ["python", "gateway_health.py"]
+ENTRYPOINT ["python", "-m", "gateway", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,0 +1,20 @@
+ARG TRITON_IMAGE
+# Not before 26.08: older servers have known security holes.
+FROM ${TRITON_IMAGE:-nvcr.io/nvidia/tritonserver:26.08-py3}
+
+WORKDIR /opt/triton-embed
+COPY constraints.txt .
+RUN pip install --no-cache-dir -c constraints.txt tokenizers 'tritonclient[grpc]'
+COPY docker/triton_health.py .
+COPY contract contract
+COPY backends backends
+COPY serve serve
+
+# ONNX Runtime reports its use to Microsoft unless told not to.
+ENV ORT_DISABLE_TELEMETRY=1
+# By number, so that Kubernetes' runAsNonRoot can tell.
+USER 1000:1000
+EXPOSE 8001 8002
+HEALTHCHECK --interval=10s --timeout=10s --start-period=300s CMD ["python3", "triton_health.py"]
+ENTRYPOINT ["python3", "-m", "serve", "--no-gateway", "--model-repository", "/models", \
+  "--triton-host", "0.0.0.0", "--triton-grpc-port", "8001", "--triton-metrics-port", "8002"]

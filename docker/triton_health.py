@@ -1,0 +1,13 @@
+"""Health check of the triton container: succeeds while a model of the repository is ready."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import tritonclient.grpc as grpc
+
+from serve.repository import scan
+
+client = grpc.InferenceServerClient("127.0.0.1:8001")
+sys.exit(not any(client.is_model_ready(name) for name in scan(Path("/models"))))
