@@ -1,5 +1,6 @@
 # make serve   set up, export the default model once and serve it on port 8000
 # make test    set up, then linters, type checker and tests
+# make test-clients, make test-compose and make bench need more time, disk or tools: see docs/
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -9,7 +10,7 @@ MODEL_ID := sentence-transformers/all-MiniLM-L6-v2
 MODEL := $(REPOSITORY)/sentence_transformers_all_minilm_l6_v2
 SERVE_FLAGS ?=
 
-.PHONY: serve test lint check test-compose constraints clean
+.PHONY: serve test lint check test-clients test-compose bench constraints clean
 
 serve: $(MODEL)/config.pbtxt
 	exec $(PY) -m serve --model-repository $(REPOSITORY) $(SERVE_FLAGS)
@@ -23,6 +24,9 @@ lint: $(VENV)/.dev
 
 check: $(VENV)/.dev
 	$(PY) -m pytest $(PYTEST_FLAGS)
+
+test-clients: $(VENV)/.dev
+	$(PY) -m tests.clients
 
 test-compose:
 	docker/test_compose.sh

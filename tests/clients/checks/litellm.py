@@ -1,0 +1,87 @@
+"""litellm, with each of its prefixes for such a server; it sends no encoding_format by itself."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import base64
+
+import litellm
+import live
+import pytest
+
+PREFIXES = ["nvidia_nim/", "openai/", "hosted_vllm/"]
+SERVICE = {"api_base": live.V1, "api_key": "unused"}
+
+
+def vectors(answer):
+    assert answer.usage.prompt_tokens > 0
+    return [item["embedding"] for item in answer.data]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_queries_and_documents(prefix):
+    answer = litellm.embedding(prefix + live.MINILM, live.QUERY, **SERVICE)
+    live.check(vectors(answer), [live.QUERY])
+    answer = litellm.embedding(prefix + live.MINILM, live.PASSAGES, **SERVICE)
+    live.check(vectors(answer), live.PASSAGES)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_async(prefix):
+    answer = asyncio.run(litellm.aembedding(prefix + live.MINILM, live.PASSAGES, **SERVICE))
+    live.check(vectors(answer), live.PASSAGES)
+
+
+@pytest.mark.parametrize("side", ["query", "passage"])
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_sides(prefix, side):
+    model = prefix + live.ASYMMETRIC
+    answer = litellm.embedding(model, live.PASSAGES, input_type=side, **SERVICE)
+    live.check(vectors(answer), live.PASSAGES, live.ASYMMETRIC, side)
+    answer = litellm.embedding(f"{model}-{side}", live.PASSAGES, **SERVICE)
+    live.check(vectors(answer), live.PASSAGES, live.ASYMMETRIC, side)
+    with pytest.raises(litellm.BadRequestError, match=live.NO_INPUT_TYPE):
+        litellm.embedding(model, live.PASSAGES, **SERVICE)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_truncate(prefix):
+    answer = litellm.embedding(prefix + live.MINILM, live.LONG, truncate="END", **SERVICE)
+    live.check(vectors(answer), [live.LONG])
+    with pytest.raises(litellm.BadRequestError, match=live.OVER_LONG):
+        litellm.embedding(prefix + live.MINILM, live.LONG, truncate="NONE", **SERVICE)
+
+
+@pytest.mark.parametrize("encoding_format", [None, "float"])
+def test_floats(encoding_format):
+    model = f"nvidia_nim/{live.MINILM}"
+    answer = litellm.embedding(model, live.QUERY, encoding_format=encoding_format, **SERVICE)
+    live.check(vectors(answer), [live.QUERY])
+
+
+def test_base64_is_handed_on_as_it_is():
+    model = f"nvidia_nim/{live.MINILM}"
+    answer = litellm.embedding(model, live.QUERY, encoding_format="base64", **SERVICE)
+    numbers = array.array("f", base64.b64decode(vectors(answer)[0]))
+    live.check([numbers], [live.QUERY])
+
+
+@pytest.mark.parametrize("prefix", ["nvidia_nim/", "hosted_vllm/"])
+def test_dimensions(prefix):
+    model = prefix + live.MATRYOSHKA
+    answer = litellm.embedding(model, live.PASSAGES, dimensions=live.DIMENSIONS, **SERVICE)
+    live.check(vectors(answer), live.PASSAGES, live.MATRYOSHKA)
+    with pytest.raises(litellm.BadRequestError, match=live.NO_DIMENSIONS):
+        litellm.embedding(prefix + live.MINILM, live.QUERY, dimensions=64, **SERVICE)
+
+
+def test_dimensions_of_other_models_than_openais_are_refused_by_litellm():
+    with pytest.raises(litellm.UnsupportedParamsError):
+        litellm.embedding(f"openai/{live.MINILM}", live.QUERY, dimensions=64, **SERVICE)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_unknown_model(prefix):
+    with pytest.raises(litellm.NotFoundError, match=live.NO_MODEL):
+        litellm.embedding(f"{prefix}nobody/nothing", live.QUERY, **SERVICE)

