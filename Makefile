@@ -48,6 +48,13 @@ $(VENV)/.dev: $(VENV)/.serve
 	$(PIP) --editable '.[dev,otel]'
 	touch $@
 
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) --editable '.[bench]'
+	touch $@
+
+bench: $(VENV)/.bench
+	$(PY) -m benchmarks.throughput --plot throughput.png
+
 # Needs uv. The markers that uv repeats on every line are those of [tool.uv] in pyproject.toml.
 constraints:
 	uv pip compile --universal --upgrade --python-version 3.10 --all-extras pyproject.toml \

@@ -10,6 +10,9 @@ from contract import configuration, logs
 from gateway import app
 from gateway.settings import parse
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than load balancers keep an idle connection, so that they never use one we close."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve HTTP until SIGTERM and return the exit status."""
@@ -23,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         log_config=None,
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.drain_seconds,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,

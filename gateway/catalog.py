@@ -64,7 +64,11 @@ class Catalog:
     async def keep_fresh(self, pause: float) -> None:
         """Look at Triton for ever, `pause` seconds apart."""
         while True:
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                # Whatever it was, the models known so far are better than none for ever.
+                logger.exception("cannot read the models from Triton")
             await asyncio.sleep(pause)
 
     async def refresh(self) -> None:
