@@ -92,7 +92,7 @@ def read(
             except (ValueError, argparse.ArgumentTypeError) as error:
                 parser.error(f"{name}={environment[name]}: {error}")
     settings = kind(**values)
-    if given["show_config"] or boolean(environment.get("SHOW_CONFIG") or "0"):
+    if given["show_config"] or environment.get("SHOW_CONFIG", "").lower() in ("1", "true"):
         show(settings)
         raise SystemExit(0)
     return settings
@@ -126,7 +126,10 @@ def integer(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
     """Return a parser of integers in a range."""
 
     def parse(text: str) -> int:
-        value = int(text)
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be an integer, not '{text}'") from None
         if value < minimum or (maximum is not None and value > maximum):
             upper = "" if maximum is None else f" and at most {maximum}"
             raise argparse.ArgumentTypeError(f"must be at least {minimum}{upper}")
@@ -147,8 +150,15 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def comma_separated(text: str) -> tuple[str, ...]:
-    """Return the parts of a list."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    """Return the parts of a list.
+
+    Raises:
+        ArgumentTypeError: there is none: an empty list of keys must not mean "no keys needed".
+    """
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not parts:
+        raise argparse.ArgumentTypeError("the list is empty")
+    return parts
 
 
 tcp_port = integer(1, 65535)

@@ -8,6 +8,7 @@
     ├── NotFound            404  NOT_FOUND           unknown model or path
     ├── MethodNotAllowed    405  UNIMPLEMENTED       right path, wrong verb
     ├── PayloadTooLarge     413  RESOURCE_EXHAUSTED  the body is over the limit
+    ├── ClientLeft          499  CANCELLED           nobody reads the answer
     ├── InternalError       500  INTERNAL            a defect of ours
     └── Unavailable         503  UNAVAILABLE         try again: starting, restarting, overloaded
 
@@ -98,6 +99,18 @@ class PayloadTooLarge(EmbedError):
 
 class InternalError(EmbedError):
     """A defect on our side; the log has the cause."""
+
+
+class ClientLeft(EmbedError):
+    """The client closed its connection; nobody reads the answer, only the log does."""
+
+    http_status = 499
+    grpc_status = "CANCELLED"
+    type = "client_closed_request"
+    default_code = "client_closed_request"
+
+    def __init__(self) -> None:
+        super().__init__("The client closed the connection.")
 
 
 class Unavailable(EmbedError):

@@ -95,7 +95,7 @@ class Options:
         if dimensions is not None:
             try:
                 dimensions = int(dimensions)
-            except ValueError:
+            except (OverflowError, ValueError):
                 raise InvalidRequest(
                     f"'dimensions': input should be an integer, not {dimensions!r}",
                     param="dimensions",
@@ -110,7 +110,7 @@ class Options:
                 EmbeddingType, parameters.get("embedding_type") or "float", param="embedding_type"
             ),
             modality=choose(Modality, modality, param="modality") if modality else None,
-            token_ids=bool(parameters.get("token_ids", False)),
+            token_ids=parameters.get("token_ids") is True,
         )
 
     def to_parameters(self) -> dict[str, str | int | bool]:

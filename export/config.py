@@ -37,6 +37,14 @@ def build(card: ModelCard, max_batch_size: int) -> dict[str, str]:
     return {config.name: text_format.MessageToString(config) for config in configs}
 
 
+def model_id(text: str) -> str | None:
+    """Return the model id in the text of an ensemble's config.pbtxt; ``None`` if it has none."""
+    config = text_format.Parse(text, pb.ModelConfig(), allow_unknown_field=True)
+    if not config.HasField("ensemble_scheduling") or "model_id" not in config.parameters:
+        return None
+    return str(config.parameters["model_id"].string_value)
+
+
 def _input(name: str, dtype: int, dims: int, *, optional: bool = False) -> pb.ModelInput:
     return pb.ModelInput(name=name, data_type=dtype, dims=[dims], optional=optional)
 

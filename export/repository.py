@@ -47,7 +47,7 @@ class Repository:
                     target.rename(old)
                 replaced.append((target, old))
                 (staging / name).rename(target)
-        except OSError:
+        except BaseException:
             for target, old in reversed(replaced):
                 shutil.rmtree(target, ignore_errors=True)
                 if old:

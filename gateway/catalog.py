@@ -18,8 +18,11 @@ from gateway.triton import Triton
 logger = logging.getLogger("gateway")
 
 RELOAD_SECONDS = 60.0
-"""A Triton that has come back may take so long to load its models again; until then those it had
-are not forgotten, and asking for them is answered with "try again" and not with "unknown"."""
+"""A Triton that has come back may take so long to load its models again; until then asking
+for one that it had is answered with "try again" and not with "unknown"."""
+
+ANSWER_SECONDS = 30.0
+"""A Triton that has not said for so long what it serves is taken for gone."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Catalog:
         self._models: dict[str, Model] = {}
         self._connected = False
         self._connected_since = 0.0
+        self._expected: set[str] = set()
         self._statistics: dict[str, Any] = {}
 
     @property
@@ -74,8 +78,8 @@ class Catalog:
     async def refresh(self) -> None:
         """Look at Triton once; while it does not answer the known models are kept."""
         try:
-            statistics = {item.name: item for item in await self._triton.statistics()}
-        except EmbedError as error:
+            statistics, models = await asyncio.wait_for(self._look(), ANSWER_SECONDS)
+        except (EmbedError, asyncio.TimeoutError) as error:
             if self._connected:
                 logger.error("Triton does not answer: %s", error)
             self._connected = False
@@ -83,29 +87,32 @@ class Catalog:
         if not self._connected:
             self._connected_since = monotonic()
         self._connected = True
+        for model_id in models.keys() - self._models.keys():
+            logger.info("serving %s", model_id)
+        for model_id in self._models.keys() - models.keys():
+            logger.info("no longer serving %s", model_id)
+        reloading = monotonic() < self._connected_since + RELOAD_SECONDS
+        self._expected = self._expected | set(models) if reloading else set(models)
         self._statistics = statistics
+        self._models = models
+
+    async def _look(self) -> tuple[dict[str, Any], dict[str, Model]]:
+        statistics = {item.name: item for item in await self._triton.statistics()}
         models: dict[str, Model] = {}
         for name in statistics:
             config = await self._triton.config(name)
             if config is None or not config.HasField("ensemble_scheduling"):
                 continue
-            parameters = {name: item.string_value for name, item in config.parameters.items()}
+            parameters = {key: item.string_value for key, item in config.parameters.items()}
             try:
                 card = ModelCard.from_parameters(parameters)
             except CardError as error:
-                logger.debug("%s is not an embedding model: %s", config.name, error)
+                logger.debug("%s is not an embedding model: %s", name, error)
                 continue
-            model = Model(card, config.name, config.max_batch_size)
             # The alias for clients that do not lower the case is the same model.
             if card.model_id not in models or name == names.triton_model_name(card.model_id):
-                models[card.model_id] = model
-        if monotonic() < self._connected_since + RELOAD_SECONDS:
-            models = {**self._models, **models}
-        for model_id in models.keys() - self._models.keys():
-            logger.info("serving %s", model_id)
-        for model_id in self._models.keys() - models.keys():
-            logger.info("no longer serving %s", model_id)
-        self._models = models
+                models[card.model_id] = Model(card, name, config.max_batch_size)
+        return statistics, models
 
     def phases(self) -> list[Phase]:
         """Return how long requests spent in Triton's queues, tokenizers and encoders, so far."""
@@ -155,8 +162,9 @@ class Catalog:
         raise self._missing(name)
 
     def _missing(self, name: str) -> EmbedError:
-        if not self._models:
-            return Unavailable("No model is being served yet.")
+        bare = name.removesuffix("-query").removesuffix("-passage")
+        if not self._models or {name, bare} & self._expected:
+            return Unavailable("The model is being loaded; try again soon.")
         known = ", ".join(f"'{model_id}'" for model_id in sorted(self._models))
         return NotFound(
             f"The model '{name}' does not exist. Available models are: {known}.",

@@ -18,6 +18,15 @@ CHUNKS_IN_FLIGHT = 4
 encoder, few enough that a long list does not fill Triton's queue."""
 
 
+def places(model: Model, inputs: Sequence[bytes]) -> int:
+    """Return how many of `inputs` are at Triton at a time."""
+    return min(len(inputs), CHUNKS_IN_FLIGHT * _chunk_size(model))
+
+
+def _chunk_size(model: Model) -> int:
+    return min(model.max_batch_size, CHUNK_INPUTS)
+
+
 async def embed(
     triton: Triton, model: Model, inputs: Sequence[bytes], options: Options
 ) -> list[Embedded]:
@@ -29,7 +38,7 @@ async def embed(
     Raises:
         EmbedError: a chunk failed.
     """
-    size = min(model.max_batch_size, CHUNK_INPUTS)
+    size = _chunk_size(model)
     slots = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
 
     async def send(start: int) -> Embedded:

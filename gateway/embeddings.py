@@ -7,10 +7,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
 
-from contract.errors import InvalidRequest, Unavailable
+from contract.errors import ClientLeft, InvalidRequest, Unavailable
 from gateway import response, schema
-from gateway.embedder import embed
+from gateway.embedder import embed, places
 from gateway.state import State, state
 
 router = APIRouter(tags=["embeddings"])
@@ -31,7 +32,10 @@ REQUEST_BODY = {
 )
 async def create_embeddings(request: Request) -> Response:
     """Return one vector per input, in input order."""
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        raise ClientLeft from None
     answer = await _unless_client_leaves(request, _answer(body, state(request)))
     return Response(answer, media_type="application/json")
 
@@ -56,7 +60,7 @@ async def _answer(body: bytes, shared: State) -> bytes:
             param="input",
         )
     try:
-        with shared.admission.admit(len(inputs)):
+        with shared.admission.admit(places(model, inputs)):
             chunks = await embed(shared.triton, model, inputs, options)
     except Unavailable as error:
         metrics.rejected.labels(error.code).inc()
@@ -77,7 +81,7 @@ async def _unless_client_leaves(request: Request, work: Coroutine[Any, Any, byte
         if not working.done():
             working.cancel()
             await asyncio.wait([working])
-            return b""
+            raise ClientLeft
         return await working
     finally:
         leaving.cancel()

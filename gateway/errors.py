@@ -54,7 +54,6 @@ def install(app: FastAPI) -> None:
     """Make `app` answer every error with the one body of `contract.errors`."""
     app.add_exception_handler(EmbedError, _embed_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def respond(error: EmbedError) -> JSONResponse:
@@ -80,7 +79,3 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
         answer.headers.update(error.headers or {})
         return answer
     return respond(NotFound(f"There is no {request.url.path}"))
-
-
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    return respond(InternalError("The server met an unexpected error; its log has the cause."))

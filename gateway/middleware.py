@@ -13,7 +13,7 @@ from time import perf_counter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contract.errors import PayloadTooLarge, Unauthorized
+from contract.errors import InternalError, PayloadTooLarge, Unauthorized
 from gateway.errors import respond
 from gateway.state import shared
 
@@ -50,6 +50,11 @@ class RequestLog:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except Exception:
+            logger.exception("unexpected error in request %s", request_id)
+            if status == 499:
+                error = InternalError("The server met an unexpected error; its log has the cause.")
+                await respond(error)(scope, receive, send_with_id)
         finally:
             self._record(scope, request_id, status, perf_counter() - start)
 
@@ -58,18 +63,21 @@ class RequestLog:
         metrics = shared(scope["app"]).metrics
         metrics.requests.labels(endpoint, str(status)).inc()
         metrics.request_seconds.labels(endpoint).observe(seconds)
+        # A path can hold line ends, with which a client could forge lines of the log.
+        path = ascii(scope["path"])[1:-1]
         level = logging.INFO if endpoint == "/v1/embeddings" or status >= 400 else logging.DEBUG
         logger.log(
             level,
-            "%s %s %d in %.1f ms",
+            "%s %s %d in %.1f ms, request %s",
             scope["method"],
-            scope["path"],
+            path,
             status,
             seconds * 1000,
+            request_id,
             extra={
                 "request_id": request_id,
                 "method": scope["method"],
-                "path": scope["path"],
+                "path": path,
                 "status": status,
                 "milliseconds": round(seconds * 1000, 3),
             },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
@@ -20,6 +20,12 @@ EXAMPLE: JsonDict = {
 }
 
 
+# One error is enough: collecting one for every element of a long list costs gigabytes.
+Texts = Annotated[list[str], Field(fail_fast=True)]
+TokenIds = Annotated[list[int], Field(fail_fast=True)]
+TokenIdLists = Annotated[list[TokenIds], Field(fail_fast=True)]
+
+
 class EmbeddingRequest(BaseModel):
     """Texts to embed, and how."""
 
@@ -32,7 +38,7 @@ class EmbeddingRequest(BaseModel):
         Field(description="Model id, optionally with the suffix `-query` or `-passage`."),
     ]
     input: Annotated[
-        str | list[str] | list[int] | list[list[int]],
+        Union[str, Texts, TokenIds, TokenIdLists],  # noqa: UP007
         Field(description="A text, a list of texts, or token ids of this model's own tokenizer."),
     ]
     input_type: Annotated[
@@ -44,7 +50,7 @@ class EmbeddingRequest(BaseModel):
         Field(description="End of an over-length text to cut: `NONE` (error), `START`, `END`."),
     ] = None
     modality: Annotated[
-        str | list[str] | None,
+        Union[str, Texts, None],  # noqa: UP007
         Field(description="`text`, `image` or `text_image`; one for all, or one per input."),
     ] = None
     dimensions: Annotated[

@@ -88,11 +88,17 @@ class Triton:
         return list(answer.model_stats)
 
     async def config(self, name: str) -> model_config_pb2.ModelConfig | None:
-        """Return the configuration of a model, or ``None`` if it is not loaded."""
+        """Return the configuration of a model, or ``None`` if it is not loaded.
+
+        Raises:
+            EmbedError: Triton does not answer.
+        """
         try:
             answer = await self._stub.ModelConfig(service_pb2.ModelConfigRequest(name=name))
-        except grpc.aio.AioRpcError:
-            return None
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return None
+            raise _translate(error) from error
         return answer.config
 
     async def embed(self, model: str, inputs: Sequence[bytes], options: Options) -> Embedded:

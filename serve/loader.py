@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from contextlib import suppress
 
 from tritonclient.utils import InferenceServerException
 
@@ -49,7 +51,7 @@ class Loader:
             if entry != self._seen.get(entry.name) and entry == self._settling.get(entry.name):
                 self._seen[entry.name] = entry
                 await self._load(entry)
-        for name in [name for name in self._seen if name not in found]:
+        for name in [name for name in self._seen if name not in {*found, *self._settling}]:
             await self._unload(self._seen.pop(name))
         self._settling = found
 
@@ -61,8 +63,7 @@ class Loader:
                 for model in entry.models
             }
             if any(configs.values()):
-                for model, config in configs.items():
-                    await self._client.load(model, config)
+                await self._load_steps(entry, configs)
             else:
                 # One call for the ensemble changes all its steps at once.
                 await self._client.load(entry.name)
@@ -71,9 +72,21 @@ class Loader:
             return False
         return True
 
+    async def _load_steps(self, entry: Entry, configs: Mapping[str, str | None]) -> None:
+        """Load model by model; if one fails, the entry is not served with steps that differ."""
+        try:
+            for model, config in configs.items():
+                await self._client.load(model, config)
+        except InferenceServerException:
+            with suppress(InferenceServerException):
+                await self._client.unload(entry.name)
+            raise
+
     async def _unload(self, entry: Entry) -> None:
+        """Unload what is in `entry` and in no other entry: an alias shares its steps."""
         logger.info("unloading %s, which is no longer in the repository", entry.name)
-        for model in reversed(entry.models):
+        kept = {model for other in self._seen.values() for model in other.models}
+        for model in [model for model in reversed(entry.models) if model not in kept]:
             try:
                 await self._client.unload(model)
             except InferenceServerException as error:

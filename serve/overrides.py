@@ -28,6 +28,9 @@ def configuration(model: Path, settings: Settings) -> str | None:
     if config is None:
         return None
     before = config.SerializeToString(deterministic=True)
+    if not config.instance_group and not config.HasField("ensemble_scheduling"):
+        # Not one of ours.
+        return None
     if settings.max_batch_size is not None:
         config.max_batch_size = settings.max_batch_size
     if settings.served_model_name and "model_id" in config.parameters:

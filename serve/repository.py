@@ -64,10 +64,11 @@ def _steps(model: Path) -> tuple[str, ...]:
 def _fingerprint(folder: Path, models: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
     facts: list[tuple[str, int, int]] = []
     for model in models:
-        for path in sorted((folder / model).rglob("*")):
-            try:
+        try:
+            for path in sorted((folder / model).rglob("*")):
                 status = path.stat()
-            except FileNotFoundError:
-                continue
-            facts.append((str(path), status.st_mtime_ns, status.st_size))
+                facts.append((str(path), status.st_mtime_ns, status.st_size))
+        except OSError as error:
+            # It is being removed or replaced, or is not ours to read: Triton will say.
+            facts.append((f"{model}: {error.strerror}", 0, 0))
     return tuple(facts)

@@ -139,7 +139,7 @@ class Service:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-        await self._output
+        await asyncio.gather(self._output, return_exceptions=True)
         self._process = None
         self._program.clean_up()
 
@@ -153,7 +153,9 @@ class Service:
             if self._program.logger:
                 self._program.logger.log(LEVELS.get(text[0], logging.INFO), text)
             else:
-                print(text, file=sys.stderr)
+                # Whoever read our output may have gone; the program must not notice.
+                with suppress(OSError):
+                    print(text, file=sys.stderr)
 
     async def _until_lost(self) -> str:
         process = self._process

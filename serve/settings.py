@@ -73,6 +73,9 @@ class Settings:
     log_jsonl: bool = setting(
         False, "log one JSON object a line", "NIM_JSONL_LOGGING", "NIM_LOGGING_JSONL"
     )
+    drain_seconds: int = setting(
+        25, "how long requests may take to finish after SIGTERM", parse=integer(0)
+    )
     tls_certificate: str | None = setting(
         None, "PEM file with the certificate chain of the HTTP API", "NIM_SERVER_TLS_CERT_PATH"
     )

@@ -31,8 +31,8 @@ FOLLOW_SECONDS = 1.0
 PROBE_SECONDS = 3.0
 """Pause between two probes of a healthy Triton."""
 
-GATEWAY_STOP_SECONDS = 30.0
-"""How long the gateway may finish the requests it has."""
+GATEWAY_EXIT_SECONDS = 5.0
+"""How long the gateway may take to end once its requests are finished."""
 
 
 class Supervisor:
@@ -130,21 +130,24 @@ class Supervisor:
                 *("--port", str(settings.port)),
                 *("--triton-url", settings.triton_url),
             ],
-            environment={**os.environ, **self._tls_variables(), "PYTHONPATH": str(ROOT)},
+            environment={**os.environ, **self._shared_settings(), "PYTHONPATH": str(ROOT)},
             logger=None,
             noise=(),
-            stop_seconds=GATEWAY_STOP_SECONDS,
+            stop_seconds=settings.drain_seconds + GATEWAY_EXIT_SECONDS,
             until_ready=self._until_gateway_ready,
             until_sick=_never,
             clean_up=lambda: None,
         )
 
-    def _tls_variables(self) -> dict[str, str]:
-        files = {
-            "TRITON_EMBED_TLS_CERTIFICATE": self._settings.tls_certificate,
-            "TRITON_EMBED_TLS_KEY": self._settings.tls_key,
+    def _shared_settings(self) -> dict[str, str]:
+        """Return, as variables, the settings that the gateway has too."""
+        names = ("drain_seconds", "log_level", "log_jsonl", "otel", "tls_certificate", "tls_key")
+        values = {name: getattr(self._settings, name) for name in names}
+        return {
+            f"TRITON_EMBED_{name.upper()}": str(value)
+            for name, value in values.items()
+            if value is not None
         }
-        return {name: file for name, file in files.items() if file}
 
     async def _until_triton_ready(self) -> None:
         logger.info("starting Triton")
@@ -152,8 +155,12 @@ class Supervisor:
             await asyncio.sleep(LOOK_SECONDS)
         if not await self._loader.load_all():
             raise ServeError(f"no model in '{self._settings.repository}' could be loaded")
-        if failures := await self._client.failures():
-            raise ServeError(f"Triton loaded the models, but {failures[0]}")
+        failures = await self._client.failures()
+        for model, reason in failures.items():
+            logger.error("%s; not serving it", reason)
+            await self._client.unload(model)
+        if failures and not await self._client.models():
+            raise ServeError("Triton loaded the models, but none of them works")
 
     async def _until_triton_sick(self) -> str:
         follow = asyncio.ensure_future(self._follow_repository())
@@ -168,16 +175,19 @@ class Supervisor:
     async def _follow_repository(self) -> str:
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
-            await self._loader.follow()
+            try:
+                await self._loader.follow()
+            except OSError as error:
+                logger.error("cannot read the model repository: %s", error)
 
     async def _until_probe_fails(self) -> str:
         """Two probes in a row must fail, because a model may be reloading during one."""
-        before: list[str] = []
+        before: dict[str, str] = {}
         while True:
             await asyncio.sleep(LOOK_SECONDS if before else PROBE_SECONDS)
             failures = await self._client.failures()
             if failures and before:
-                return failures[0]
+                return next(iter(failures.values()))
             before = failures
 
     async def _until_gateway_ready(self) -> None:

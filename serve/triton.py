@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -146,28 +147,39 @@ class TritonClient:
         await self._grpc.unload_model(model, headers=self._headers)
 
     async def models(self) -> dict[str, ModelCard]:
-        """Return the card of each model that is ready, by name; empty if Triton is silent."""
+        """Return the card of each embedding model that is ready, by name.
+
+        Raises:
+            InferenceServerException: Triton does not answer.
+        """
         models: dict[str, ModelCard] = {}
-        try:
-            index = await self._grpc.get_model_repository_index(headers=self._headers)
-            for entry in index.models:
-                if entry.state == "READY":
-                    config = (await self._grpc.get_model_config(entry.name)).config
-                    if config.HasField("ensemble_scheduling"):
-                        values = {key: item.string_value for key, item in config.parameters.items()}
-                        models[entry.name] = ModelCard.from_parameters(values)
-        except (InferenceServerException, CardError):
-            return models
+        index = await self._grpc.get_model_repository_index(headers=self._headers)
+        for entry in index.models:
+            if entry.state != "READY":
+                continue
+            config = (await self._grpc.get_model_config(entry.name)).config
+            values = {key: item.string_value for key, item in config.parameters.items()}
+            if config.HasField("ensemble_scheduling"):
+                with suppress(CardError):
+                    models[entry.name] = ModelCard.from_parameters(values)
         return models
 
-    async def failures(self) -> list[str]:
-        """Return what is wrong with each ready model that fails to embed a word.
+    async def failures(self) -> dict[str, str]:
+        """Return what is wrong with each ready model that fails to embed a word, by name.
+
+        A Triton that does not answer at all is a failure of the model ``""``.
 
         Triton's own readiness is not enough: the bundled server stays ready after a Python
         process of one of its models has died.
         """
-        results = await asyncio.gather(*map(self._ask, await self.models()))
-        return [result for result in results if result]
+        try:
+            models = await asyncio.wait_for(self.models(), ANSWER_SECONDS)
+        except asyncio.TimeoutError:
+            return {"": f"it has not answered for {ANSWER_SECONDS:.0f} s"}
+        except InferenceServerException as error:
+            return {"": f"it does not answer: {error.message()}"}
+        results = await asyncio.gather(*map(self._ask, models))
+        return {name: result for name, result in zip(models, results, strict=True) if result}
 
     async def _ask(self, model: str) -> str | None:
         text = grpc.InferInput(names.TEXT, [1, 1], "BYTES")

@@ -101,6 +101,8 @@ class TextEncoder:
         return texts
 
     def _read_token_ids(self, item: bytes, options: Options) -> list[int]:
+        if len(item) % 4:
+            raise InvalidRequest("'input': token ids must be int32", param="input")
         ids = np.frombuffer(item, dtype="<i4")
         if not ids.size:
             raise InvalidRequest("'input': a token array must not be empty", param="input")
@@ -119,6 +121,7 @@ class TextEncoder:
         if len(ids) <= self._card.max_tokens:
             return ids
         head = self._leading + self._prompt_length(options.input_type)
+        head = min(head, self._card.max_tokens - self._trailing)
         return self._cut(ids, options.truncate, head=head, tail=self._trailing)
 
     def _cut(self, ids: list[int], truncate: Truncate, *, head: int, tail: int) -> list[int]:
