@@ -29,7 +29,7 @@ ENCODER = "encoder"
 
 
 def triton_model_name(model_id: str) -> str:
-    """Return the ensemble's name: the model id in lower case, every other character ``_``."""
+    """Return the ensemble's name: the id in lower case, ``_`` for all but a-z and 0-9."""
     return re.sub(r"[^a-z0-9]", "_", model_id.lower())
 
 
