@@ -51,7 +51,7 @@ class Catalog:
         self._triton = triton
         self._models: dict[str, Model] = {}
         self._connected = False
-        self._connected_since = 0.0
+        self._back_since = float("-inf")
         self._expected: set[str] = set()
         self._statistics: dict[str, Any] = {}
 
@@ -84,14 +84,14 @@ class Catalog:
                 logger.error("Triton does not answer: %s", error)
             self._connected = False
             return
-        if not self._connected:
-            self._connected_since = monotonic()
+        if not self._connected and self._models:
+            self._back_since = monotonic()
         self._connected = True
         for model_id in models.keys() - self._models.keys():
             logger.info("serving %s", model_id)
         for model_id in self._models.keys() - models.keys():
             logger.info("no longer serving %s", model_id)
-        reloading = monotonic() < self._connected_since + RELOAD_SECONDS
+        reloading = monotonic() < self._back_since + RELOAD_SECONDS
         self._expected = self._expected | set(models) if reloading else set(models)
         self._statistics = statistics
         self._models = models
