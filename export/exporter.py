@@ -21,7 +21,7 @@ from export.repository import Repository
 from export.texts import corpus
 
 GROUP_TOKENS = 1024
-"""Tokens that the encoder sees at a time on CPU; 1024 was fastest with MiniLM."""
+"""Tokens, padding counted, that the encoder sees at a time on CPU; 1024 was fastest with MiniLM."""
 
 
 def export(

@@ -2,8 +2,9 @@
 
 The model takes what a ragged Triton batch consists of: the padded rows of all requests end to
 end, the real length of each item and the width of the row it came in. In the graph the items are
-sorted by length and the encoder runs over groups of at most a given number of tokens, without
-padding; on CPU several small groups are faster than one large one.
+sorted by length and the encoder runs over groups, without padding; on CPU several small groups are
+faster than one large one. Attention alone sees a group padded to its longest item, so a group's
+size is counted as items × longest: one long text must not slow many short ones.
 
 The graph protects neighbours: a length or an id out of range in one request must not fail, or
 change, the others in its batch, so both are clamped.
@@ -43,20 +44,22 @@ encoder (int32[flat] token_ids, int32[items, 1] length, int32[items, 1] row_widt
   item_count = Shape (tokens)
   sorted_tokens, order = TopK <largest = 0> (tokens, item_count)
   sorted_start = Gather (row_start, order)
-  tokens_up_to = CumSum (sorted_tokens, zero)
   unused_order, place = TopK <largest = 0> (order, item_count)
   items = Squeeze (item_count, zeros)
+  place_in_order = Range (zero, items, one)
   no_limit = Constant <value = int64 {{9223372036854775807}}> ()
   go = Constant <value = bool {{1}}> ()
   none_size = Constant <value = int64[2] {{0, {dimension}}}> ()
   none = ConstantOfShape <value = float[1] {{0}}> (none_size)
-  items_done, tokens_done, sorted_embeddings = Loop (no_limit, go, zero, zero, none) <
+  items_done, sorted_embeddings = Loop (no_limit, go, zero, none) <
     body = group (int64 iteration, bool condition,
-                  int64 first, int64 tokens_before, float[done, {dimension}] before)
-      => (bool more, int64 end, int64 tokens_through, float[through, {dimension}] after)
+                  int64 first, float[done, {dimension}] before)
+      => (bool more, int64 end, float[through, {dimension}] after)
     {{
-      token_limit = Add (tokens_before, budget)
-      fits = LessOrEqual (tokens_up_to, token_limit)
+      before_first = Sub (place_in_order, first)
+      group_items = Add (before_first, one)
+      padded = Mul (group_items, sorted_tokens)
+      fits = LessOrEqual (padded, budget)
       fits_number = Cast <to = 7> (fits)
       fitting = ReduceSum <keepdims = 0> (fits_number)
       next = Add (first, one)
@@ -87,8 +90,6 @@ encoder (int32[flat] token_ids, int32[items, 1] length, int32[items, 1] row_widt
       input_ids = Max (low_ids, zero)
       group_embeddings = triton_embed.Encoder (input_ids, position_ids, pad, unpad, valid)
       after = Concat <axis = 0> (before, group_embeddings)
-      last = Sub (end, one)
-      tokens_through = Gather (tokens_up_to, last)
       more = Less (end, items)
     }}
   >
@@ -103,7 +104,8 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int, group_tokens: int) -> ir.Mo
     Args:
         encoder: The encoder, in evaluation mode.
         max_tokens: Longest item; longer ones are cut at this length.
-        group_tokens: Tokens that the encoder sees at a time (a longer item goes alone).
+        group_tokens: Items × longest of what the encoder sees at a time (a longer item goes
+            alone).
 
     Returns:
         A model with inputs ``token_ids`` int32 [flat], ``length`` int32 [items, 1] and
