@@ -114,14 +114,30 @@ class ClientLeft(EmbedError):
 
 
 class Unavailable(EmbedError):
-    """The service cannot answer now but will again; sent with ``Retry-After``."""
+    """The service cannot answer now but will again; sent with ``Retry-After``.
+
+    Args:
+        message: See `EmbedError`, as `param` and `code`.
+        param: See `message`.
+        code: See `message`.
+        retry_after_seconds: When it is worth trying again.
+    """
 
     http_status = 503
     grpc_status = "UNAVAILABLE"
     type = "service_unavailable"
     default_code = "unavailable"
 
-    retry_after_seconds: ClassVar[int] = 1
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_seconds: int = 1,
+    ) -> None:
+        super().__init__(message, param=param, code=code)
+        self.retry_after_seconds = retry_after_seconds
 
 
 FROM_TRITON: dict[str, type[EmbedError]] = {

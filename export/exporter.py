@@ -20,9 +20,6 @@ from export.reference import Reference
 from export.repository import Repository
 from export.texts import corpus
 
-GROUP_TOKENS = 1024
-"""Tokens, padding counted, that the encoder sees at a time on CPU; 1024 was fastest with MiniLM."""
-
 
 def export(
     source: str,
@@ -134,5 +131,5 @@ def _write(
     tokenizer = staging / names.step_name(ensemble, names.TOKENIZER) / "1" / "tokenizer.json"
     tokenizer.write_text(expected.tokenizer, encoding="utf-8")
     model = staging / names.step_name(ensemble, names.ENCODER) / "1" / "model.onnx"
-    graph.save(graph.to_onnx(encoder, card.max_tokens, GROUP_TOKENS), model)
+    graph.save(graph.to_onnx(encoder, card.max_tokens), model)
     return model

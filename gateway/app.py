@@ -15,6 +15,7 @@ from contract import __version__
 from gateway import about, embeddings, errors, health, models
 from gateway.admission import Admission
 from gateway.catalog import Catalog
+from gateway.embedder import Embedder
 from gateway.metrics import Metrics
 from gateway.middleware import ApiKeys, BodyLimit, RequestLog
 from gateway.settings import Settings
@@ -29,9 +30,13 @@ def create(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         triton = Triton(settings.triton_url, _grpc_metadata(settings))
         catalog = Catalog(triton)
-        admission = Admission(settings.max_inputs_in_flight)
-        metrics = Metrics(catalog.phases)
-        app.state.shared = State(settings, triton, catalog, admission, metrics)
+        app.state.shared = State(
+            settings=settings,
+            catalog=catalog,
+            admission=Admission(settings.max_inputs_in_flight, settings.max_wait_seconds),
+            embedder=Embedder(triton),
+            metrics=Metrics(catalog.phases),
+        )
         await catalog.refresh()
         fresh = asyncio.ensure_future(catalog.keep_fresh(settings.refresh_seconds))
         yield

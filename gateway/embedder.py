@@ -3,63 +3,97 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from time import perf_counter
 
 from contract.options import Options
 from gateway.catalog import Model
 from gateway.triton import Embedded, Triton
+from gateway.window import Window
 
-CHUNK_INPUTS = 64
-"""Most inputs of one request to Triton."""
+BYTES_PER_TOKEN = 8
+"""What is beyond so many bytes for each token that a model takes is taken to be cut off."""
 
-CHUNKS_IN_FLIGHT = 4
-"""Requests to Triton at a time on behalf of one client: enough to fill an execution of the
-encoder, few enough that a long list does not fill Triton's queue."""
-
-
-def places(model: Model, inputs: Sequence[bytes]) -> int:
-    """Return how many of `inputs` are at Triton at a time."""
-    return min(len(inputs), CHUNKS_IN_FLIGHT * _chunk_size(model))
+YIELD_SECONDS = 0.25
+"""So much later than the one before is each piece of a list due. Meanwhile a list that has just
+come goes first; one that has waited longer does not."""
 
 
-def _chunk_size(model: Model) -> int:
-    return min(model.max_batch_size, CHUNK_INPUTS)
+class Embedder:
+    """Sends short lists to Triton at once, and long ones piece by piece.
 
-
-async def embed(
-    triton: Triton, model: Model, inputs: Sequence[bytes], options: Options
-) -> list[Embedded]:
-    """Embed `inputs` and return their vectors in order, in chunks.
-
-    If this is cancelled, or a chunk fails, chunks that were not sent are dropped. Those that were
-    are awaited: a cancelled call can crash the Triton of the wheel.
-
-    Raises:
-        EmbedError: a chunk failed.
+    Args:
+        triton: Where to.
     """
-    size = _chunk_size(model)
-    slots = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
 
-    async def send(start: int) -> Embedded:
-        async with slots:
-            chunk = inputs[start : start + size]
-            return await _to_the_end(triton.embed(model.name, chunk, options))
+    def __init__(self, triton: Triton) -> None:
+        self._triton = triton
+        self._windows: defaultdict[str, Window] = defaultdict(Window)
 
-    tasks = [asyncio.ensure_future(send(start)) for start in range(0, len(inputs), size)]
+    async def embed(
+        self,
+        model: Model,
+        inputs: Sequence[bytes],
+        options: Options,
+        on_answer: Callable[[], None],
+    ) -> list[Embedded]:
+        """Embed `inputs` and return their vectors in order, in pieces.
+
+        If this is cancelled, or a piece fails, pieces that were not sent are dropped. Those that
+        were are awaited: a cancelled call can crash the Triton of the wheel.
+
+        Args:
+            model: The model to embed with.
+            inputs: Texts, or token ids, as bytes.
+            options: The request's options.
+            on_answer: Called whenever Triton has answered, also with an error.
+
+        Raises:
+            EmbedError: a piece failed.
+        """
+        window = self._windows[model.name]
+        longest = BYTES_PER_TOKEN * model.card.max_tokens
+        sizes = [min(len(item), longest) for item in inputs]
+        arrived = perf_counter()
+        failed = False
+
+        async def send(start: int, stop: int, *, windowed: bool) -> Embedded:
+            nonlocal failed
+            sent = perf_counter()
+            try:
+                return await self._triton.embed(model.name, inputs[start:stop], options)
+            except BaseException:
+                failed = True
+                raise
+            finally:
+                if windowed:
+                    window.leave(sum(sizes[start:stop]), perf_counter() - sent)
+                on_answer()
+
+        short = len(inputs) == 1 or (
+            len(inputs) <= model.max_batch_size and sum(sizes) <= window.piece_bytes
+        )
+        pieces: list[asyncio.Task[Embedded]] = []
+        try:
+            stop = 0
+            while stop < len(inputs) and not failed:
+                start, stop = stop, len(inputs)
+                if not short:
+                    due = arrived + len(pieces) * YIELD_SECONDS
+                    stop = await window.enter(sizes, start, model.max_batch_size, due)
+                pieces.append(asyncio.create_task(send(start, stop, windowed=not short)))
+        finally:
+            await _all_done(pieces)
+        return [piece.result() for piece in pieces]
+
+
+async def _all_done(tasks: Sequence[asyncio.Task[Embedded]]) -> None:
+    """Wait until all `tasks` have ended, even if this is cancelled meanwhile."""
+    if not tasks:
+        return
     try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _to_the_end(call: Coroutine[Any, Any, Embedded]) -> Embedded:
-    """Await `call`; when cancelled, let it finish first."""
-    task = asyncio.ensure_future(call)
-    try:
-        return await asyncio.shield(task)
+        await asyncio.wait(tasks)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        await asyncio.wait(tasks)
         raise

@@ -11,7 +11,6 @@ from starlette.requests import ClientDisconnect
 
 from contract.errors import ClientLeft, InvalidRequest, Unavailable
 from gateway import response, schema
-from gateway.embedder import embed, places
 from gateway.state import State, state
 
 router = APIRouter(tags=["embeddings"])
@@ -60,16 +59,16 @@ async def _answer(body: bytes, shared: State) -> bytes:
             param="input",
         )
     try:
-        with shared.admission.admit(places(model, inputs)):
-            chunks = await embed(shared.triton, model, inputs, options)
+        with shared.admission.admit(len(inputs)) as on_answer:
+            pieces = await shared.embedder.embed(model, inputs, options, on_answer)
     except Unavailable as error:
         metrics.rejected.labels(error.code).inc()
         raise
     metrics.inputs.labels(model_id).inc(len(inputs))
     metrics.request_inputs.labels(model_id).observe(len(inputs))
-    metrics.tokens.labels(model_id).inc(sum(chunk.tokens for chunk in chunks))
+    metrics.tokens.labels(model_id).inc(sum(piece.tokens for piece in pieces))
     with metrics.phase(model_id, "serialize"):
-        return response.encode(model_id, chunks, asked.encoding_format or "float")
+        return response.encode(model_id, pieces, asked.encoding_format or "float")
 
 
 async def _unless_client_leaves(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:

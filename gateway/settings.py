@@ -52,6 +52,11 @@ class Settings:
         *("NIM_SERVER_MAX_QUEUE_SIZE", "NIM_MAX_QUEUE_SIZE"),
         parse=integer(1),
     )
+    max_wait_seconds: float = setting(
+        1.0,
+        "how long requests may go on having to wait for their turn before more get 503",
+        parse=float,
+    )
     cors_origins: tuple[str, ...] = setting(
         (),
         "comma-separated origins whose pages may call the API from a browser",

@@ -9,9 +9,9 @@ from starlette.requests import HTTPConnection
 
 from gateway.admission import Admission
 from gateway.catalog import Catalog
+from gateway.embedder import Embedder
 from gateway.metrics import Metrics
 from gateway.settings import Settings
-from gateway.triton import Triton
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class State:
     """Made when the application starts."""
 
     settings: Settings
-    triton: Triton
     catalog: Catalog
     admission: Admission
+    embedder: Embedder
     metrics: Metrics
 
 

@@ -21,8 +21,8 @@ EXIT_SECONDS = 10
 """How long Triton may finish requests after SIGTERM."""
 
 ANSWER_SECONDS = 120.0
-"""A model that has not answered for so long is taken for dead. Far above any real queue, because
-an early deadline can crash the bundled server."""
+"""A model that has not answered for so long, while no other has finished anything either, is taken
+for dead. Far above any execution, because an early deadline can crash the bundled server."""
 
 FATAL_STATUS = ("StatusCode.INTERNAL", "StatusCode.UNAVAILABLE", "StatusCode.UNKNOWN")
 
@@ -184,12 +184,27 @@ class TritonClient:
     async def _ask(self, model: str) -> str | None:
         text = grpc.InferInput(names.TEXT, [1, 1], "BYTES")
         text.set_data_from_numpy(np.array([[b"ready?"]], dtype=np.object_))
-        request = self._grpc.infer(model, [text], parameters={"input_type": "query"})
+        request = asyncio.ensure_future(
+            self._grpc.infer(model, [text], parameters={"input_type": "query"})
+        )
         try:
-            await asyncio.wait_for(request, ANSWER_SECONDS)
-        except asyncio.TimeoutError:
-            return f"{model} has not answered for {ANSWER_SECONDS:.0f} s"
+            executions = await self._executions()
+            while not (await asyncio.wait([request], timeout=ANSWER_SECONDS))[0]:
+                before, executions = executions, await self._executions()
+                if executions == before:
+                    return f"{model} has not answered for {ANSWER_SECONDS:.0f} s"
+            await request
         except InferenceServerException as error:
             if error.status() in FATAL_STATUS:
                 return f"{model}: {error.message()}"
+        finally:
+            request.cancel()
         return None
+
+    async def _executions(self) -> int:
+        """Return how many executions of all models have ended, well or not."""
+        statistics = await self._grpc.get_inference_statistics()
+        return sum(
+            model.execution_count + model.inference_stats.fail.count
+            for model in statistics.model_stats
+        )

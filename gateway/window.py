@@ -1,0 +1,78 @@
+"""Lets long lists into Triton piece by piece, so that they delay nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from itertools import count
+
+ROUND_TRIP_SECONDS = 0.05
+"""How long a piece of a long list may be at Triton. A request that comes meanwhile waits about as
+long; shorter pieces would cost throughput."""
+
+FIRST_BYTES, FEWEST_BYTES, MOST_BYTES = 4096, 1024, 1 << 20
+
+
+class Window:
+    """Shares out how many bytes of long lists are at one model of Triton at a time.
+
+    A piece is half the window: one is being embedded while the next is on its way. The window
+    grows while pieces return sooner than `ROUND_TRIP_SECONDS`, and shrinks while they return
+    later. Must be made inside a running event loop.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = float(FIRST_BYTES)
+        self._at_triton = 0
+        self._line: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = count()
+        self._called: asyncio.Future[None] | None = None
+
+    @property
+    def piece_bytes(self) -> int:
+        """Size of the next piece."""
+        return int(self._bytes / 2)
+
+    async def enter(self, sizes: Sequence[int], start: int, most: int, due: float) -> int:
+        """Wait for a turn, then enter with the inputs that make up one piece.
+
+        Args:
+            sizes: Bytes of each input of the list.
+            start: The first input of the piece.
+            most: Most inputs of a piece.
+            due: Pieces enter in this order.
+
+        Returns:
+            Where the piece ends. `leave` must be called when it has been embedded.
+        """
+        turn = asyncio.get_running_loop().create_future()
+        heappush(self._line, (due, next(self._numbers), turn))
+        self._call_next()
+        try:
+            await turn
+            stop, size = start + 1, sizes[start]
+            while stop < min(len(sizes), start + most) and size + sizes[stop] <= self.piece_bytes:
+                size += sizes[stop]
+                stop += 1
+            self._at_triton += size
+            return stop
+        finally:
+            if self._called is turn:
+                self._called = None
+                self._call_next()
+
+    def leave(self, size: int, seconds: float) -> None:
+        """Make room: a piece of `size` bytes came back after `seconds`."""
+        self._at_triton -= size
+        self._bytes *= min(max(ROUND_TRIP_SECONDS / seconds, 0.8), 1.25)
+        self._bytes = min(max(self._bytes, FEWEST_BYTES), MOST_BYTES)
+        self._call_next()
+
+    def _call_next(self) -> None:
+        """Call the first in line if there is room and nobody else has just been called."""
+        while self._line and self._called is None and self._at_triton <= self.piece_bytes:
+            turn = heappop(self._line)[-1]
+            if not turn.cancelled():
+                self._called = turn
+                turn.set_result(None)

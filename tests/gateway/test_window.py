@@ -1,0 +1,76 @@
+"""Long lists share Triton with each other and leave room for short ones."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.window import FIRST_BYTES, ROUND_TRIP_SECONDS, Window
+
+SIZES = [100] * 1000
+PIECE = FIRST_BYTES // 2 // 100
+
+
+async def enters(window: Window, due: float = 0.0, start: int = 0) -> asyncio.Task[int]:
+    """Ask to enter, and let the window decide."""
+    task = asyncio.create_task(window.enter(SIZES, start, 1000, due))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return task
+
+
+async def test_a_piece_is_half_the_window_and_two_are_inside() -> None:
+    window = Window()
+    first = await window.enter(SIZES, 0, 1000, 0.0)
+    second = await enters(window, start=first)
+    third = await enters(window, start=2 * first)
+    assert (first, second.result()) == (PIECE, 2 * PIECE)
+    assert not third.done()
+    window.leave(100 * PIECE, ROUND_TRIP_SECONDS)
+    assert await third == 3 * PIECE
+
+
+async def test_the_earliest_due_goes_first() -> None:
+    window = Window()
+    full = [await enters(window) for _ in range(2)]
+    assert all(task.done() for task in full)
+    late, early = await enters(window, due=2.0), await enters(window, due=1.0)
+    window.leave(100 * PIECE, ROUND_TRIP_SECONDS)
+    await early
+    assert not late.done()
+    window.leave(100 * PIECE, ROUND_TRIP_SECONDS)
+    await late
+
+
+async def test_whoever_leaves_the_line_does_not_hold_it_up() -> None:
+    window = Window()
+    for _ in range(2):
+        await window.enter(SIZES, 0, 1000, 0.0)
+    gone, called, last = [await enters(window, due=float(due)) for due in range(3)]
+    gone.cancel()
+    window.leave(100 * PIECE, ROUND_TRIP_SECONDS)
+    called.cancel()
+    await last
+    assert gone.cancelled() and called.cancelled()
+
+
+async def test_pieces_grow_while_they_return_early_and_shrink_while_they_are_late() -> None:
+    window = Window()
+    for _ in range(10):
+        before = window.piece_bytes
+        stop = await window.enter(SIZES, 0, 1000, 0.0)
+        window.leave(100 * stop, ROUND_TRIP_SECONDS / 10)
+        assert window.piece_bytes > before
+    for _ in range(10):
+        before = window.piece_bytes
+        stop = await window.enter(SIZES, 0, 1000, 0.0)
+        window.leave(100 * stop, ROUND_TRIP_SECONDS * 10)
+        assert window.piece_bytes < before
+
+
+async def test_a_text_larger_than_the_window_enters_alone() -> None:
+    window = Window()
+    assert await window.enter([10**6, 1], 0, 1000, 0.0) == 1
+
+
+async def test_a_piece_has_no_more_inputs_than_triton_takes() -> None:
+    assert await Window().enter(SIZES, 3, 7, 0.0) == 10
