@@ -30,7 +30,7 @@ MEMORY_GROWTH = 1.05
 """Most that the last quarter may have over the second; in the first, buffers reach their size."""
 
 RECOVERY = 10
-"""Times the idle latency that a request may take a second after the overload."""
+"""Times the idle latency that one text may take a second after the overload."""
 
 
 @dataclass(frozen=True)

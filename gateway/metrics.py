@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import SummaryMetricFamily
@@ -68,12 +66,9 @@ class Metrics:
         self._phases = _Phases(triton_phases)
         registry.register(self._phases)
 
-    @contextmanager
-    def phase(self, model: str, name: str) -> Iterator[None]:
-        """Measure one run of a phase in the gateway itself."""
-        start = perf_counter()
-        yield
-        self._phases.add(model, name, perf_counter() - start)
+    def add_phase(self, model: str, name: str, seconds: float) -> None:
+        """Count one run of a phase in the gateway itself."""
+        self._phases.add(model, name, seconds)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
