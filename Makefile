@@ -53,7 +53,7 @@ $(VENV)/.bench: $(VENV)/.dev
 	touch $@
 
 bench: $(VENV)/.bench
-	$(PY) -m benchmarks.throughput --plot throughput.png
+	$(PY) -m benchmarks --plot benchmark.svg
 
 # Needs uv. The markers that uv repeats on every line are those of [tool.uv] in pyproject.toml.
 constraints:

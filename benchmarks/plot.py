@@ -1,7 +1,8 @@
-"""Draws the throughput table."""
+"""Draws the throughput tables."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
@@ -10,12 +11,20 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 
+from benchmarks.throughput import AT_ONCE, WORKLOADS, Rates
 
-def draw(rates: dict[str, dict[str, float]], path: Path) -> None:
+
+def draw(rates: Mapping[str, Rates], path: Path) -> None:
     """Draw tokens/s of every system, one panel for each kind of text."""
-    figure, panels = pyplot.subplots(1, len(rates), figsize=(5 * len(rates), 5), sharey=True)
-    for panel, (title, table) in zip(panels, rates.items(), strict=True):
-        panel.barh(list(table), list(table.values()))
+    figure, panels = pyplot.subplots(1, len(rates), figsize=(5 * len(rates), 6), sharey=True)
+    for panel, (title, found) in zip(panels, rates.items(), strict=True):
+        bars = {
+            f"{system}, {workload}": rate
+            for workload in (AT_ONCE, *WORKLOADS)
+            for system in found.systems()
+            if (rate := found[system, workload])
+        }
+        panel.barh(list(bars), list(bars.values()))
         panel.set_title(f"{title} text")
         panel.set_xlabel("tokens/s")
     panels[0].invert_yaxis()

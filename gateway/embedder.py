@@ -71,9 +71,7 @@ class Embedder:
                     window.leave(sum(sizes[start:stop]), perf_counter() - sent)
                 on_answer()
 
-        short = len(inputs) == 1 or (
-            len(inputs) <= model.max_batch_size and sum(sizes) <= window.piece_bytes
-        )
+        short = window.passes(sizes, model.max_batch_size)
         pieces: list[asyncio.Task[Embedded]] = []
         try:
             stop = 0

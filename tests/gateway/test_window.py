@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.window import FIRST_BYTES, ROUND_TRIP_SECONDS, Window
+from gateway.window import (
+    CALM_AFTER_SECONDS,
+    CALM_FACTOR,
+    FIRST_BYTES,
+    ROUND_TRIP_SECONDS,
+    Window,
+)
 
 SIZES = [100] * 1000
 PIECE = FIRST_BYTES // 2 // 100
+
+
+def make_window() -> Window:
+    """Return a window that expects short requests."""
+    window = Window()
+    assert window.passes([1], 1)
+    return window
 
 
 async def enters(window: Window, due: float = 0.0, start: int = 0) -> asyncio.Task[int]:
@@ -19,7 +32,7 @@ async def enters(window: Window, due: float = 0.0, start: int = 0) -> asyncio.Ta
 
 
 async def test_a_piece_is_half_the_window_and_two_are_inside() -> None:
-    window = Window()
+    window = make_window()
     first = await window.enter(SIZES, 0, 1000, 0.0)
     second = await enters(window, start=first)
     third = await enters(window, start=2 * first)
@@ -30,7 +43,7 @@ async def test_a_piece_is_half_the_window_and_two_are_inside() -> None:
 
 
 async def test_the_earliest_due_goes_first() -> None:
-    window = Window()
+    window = make_window()
     full = [await enters(window) for _ in range(2)]
     assert all(task.done() for task in full)
     late, early = await enters(window, due=2.0), await enters(window, due=1.0)
@@ -42,7 +55,7 @@ async def test_the_earliest_due_goes_first() -> None:
 
 
 async def test_whoever_leaves_the_line_does_not_hold_it_up() -> None:
-    window = Window()
+    window = make_window()
     for _ in range(2):
         await window.enter(SIZES, 0, 1000, 0.0)
     gone, called, last = [await enters(window, due=float(due)) for due in range(3)]
@@ -54,7 +67,7 @@ async def test_whoever_leaves_the_line_does_not_hold_it_up() -> None:
 
 
 async def test_pieces_grow_while_they_return_early_and_shrink_while_they_are_late() -> None:
-    window = Window()
+    window = make_window()
     for _ in range(10):
         before = window.piece_bytes
         stop = await window.enter(SIZES, 0, 1000, 0.0)
@@ -68,9 +81,25 @@ async def test_pieces_grow_while_they_return_early_and_shrink_while_they_are_lat
 
 
 async def test_a_text_larger_than_the_window_enters_alone() -> None:
-    window = Window()
+    window = make_window()
     assert await window.enter([10**6, 1], 0, 1000, 0.0) == 1
 
 
 async def test_a_piece_has_no_more_inputs_than_triton_takes() -> None:
-    assert await Window().enter(SIZES, 3, 7, 0.0) == 10
+    assert await make_window().enter(SIZES, 3, 7, 0.0) == 10
+
+
+async def test_while_nobody_asks_for_little_pieces_are_larger() -> None:
+    now = 0.0
+    window = Window(clock=lambda: now)
+    calm = window.piece_bytes
+    assert window.passes([50, 50], 2)
+    assert window.piece_bytes == calm / CALM_FACTOR
+    now = CALM_AFTER_SECONDS + 1
+    assert window.piece_bytes == calm
+
+
+async def test_a_list_larger_than_a_small_piece_does_not_pass() -> None:
+    assert not Window().passes([FIRST_BYTES // 2] * 2, 2)
+    assert not Window().passes([1] * 3, 2)
+    assert Window().passes([FIRST_BYTES], 2)

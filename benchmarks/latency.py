@@ -1,0 +1,70 @@
+"""How long one text takes: alone, and beside a long list."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from benchmarks.systems import Embed
+from benchmarks.throughput import seconds_of
+
+REQUESTS = 200
+
+LIST_TEXTS = 2000
+
+PAUSE_SECONDS = 0.05
+"""Between two texts beside the list: they are to meet it at any moment, not to compete with it."""
+
+
+def alone(systems: Mapping[str, Embed], text: str) -> dict[str, float]:
+    """Return the median milliseconds of one text, the systems taking turns."""
+    taken: dict[str, list[float]] = defaultdict(list)
+    for _ in range(REQUESTS):
+        for name, embed in systems.items():
+            taken[name].append(seconds_of(lambda embed=embed: embed([text])))
+    return {name: median(values) * 1000 for name, values in taken.items()}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Latency of one text beside a list of `LIST_TEXTS`, in milliseconds."""
+
+    idle_p50: float
+    p50: float
+    p95: float
+    requests: int
+
+    def __str__(self) -> str:
+        return (
+            f"One text while a list of {LIST_TEXTS} is embedded: p50 {self.p50:.0f} ms, "
+            f"p95 {self.p95:.0f} ms over {self.requests} requests; idle {self.idle_p50:.1f} ms; "
+            f"p95 / idle {self.p95 / self.idle_p50:.1f}."
+        )
+
+
+def beside_a_list(connect: Callable[[], Embed], texts: Sequence[str]) -> Beside:
+    """Measure a text of median length on one connection while another one embeds a list."""
+    embed, embed_list = connect(), connect()
+    text = sorted(texts, key=len)[len(texts) // 2]
+    embed([text])
+    idle = [seconds_of(lambda: embed([text])) for _ in range(50)]
+    many = [texts[index % len(texts)] for index in range(LIST_TEXTS)]
+    done = threading.Event()
+
+    def embed_many() -> None:
+        embed_list(many)
+        done.set()
+
+    thread = threading.Thread(target=embed_many)
+    thread.start()
+    taken: list[float] = []
+    while not done.wait(PAUSE_SECONDS):
+        taken.append(seconds_of(lambda: embed([text])))
+    thread.join()
+    p50, p95 = np.percentile(taken, [50, 95]) * 1000
+    return Beside(median(idle) * 1000, p50, p95, len(taken))

@@ -1,0 +1,84 @@
+"""What everything but the encoder costs: a model so small that its own work hardly counts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+
+from benchmarks.processes import cpu_seconds
+from benchmarks.systems import Embed
+from tests.service import Service
+
+CLIENTS = 16
+
+SECONDS = 6.0
+
+TEXT = "How are vectors searched?"
+
+PROCESSES = {
+    "gateway": "-m gateway",
+    "tritonserver": "tritonserver",
+    "tokenizer": "_tokenizer",
+    "encoder": "_encoder",
+    "postprocess": "_postprocess",
+}
+"""What is told of each process, and what its command line contains."""
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """Requests of one text each, from `CLIENTS` clients.
+
+    Attributes:
+        rates: Requests per second, by way of asking.
+        cpu: Milliseconds of CPU time per HTTP request, by process.
+    """
+
+    rates: Mapping[str, float]
+    cpu: Mapping[str, float]
+
+    def __str__(self) -> str:
+        rates = ", ".join(f"{name} {rate:.0f}" for name, rate in self.rates.items())
+        cpu = ", ".join(f"{name} {milliseconds:.2f}" for name, milliseconds in self.cpu.items())
+        return (
+            f"Requests/s of one text, {CLIENTS} clients: {rates}. CPU ms per HTTP request: {cpu}. "
+            f"So one core of gateway is good for {1000 / self.cpu['gateway']:.0f} requests/s."
+        )
+
+
+def measure(service: Service, servers: Mapping[str, Callable[[], Embed]], http: str) -> Overhead:
+    """Measure each way of asking; CPU time is taken while asking in the way called `http`."""
+    pids = {name: service.descendants(part)[0] for name, part in PROCESSES.items()}
+    rates: dict[str, float] = {}
+    cpu: dict[str, float] = {}
+    for name, connect in servers.items():
+        before = {process: cpu_seconds(pid) for process, pid in pids.items()}
+        requests = _requests(connect)
+        rates[name] = requests / SECONDS
+        if name == http:
+            cpu = {
+                process: 1000 * (cpu_seconds(pid) - before[process]) / requests
+                for process, pid in pids.items()
+            }
+    return Overhead(rates, cpu)
+
+
+def _requests(connect: Callable[[], Embed]) -> int:
+    """Return how many requests are answered in `SECONDS`."""
+    counts = [0] * CLIENTS
+    embeds = [connect() for _ in range(CLIENTS)]
+    end = perf_counter() + SECONDS
+
+    def ask(index: int) -> None:
+        while perf_counter() < end:
+            embeds[index]([TEXT])
+            counts[index] += 1
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts)
