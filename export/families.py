@@ -18,10 +18,12 @@ from transformers import (
     LlamaConfig,
     LlamaModel,
     PretrainedConfig,
+    T5EncoderModel,
 )
 
 from export.checkpoint import Checkpoint
 from export.errors import ExportError
+from export.relative import PackedMPNet, PackedT5
 
 ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 """Rotary embeddings whose frequencies do not depend on the longest sequence of a batch."""
@@ -102,9 +104,12 @@ FAMILIES: dict[str, Family] = {
     "mistral": Family(),
     "ministral3": Family(),
     "modernbert": Family(),
+    # Its positions begin after a padding id that is fixed in its code.
+    "mpnet": Family(lambda config: 2, pooler=True, rewire=PackedMPNet),
     "nomic_bert": Family(token_types=True),
     "qwen3": Family(),
     "roberta": Family(_after_padding_id, token_types=True, pooler=True),
+    "t5": Family(model=T5EncoderModel, rewire=PackedT5),
     "xlm-roberta": Family(_after_padding_id, token_types=True, pooler=True),
 }
 """Supported values of ``model_type``."""

@@ -20,9 +20,11 @@ from transformers import (
     Ministral3Config,
     MistralConfig,
     ModernBertConfig,
+    MPNetConfig,
     NomicBertConfig,
     PretrainedConfig,
     Qwen3Config,
+    T5Config,
 )
 
 from export.__main__ import main
@@ -83,8 +85,10 @@ CASES = {
             **SIZES, local_attention=16, layer_types=LAYERS, pad_token_id=0, bos_token_id=101
         )
     ),
+    "mpnet": Case(MPNetConfig(**SIZES)),
     "nomic-bert": Case(NomicBertConfig(**SIZES)),
     "qwen3-embedding": Case(Qwen3Config(**GROUPED, head_dim=16), LAST),
+    "t5": Case(T5Config(vocab_size=30522, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4)),
 }
 
 
