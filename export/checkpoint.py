@@ -51,6 +51,7 @@ class Checkpoint:
         folder: The checkpoint's root, the one with ``modules.json`` if there is one.
         transformer: The folder with ``config.json`` and the encoder's weights.
         config: ``config.json``.
+        has_modules: Whether ``modules.json`` says what follows the transformer.
         pooling_modes: One or more of `POOLING_MODES`; several are concatenated.
         dense: Linear layers after pooling, in order.
         normalize: Whether vectors are L2-normalised at the end.
@@ -61,6 +62,7 @@ class Checkpoint:
     folder: Path
     transformer: Path
     config: dict[str, Any]
+    has_modules: bool = False
     pooling_modes: tuple[str, ...] = ("mean",)
     dense: tuple[DenseStage, ...] = ()
     normalize: bool = False
@@ -110,14 +112,15 @@ def read(folder: Path) -> Checkpoint:
     """Read the checkpoint in `folder`.
 
     A folder without ``modules.json`` is a plain transformer; like sentence-transformers we then
-    pool by the mean.
+    pool by the mean, or a causal language model by the last token.
 
     Raises:
         ExportError: a file is missing or malformed, or names a module that is not supported.
     """
     stages = _stages(folder)
     transformer = folder / stages[0][1] if stages else folder
-    pooling: tuple[str, ...] = () if stages else ("mean",)
+    config = _json(transformer / "config.json")
+    pooling: tuple[str, ...] = () if stages else (_plain_pooling(config),)
     dense: list[DenseStage] = []
     normalize = False
     for kind, path in stages[1:]:
@@ -135,7 +138,8 @@ def read(folder: Path) -> Checkpoint:
     checkpoint = Checkpoint(
         folder=folder,
         transformer=transformer,
-        config=_json(transformer / "config.json"),
+        config=config,
+        has_modules=bool(stages),
         pooling_modes=pooling,
         dense=tuple(dense),
         normalize=normalize,
@@ -160,6 +164,12 @@ def _stages(folder: Path) -> list[tuple[str, str]]:
     if stages and stages[0][0] != "Transformer":
         raise ExportError("modules.json does not begin with a Transformer")
     return stages
+
+
+def _plain_pooling(config: dict[str, Any]) -> str:
+    architectures = config.get("architectures") or [""]
+    causal = architectures[0].endswith("ForCausalLM") and config.get("is_causal", True)
+    return "lasttoken" if causal else "mean"
 
 
 def _pooling(folder: Path) -> tuple[str, ...]:

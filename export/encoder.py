@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PretrainedConfig
 
 from export.attention import register
 from export.checkpoint import Checkpoint
 from export.errors import ExportError
+from export.families import FAMILIES, Family
 from export.packing import Packing
 from export.stages import POOLINGS, Dense
-
-POSITION_OFFSET: dict[str, Callable[[PretrainedConfig], int]] = {
-    "bert": lambda config: 0,
-    "camembert": lambda config: config.pad_token_id + 1,
-    "roberta": lambda config: config.pad_token_id + 1,
-    "xlm-roberta": lambda config: config.pad_token_id + 1,
-}
-"""Supported ``model_type``s, with the position id of a sequence's first token."""
-
-
-def check_architecture(config: dict[str, Any]) -> None:
-    """Raise ExportError unless the encoder that ``config.json`` describes can be exported."""
-    kind = config.get("model_type")
-    if kind not in POSITION_OFFSET:
-        raise ExportError(
-            f"architecture '{kind}' is not supported; supported are {', '.join(POSITION_OFFSET)}"
-        )
-    if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
-        raise ExportError(f"only bidirectional '{kind}' with absolute positions is supported")
 
 
 class PackedEncoder(nn.Module):
@@ -40,7 +21,7 @@ class PackedEncoder(nn.Module):
 
     Attributes:
         dimension: Length of the vectors.
-        max_positions: Longest sequence that the position table holds.
+        max_positions: Longest sequence that the transformer's positions allow.
         vocab_size: Rows of the token table.
     """
 
@@ -51,13 +32,16 @@ class PackedEncoder(nn.Module):
             ExportError: weights are corrupt, incomplete or of another shape.
         """
         super().__init__()
-        self.transformer = _load_transformer(checkpoint, register(target))
+        family = FAMILIES[checkpoint.config["model_type"]]
+        self.transformer = _load_transformer(checkpoint, family, register(target))
         self.dense = nn.ModuleList(Dense(stage) for stage in checkpoint.dense)
         config = self.transformer.config
-        self._position_offset = POSITION_OFFSET[config.model_type](config)
+        self._position_offset = family.position_offset(config)
+        self._token_types = family.token_types
         self._poolings = [POOLINGS[mode] for mode in checkpoint.pooling_modes]
         self._normalize = checkpoint.normalize
-        self.max_positions = config.max_position_embeddings - self._position_offset
+        positions = getattr(config, "max_position_embeddings", sys.maxsize)
+        self.max_positions = positions - self._position_offset
         self.vocab_size = config.vocab_size
         self.dimension = (
             checkpoint.dense[-1].out_features
@@ -81,11 +65,11 @@ class PackedEncoder(nn.Module):
             float32 [items, dimension].
         """
         packing = Packing(pad, unpad, valid)
+        inputs = {"input_ids": input_ids, "position_ids": position_ids + self._position_offset}
+        if self._token_types:
+            inputs["token_type_ids"] = torch.zeros_like(input_ids)
         states = self.transformer(
-            input_ids=input_ids[None],
-            position_ids=position_ids[None] + self._position_offset,
-            token_type_ids=torch.zeros_like(input_ids)[None],
-            packing=packing,
+            **{name: values[None] for name, values in inputs.items()}, packing=packing
         ).last_hidden_state[0]
         states = states.to(torch.float32)
         vectors = torch.cat([pool(states, packing) for pool in self._poolings], dim=-1)
@@ -94,17 +78,17 @@ class PackedEncoder(nn.Module):
         return nn.functional.normalize(vectors, dim=-1) if self._normalize else vectors
 
 
-def _load_transformer(checkpoint: Checkpoint, attention: str) -> Any:
+def _load_transformer(checkpoint: Checkpoint, family: Family, attention: str) -> Any:
     try:
-        model, report = AutoModel.from_pretrained(
+        model, report = family.model.from_pretrained(
             checkpoint.transformer,
             trust_remote_code=False,
             use_safetensors=True,
             local_files_only=True,
             dtype=torch.float32,
-            attn_implementation=attention,
-            add_pooling_layer=False,
+            attn_implementation="eager" if family.rewire else attention,
             output_loading_info=True,
+            **({"add_pooling_layer": False} if family.pooler else {}),
         )
     except Exception as error:
         raise ExportError(f"the weights cannot be loaded: {error}") from error
@@ -113,4 +97,6 @@ def _load_transformer(checkpoint: Checkpoint, attention: str) -> Any:
             f"the weights are incomplete: {len(lacking)} tensors are missing or of the wrong "
             f"shape, '{lacking[0]}' first"
         )
-    return model.eval()
+    # A decoder's cache of keys and values would only be computed to be thrown away.
+    model.config.use_cache = False
+    return (family.rewire(model, attention) if family.rewire else model).eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from contract.options import EmbeddingType
 from export import checkpoint as checkpoints
 from export import config, graph, parity, reference
 from export.checkpoint import Checkpoint
-from export.encoder import PackedEncoder, check_architecture
+from export.encoder import PackedEncoder
 from export.errors import ExportError
+from export.families import check_architecture, complete
 from export.parity import Parity
 from export.progress import Progress
 from export.reference import Reference
@@ -47,6 +49,7 @@ def export(
     with progress.step(f"reading {source}"):
         checkpoint = checkpoints.read(checkpoints.locate(source))
         check_architecture(checkpoint.config)
+        checkpoint = complete(checkpoint)
     model_id = model_id or (checkpoint.folder.name if Path(source).is_dir() else source)
     texts = corpus()
     with progress.step(f"embedding {len(texts)} texts with sentence-transformers"):
@@ -86,9 +89,15 @@ def _card(
         raise ExportError(
             f"--matryoshka {max(matryoshka)} is more than the model's dimension {encoder.dimension}"
         )
+    max_tokens = min(expected.max_tokens, encoder.max_positions)
+    if max_tokens >= sys.maxsize:
+        raise ExportError(
+            "the checkpoint does not say how long a text may be: write max_seq_length into its "
+            "sentence_bert_config.json"
+        )
     return ModelCard(
         model_id=model_id,
-        max_tokens=min(expected.max_tokens, encoder.max_positions),
+        max_tokens=max_tokens,
         vocab_size=encoder.vocab_size,
         dimension=encoder.dimension,
         matryoshka=matryoshka,

@@ -31,6 +31,17 @@ class Packing:
         """Tokens per item, int64 [items]."""
         return self.valid.sum(1)
 
+    def window(self, size: int, causal: bool) -> Tensor:
+        """Return which tokens see which, int32 [items, longest, longest] of 0 and 1.
+
+        A token sees the tokens of its item that are less than `size` away; if `causal`, only
+        itself and those before it.
+        """
+        place = torch.arange(self.valid.shape[1])
+        distance = place[:, None] - place
+        near = (distance < size) & (distance >= 0 if causal else distance > -size)
+        return (near & self.valid[:, None, :]).to(torch.int32)
+
     def to_padded(self, packed: Tensor) -> Tensor:
         """Return `packed` [tokens, width] as [items, longest, width]; padding holds token 0."""
         items, longest = self.pad.shape

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 
 from export.checkpoint import Checkpoint
 from export.errors import ExportError
@@ -21,7 +24,8 @@ class Reference:
 
     Attributes:
         tokenizer: The tokenizer in the format of ``tokenizer.json``.
-        max_tokens: Where the reference cuts an input, in tokens.
+        max_tokens: Where the reference cuts an input, in tokens; at least ``sys.maxsize`` if it
+            never does.
         vectors: For each prompt float32 [texts, dimension].
     """
 
@@ -39,13 +43,7 @@ def compute(checkpoint: Checkpoint, prompts: Sequence[str], texts: Sequence[str]
         ExportError: sentence-transformers cannot load the checkpoint.
     """
     try:
-        model = SentenceTransformer(
-            str(checkpoint.folder),
-            device="cpu",
-            trust_remote_code=False,
-            local_files_only=True,
-            model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-        )
+        model = _load(checkpoint)
     except Exception as error:
         raise ExportError(f"sentence-transformers cannot load the checkpoint: {error}") from error
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
@@ -55,7 +53,23 @@ def compute(checkpoint: Checkpoint, prompts: Sequence[str], texts: Sequence[str]
         prompt: model.encode(list(texts), prompt=prompt, batch_size=8, show_progress_bar=False)
         for prompt in prompts
     }
-    reference = Reference(tokenizer.to_str(), int(model.max_seq_length or 0), vectors)
+    reference = Reference(tokenizer.to_str(), int(model.max_seq_length or sys.maxsize), vectors)
     del model
     gc.collect()
     return reference
+
+
+def _load(checkpoint: Checkpoint) -> SentenceTransformer:
+    model = SentenceTransformer(
+        str(checkpoint.folder),
+        device="cpu",
+        trust_remote_code=False,
+        local_files_only=True,
+        model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+    )
+    if checkpoint.has_modules:
+        return model
+    transformer: Any = model[0]
+    pooling = Pooling(transformer.get_embedding_dimension(), checkpoint.pooling_modes)
+    normalize = [Normalize()] if checkpoint.normalize else []
+    return SentenceTransformer(modules=[transformer, pooling, *normalize], device="cpu")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import DistilBertConfig, RobertaConfig
+from transformers import DebertaV2Config, RobertaConfig
 
 from contract.card import ModelCard
 from export import attention
@@ -197,10 +197,19 @@ def test_a_missing_checkpoint_is_refused(
 def test_an_unsupported_family_is_refused_by_name(
     tmp_path: Path, minilm_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = DistilBertConfig(vocab_size=30522, dim=32, n_layers=1, n_heads=4, hidden_dim=64)
+    config = DebertaV2Config(
+        vocab_size=30522,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        intermediate_size=64,
+    )
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder, config=config)
     assert run(folder, tmp_path / "repository") == 1
-    assert "architecture 'distilbert' is not supported" in capsys.readouterr().err
+    assert (
+        "architecture 'deberta-v2' is not supported; supported are bert, camembert"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_model_that_misses_parity_is_refused_with_the_measured_error(

@@ -7,27 +7,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from numpy.typing import NDArray
+
+from tests.onnx_encoder import embed, open_encoder
 
 
 @pytest.fixture(scope="module")
 def session(tiny_repository: Path) -> onnxruntime.InferenceSession:
-    path = tiny_repository / "tiny_encoder" / "1" / "model.onnx"
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-
-
-def embed(
-    session: onnxruntime.InferenceSession,
-    rows: list[list[int]],
-    lengths: list[int] | None = None,
-) -> NDArray[np.float32]:
-    feed = {
-        "token_ids": np.array([token for row in rows for token in row], np.int32),
-        "length": np.array([lengths or [len(row) for row in rows]], np.int32).T,
-        "row_width": np.array([[len(row) for row in rows]], np.int32).T,
-    }
-    result: NDArray[np.float32] = session.run(["embeddings"], feed)[0]
-    return result
+    return open_encoder(tiny_repository, "tiny")
 
 
 def test_order_is_kept_whatever_the_lengths(session: onnxruntime.InferenceSession) -> None:

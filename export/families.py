@@ -1,0 +1,160 @@
+"""The model families that can be exported: what each needs that the others do not.
+
+Whether attention is causal or windowed stands nowhere here: transformers' own layers say so to
+the attention function (see `export.attention`). Nothing of a checkpoint is ever executed: a
+family whose official checkpoints bring code is mapped to a class of transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    LlamaConfig,
+    LlamaModel,
+    PretrainedConfig,
+    T5EncoderModel,
+)
+
+from export.checkpoint import Checkpoint
+from export.errors import ExportError
+from export.relative import PackedMPNet, PackedT5
+
+ROPE_TYPES = ("default", "linear", "llama3", "yarn")
+"""Rotary embeddings whose frequencies do not depend on the longest sequence of a batch."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the official code of a family embeds where the checkpoint's own files do not say.
+
+    Attributes:
+        poolings: Names of pooling modes in ``config.json``'s ``pooling``, and ours for them.
+        normalize: Whether vectors are L2-normalised.
+        prompts: As in ``config_sentence_transformers.json``.
+    """
+
+    poolings: Mapping[str, str] = field(default_factory=dict)
+    normalize: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One ``model_type``.
+
+    Attributes:
+        position_offset: Position id of a sequence's first token.
+        token_types: Whether the transformer takes ``token_type_ids``.
+        pooler: Whether it has a pooling layer of its own, which we leave out.
+        recipe: See `Recipe`.
+        model: The class of transformers that loads the encoder.
+        rewire: Makes of the model, and the name of an attention function, one that runs on packed
+            tokens; absent where the model itself does, through the attention interface.
+    """
+
+    position_offset: Callable[[PretrainedConfig], int] = lambda config: 0
+    token_types: bool = False
+    pooler: bool = False
+    recipe: Recipe = Recipe()
+    model: Any = AutoModel
+    rewire: Callable[[Any, str], nn.Module] | None = None
+
+
+class LlamaBidirectionalConfig(LlamaConfig):
+    """The configuration of NVIDIA's text embedders."""
+
+    model_type = "llama_bidirec"
+    # transformers then builds no causal mask and tells the attention function so.
+    is_causal: bool = False
+
+
+class LlamaBidirectionalModel(LlamaModel):
+    """The model of NVIDIA's text embedders, without their remote code."""
+
+    config_class = LlamaBidirectionalConfig
+
+
+AutoConfig.register("llama_bidirec", LlamaBidirectionalConfig, exist_ok=True)
+AutoModel.register(LlamaBidirectionalConfig, LlamaBidirectionalModel, exist_ok=True)
+
+
+def _after_padding_id(config: PretrainedConfig) -> int:
+    return int(config.pad_token_id) + 1
+
+
+FAMILIES: dict[str, Family] = {
+    "bert": Family(token_types=True, pooler=True),
+    "camembert": Family(_after_padding_id, token_types=True, pooler=True),
+    "distilbert": Family(),
+    "gemma3_text": Family(),
+    "llama": Family(),
+    "llama_bidirec": Family(
+        recipe=Recipe(
+            poolings={"avg": "mean", "cls": "cls", "last": "lasttoken"},
+            normalize=True,
+            prompts={"query": "query: ", "passage": "passage: "},
+        )
+    ),
+    "mistral": Family(),
+    "ministral3": Family(),
+    "modernbert": Family(),
+    # Its positions begin after a padding id that is fixed in its code.
+    "mpnet": Family(lambda config: 2, pooler=True, rewire=PackedMPNet),
+    "nomic_bert": Family(token_types=True),
+    "qwen3": Family(),
+    "roberta": Family(_after_padding_id, token_types=True, pooler=True),
+    "t5": Family(model=T5EncoderModel, rewire=PackedT5),
+    "xlm-roberta": Family(_after_padding_id, token_types=True, pooler=True),
+}
+"""Supported values of ``model_type``."""
+
+
+def check_architecture(config: Mapping[str, Any]) -> None:
+    """Raise ExportError unless the encoder that ``config.json`` describes can be exported."""
+    kind = config.get("model_type")
+    if kind not in FAMILIES:
+        raise ExportError(
+            f"architecture '{kind}' is not supported; supported are {', '.join(FAMILIES)}"
+        )
+    if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
+        raise ExportError(f"only bidirectional '{kind}' with absolute positions is supported")
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    for settings in (rope, *(value for value in rope.values() if isinstance(value, dict))):
+        used = settings.get("rope_type", settings.get("type", "default"))
+        if used not in ROPE_TYPES:
+            raise ExportError(
+                f"rotary embeddings of type '{used}' are not supported; supported are "
+                f"{', '.join(ROPE_TYPES)}"
+            )
+
+
+def complete(checkpoint: Checkpoint) -> Checkpoint:
+    """Return `checkpoint` with what its family's recipe adds to the checkpoint's own files.
+
+    Raises:
+        ExportError: the checkpoint does not embed, or pools in a way that is not supported.
+    """
+    recipe = FAMILIES[checkpoint.config["model_type"]].recipe
+    if not any(checkpoint.prompts.values()):
+        checkpoint = replace(checkpoint, prompts=dict(recipe.prompts))
+    if checkpoint.has_modules:
+        return checkpoint
+    if any("Classification" in str(name) for name in checkpoint.config.get("architectures") or ()):
+        raise ExportError("the checkpoint is a classifier or reranker: it has no embeddings")
+    if not recipe.poolings:
+        return checkpoint
+    pooling = checkpoint.config.get("pooling", next(iter(recipe.poolings)))
+    if pooling not in recipe.poolings:
+        raise ExportError(
+            f"config.json: pooling '{pooling}' is not supported; supported are "
+            f"{', '.join(recipe.poolings)}"
+        )
+    return replace(
+        checkpoint, pooling_modes=(recipe.poolings[pooling],), normalize=recipe.normalize
+    )
