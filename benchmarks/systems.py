@@ -67,7 +67,7 @@ class _Padded(nn.Module):
     def __init__(self, checkpoint: Path) -> None:
         super().__init__()
         self.transformer = AutoModel.from_pretrained(
-            checkpoint, dtype=torch.float32, add_pooling_layer=False
+            checkpoint, dtype=torch.float32, attn_implementation="sdpa"
         )
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -88,14 +88,15 @@ class PaddedOnnxRuntime:
         self._tokenizer = _tokenizer(checkpoint / "tokenizer.json")
         self._tokenizer.enable_padding()
         path = folder / "padded.onnx"
-        sample = torch.ones(2, 9, dtype=torch.int64)
+        # With padding, or transformers would leave the mask out of the graph.
+        mask = torch.tensor([[1] * 9, [1] * 5 + [0] * 4])
         sizes = {0: torch.export.Dim("items"), 1: torch.export.Dim("longest")}
         logging.getLogger("torch.onnx._internal.exporter").setLevel(logging.ERROR)
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 _Padded(checkpoint).eval(),
-                (sample, sample),
+                (torch.full_like(mask, 7), mask),
                 path,
                 input_names=["input_ids", "attention_mask"],
                 dynamic_shapes=(sizes, sizes),

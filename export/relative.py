@@ -89,8 +89,9 @@ class PackedT5(nn.Module):
     def __init__(self, model: T5EncoderModel, attention: str) -> None:
         super().__init__()
         self.config = model.config
-        self.encoder: Any = model.encoder
-        first: Any = self.encoder.block[0].layer[0].SelfAttention
+        encoder: Any = model.encoder
+        self.encoder = encoder
+        first = encoder.block[0].layer[0].SelfAttention
 
         def bucket(distance: Tensor) -> Tensor:
             return first._relative_position_bucket(
