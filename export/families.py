@@ -52,6 +52,8 @@ class Family:
         position_offset: Position id of a sequence's first token.
         token_types: Whether the transformer takes ``token_type_ids``.
         pooler: Whether it has a pooling layer of its own, which we leave out.
+        assumed: Settings of official ``config.json`` files that the class of transformers does not
+            read, and the values that it takes for granted.
         recipe: See `Recipe`.
         model: The class of transformers that loads the encoder.
         rewire: Makes of the model, and the name of an attention function, one that runs on packed
@@ -61,6 +63,7 @@ class Family:
     position_offset: Callable[[PretrainedConfig], int] = lambda config: 0
     token_types: bool = False
     pooler: bool = False
+    assumed: Mapping[str, Any] = field(default_factory=dict)
     recipe: Recipe = Recipe()
     model: Any = AutoModel
     rewire: Callable[[Any, str], nn.Module] | None = None
@@ -82,6 +85,21 @@ class LlamaBidirectionalModel(LlamaModel):
 
 AutoConfig.register("llama_bidirec", LlamaBidirectionalConfig, exist_ok=True)
 AutoModel.register(LlamaBidirectionalConfig, LlamaBidirectionalModel, exist_ok=True)
+
+
+NOMIC_ASSUMED = {
+    "activation_function": "swiglu",
+    "causal": False,
+    "layer_norm_epsilon": 1e-12,
+    "n_head": 12,
+    "n_layer": 12,
+    "prenorm": False,
+    "qkv_proj_bias": False,
+    "rotary_emb_base": 1000,
+    "rotary_emb_fraction": 1.0,
+    "rotary_emb_interleaved": False,
+    "use_rms_norm": False,
+}
 
 
 def _after_padding_id(config: PretrainedConfig) -> int:
@@ -106,7 +124,7 @@ FAMILIES: dict[str, Family] = {
     "modernbert": Family(),
     # Its positions begin after a padding id that is fixed in its code.
     "mpnet": Family(lambda config: 2, pooler=True, rewire=PackedMPNet),
-    "nomic_bert": Family(token_types=True),
+    "nomic_bert": Family(token_types=True, assumed=NOMIC_ASSUMED),
     "qwen3": Family(),
     "roberta": Family(_after_padding_id, token_types=True, pooler=True),
     "t5": Family(model=T5EncoderModel, rewire=PackedT5),
@@ -124,9 +142,19 @@ def check_architecture(config: Mapping[str, Any]) -> None:
         )
     if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
         raise ExportError(f"only bidirectional '{kind}' with absolute positions is supported")
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    for settings in (rope, *(value for value in rope.values() if isinstance(value, dict))):
-        used = settings.get("rope_type", settings.get("type", "default"))
+    for name, value in FAMILIES[kind].assumed.items():
+        if config.get(name, value) != value:
+            raise ExportError(
+                f"'{kind}' with {name} = {config[name]!r} is not supported, only {value!r} is"
+            )
+    _check_rotary(config.get("rope_parameters") or config.get("rope_scaling") or {})
+
+
+def _check_rotary(settings: Mapping[str, Any]) -> None:
+    """Raise ExportError if rotary embeddings, of any kind of layer, depend on the batch."""
+    kinds = [value for value in settings.values() if isinstance(value, dict)]
+    for kind in (settings, *kinds):
+        used = kind.get("rope_type", kind.get("type", "default"))
         if used not in ROPE_TYPES:
             raise ExportError(
                 f"rotary embeddings of type '{used}' are not supported; supported are "

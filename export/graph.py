@@ -37,6 +37,9 @@ Another group costs about as much as 16 tokens. With MiniLM on 2 cores that is w
 scores cost, and a wasted score weighs the less against a token the wider the layers are.
 """
 
+LARGEST_FILE = 2_000_000_000
+"""Bytes of weights that fit into the ONNX file, a protobuf message, of which 2 GiB is the limit."""
+
 LOOP = """
 <ir_version: {ir_version}, opset_import: ["": {opset}, "com.microsoft": 1, "triton_embed": 1]>
 encoder (int32[flat] token_ids, int32[items, 1] length, int32[items, 1] row_width)
@@ -150,8 +153,10 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int) -> ir.Model:
 
 
 def save(model: ir.Model, path: Path) -> None:
-    """Write `model` to one file."""
-    ir.save(model, path)
+    """Write `model` to one file, or its weights beside it where they are too large for that."""
+    values = (value for graph in model.graphs() for value in graph.initializers.values())
+    size = sum(value.const_value.nbytes for value in values if value.const_value is not None)
+    ir.save(model, path, external_data=f"{path.name}.data" if size > LARGEST_FILE else None)
 
 
 def _export(encoder: PackedEncoder) -> ir.Model:

@@ -8,7 +8,8 @@ the modules of transformers, with its weights, in the same order.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -70,15 +71,10 @@ class PackedMPNet(nn.Module):
         bias = self.bias(packing)
         for layer in self.layers:
             inner = layer.attention.attn
-            attended, _ = self._attention(
-                inner,
-                *(_heads(linear(states), inner) for linear in (inner.q, inner.k, inner.v)),
-                None,
-                packing=packing,
-                scaling=inner.attention_head_size**-0.5,
-                position_bias=bias,
-            )
-            states = layer.attention.LayerNorm(inner.o(attended.flatten(2)) + states)
+            size = inner.attention_head_size
+            attend = partial(self._attention, packing=packing, scaling=size**-0.5)
+            attended = _attended(inner, states, size, bias, attend)
+            states = layer.attention.LayerNorm(attended + states)
             states = layer.output(layer.intermediate(states), states)
         return BaseModelOutput(last_hidden_state=states)
 
@@ -89,9 +85,8 @@ class PackedT5(nn.Module):
     def __init__(self, model: T5EncoderModel, attention: str) -> None:
         super().__init__()
         self.config = model.config
-        encoder: Any = model.encoder
-        self.encoder = encoder
-        first = encoder.block[0].layer[0].SelfAttention
+        self.encoder = cast(Any, model.encoder)
+        first = self.encoder.block[0].layer[0].SelfAttention
 
         def bucket(distance: Tensor) -> Tensor:
             return first._relative_position_bucket(
@@ -113,19 +108,19 @@ class PackedT5(nn.Module):
             attention, feed_forward = block.layer
             inner = attention.SelfAttention
             normed = attention.layer_norm(states)
-            attended, _ = self._attention(
-                inner,
-                *(_heads(linear(normed), inner) for linear in (inner.q, inner.k, inner.v)),
-                None,
-                packing=packing,
-                scaling=inner.scaling,
-                position_bias=bias,
-            )
-            states = feed_forward(states + inner.o(attended.flatten(2)))
+            attend = partial(self._attention, packing=packing, scaling=inner.scaling)
+            attended = _attended(inner, normed, inner.key_value_proj_dim, bias, attend)
+            states = feed_forward(states + attended)
         return BaseModelOutput(last_hidden_state=self.encoder.final_layer_norm(states))
 
 
-def _heads(states: Tensor, attention: Any) -> Tensor:
-    """Return `states` [1, tokens, heads x size] as [1, heads, tokens, size]."""
-    size = getattr(attention, "attention_head_size", None) or attention.key_value_proj_dim
-    return states.unflatten(-1, (-1, size)).transpose(1, 2)
+def _attended(
+    layer: Any, states: Tensor, size: int, bias: Tensor, attend: Callable[..., Any]
+) -> Tensor:
+    """Return what the attention `layer`, with heads of `size`, makes of [1, tokens, hidden]."""
+    heads = (
+        linear(states).unflatten(-1, (-1, size)).transpose(1, 2)
+        for linear in (layer.q, layer.k, layer.v)
+    )
+    attended, _ = attend(layer, *heads, None, position_bias=bias)
+    return layer.o(attended.flatten(2))

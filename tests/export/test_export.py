@@ -7,14 +7,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import DebertaV2Config, RobertaConfig
 
 from contract.card import ModelCard
-from export import attention
+from export import attention, graph
 from export.__main__ import main
 from tests.checkpoints import edit_json, tiny_bert, tiny_checkpoint
+from tests.onnx_encoder import embed, open_encoder
 
 
 def run(checkpoint: Path | str, repository: Path, *flags: str) -> int:
@@ -227,6 +229,19 @@ def test_a_model_that_misses_parity_is_refused_with_the_measured_error(
     assert "parity with the reference failed: max absolute error" in capsys.readouterr().err
     after = {path: path.stat().st_mtime_ns for path in own_tiny_repository.rglob("*")}
     assert after == before
+
+
+def test_weights_too_large_for_one_file_lie_beside_the_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_folder: Path
+) -> None:
+    monkeypatch.setattr(graph, "LARGEST_FILE", 1_000_000)
+    assert run(tiny_folder, tmp_path / "repository", "--model-id", "m") == 0
+    version = tmp_path / "repository" / "m_encoder" / "1"
+    assert (version / "model.onnx").stat().st_size < 1_000_000
+    assert (version / "model.onnx.data").stat().st_size > 1_000_000
+    rows = [[101, 2000, 102], [101, 102]]
+    together = embed(open_encoder(tmp_path / "repository", "m"), rows)
+    assert np.isfinite(together).all()
 
 
 def test_the_number_of_positions_bounds_the_length(tmp_path: Path, minilm_folder: Path) -> None:

@@ -212,9 +212,11 @@ def test_a_checkpoints_own_prompts_go_before_its_familys(
         ({"pooling": "weighted_avg"}, "pooling 'weighted_avg' is not supported; supported are avg"),
         ({"architectures": ["LlamaBidirectionalForSequenceClassification"]}, "or reranker"),
         ({"rope_parameters": {"rope_type": "dynamic"}}, "of type 'dynamic' are not supported"),
+        ({"rope_parameters": {"full": {"type": "longrope"}}}, "'longrope'"),
+        ({"model_type": "nomic_bert", "n_layer": 24}, "'nomic_bert' with n_layer = 24 is not"),
     ],
 )
-def test_a_llama_that_cannot_be_exported_is_refused_with_the_reason(
+def test_a_variant_that_cannot_be_exported_is_refused_with_the_reason(
     tmp_path: Path,
     minilm_folder: Path,
     capsys: pytest.CaptureFixture[str],
