@@ -32,7 +32,7 @@ INFINITY = "infinity over HTTP"
 
 ROUNDS = 3
 
-TEXTS = {"mixed": 192, "short": 256, "long": 40}
+TEXTS = {"mixed": 128, "short": 192, "long": 32}
 """How many of each kind: enough for seconds, few enough for minutes."""
 
 LARGE, LARGE_TEXTS = ("e5-large-size", "llama-300m-size"), 32

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.systems import Embed
 from benchmarks.throughput import seconds_of
 
-REQUESTS = 200
+REQUESTS = 100
 
 LIST_TEXTS = 2000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import median
 from time import perf_counter
@@ -101,17 +102,10 @@ def _load(requests: Sequence[Sequence[str]], clients: int, connect: Callable[[],
             embed(request)
 
     embeds = [connect() for _ in range(clients)]
-    for embed in embeds:
-        embed(requests[0])
-    threads = [threading.Thread(target=work, args=(embed,)) for embed in embeds]
-
-    def run() -> None:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    return seconds_of(run)
+    with ThreadPoolExecutor(clients) as pool:
+        # All at once: a server may close a connection that has to wait for the others.
+        list(pool.map(lambda embed: embed(requests[0]), embeds))
+        return seconds_of(lambda: list(pool.map(work, embeds)))
 
 
 def seconds_of(work: Callable[[], object]) -> float:

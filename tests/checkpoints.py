@@ -46,6 +46,7 @@ def tiny_checkpoint(
     normalize: bool = True,
     max_seq_length: int = 64,
     prompts: dict[str, str] | None = None,
+    initializer_range: float = 0.3,
 ) -> Path:
     """Write a sentence-transformers checkpoint and return its folder.
 
@@ -58,11 +59,12 @@ def tiny_checkpoint(
         normalize: Whether to end with Normalize.
         max_seq_length: In tokens.
         prompts: For ``config_sentence_transformers.json``.
+        initializer_range: Of the weights. At the usual 0.02 the attention of a small model would be
+            almost uniform, and errors in it would not show.
     """
     torch.manual_seed(7)
     config = config or tiny_bert()
-    # At the usual 0.02 attention would be almost uniform, and errors in it would not show.
-    config.initializer_range = 0.3
+    config.initializer_range = initializer_range
     AutoModel.from_config(config).save_pretrained(folder)
     for name in TOKENIZER_FILES:
         if (tokenizer_from / name).exists():
