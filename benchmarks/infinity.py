@@ -1,0 +1,94 @@
+r"""The embedding server infinity, a peer to compare with, from a virtual environment of its own.
+
+It needs older packages than we do, so it does not share our environment. This makes one, with
+PyTorch from wherever pip finds it::
+
+    python3.11 -m venv FOLDER
+    FOLDER/bin/pip install "infinity-emb[torch,server]==0.0.78" torch==2.13.0 \
+        transformers==4.57.6 sentence-transformers==3.4.1 fastapi==0.165.0 starlette==1.10.0 \
+        uvicorn==0.32.1 typer==0.12.5 click==8.1.8 numpy==1.26.4
+
+and ``FOLDER/bin/infinity_emb`` is the command. ``optimum`` is left out on purpose: infinity wants
+it for BetterTransformer only, which needs a transformers older than 4.49.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+
+import httpx
+
+from benchmarks.server import MODEL_ID
+from tests.service import free_ports
+
+START_SECONDS = 180
+"""It embeds two batches before it answers, and on few cores the long one takes a while."""
+
+STOP_SECONDS = 30
+
+
+@contextmanager
+def running(command: str, checkpoint: Path) -> Iterator[str]:
+    """Serve `checkpoint` with infinity on the CPU while in the block, and yield its URL.
+
+    Below that URL are ``/v1/embeddings`` and the model `MODEL_ID`, as our gateway has them, so
+    that one client serves both; options that only we know, it ignores.
+
+    Args:
+        command: The program ``infinity_emb``.
+        checkpoint: A folder in the format of sentence-transformers.
+
+    Raises:
+        SystemExit: there is no such program, or it does not answer.
+    """
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    arguments = [
+        *("v2", "--engine", "torch", "--device", "cpu"),
+        *("--model-id", str(checkpoint), "--served-model-name", MODEL_ID),
+        *("--host", "127.0.0.1", "--port", str(port), "--url-prefix", "/v1"),
+        *("--log-level", "warning"),
+    ]
+    environment = {**os.environ, "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+    with TemporaryDirectory(prefix="triton-embed-infinity-") as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as file:
+            try:
+                process = subprocess.Popen(
+                    [command, *arguments], env=environment, stdout=file, stderr=subprocess.STDOUT
+                )
+            except OSError as error:
+                raise SystemExit(f"infinity cannot be started: {error}") from None
+        try:
+            _wait(url, process, log)
+            yield url
+        finally:
+            _stop(process)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = monotonic() + START_SECONDS
+    while process.poll() is None and monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/health").is_success:
+                return
+        except httpx.TransportError:
+            pass
+        sleep(0.5)
+    said = log.read_text(encoding="utf-8", errors="replace").strip()
+    raise SystemExit(f"infinity does not answer; it said: {said[-2000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
