@@ -5,11 +5,11 @@ PyTorch from wherever pip finds it::
 
     python3.11 -m venv FOLDER
     FOLDER/bin/pip install "infinity-emb[torch,server]==0.0.78" torch==2.13.0 \
-        transformers==4.57.6 sentence-transformers==3.4.1 fastapi==0.165.0 starlette==1.10.0 \
-        uvicorn==0.32.1 typer==0.12.5 click==8.1.8 numpy==1.26.4
+        optimum==1.27.0 transformers==4.48.3 sentence-transformers==3.4.1 fastapi==0.165.0 \
+        starlette==1.10.0 uvicorn==0.32.1 typer==0.12.5 click==8.1.8 numpy==1.26.4
 
-and ``FOLDER/bin/infinity_emb`` is the command. ``optimum`` is left out on purpose: infinity wants
-it for BetterTransformer only, which needs a transformers older than 4.49.
+and ``FOLDER/bin/infinity_emb`` is the command. With ``optimum``, infinity uses BetterTransformer,
+its default, which needs a transformers older than 4.49.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -26,7 +27,7 @@ def alone(systems: Mapping[str, Embed], text: str) -> dict[str, float]:
     taken: dict[str, list[float]] = defaultdict(list)
     for _ in range(REQUESTS):
         for name, embed in systems.items():
-            taken[name].append(seconds_of(lambda embed=embed: embed([text])))
+            taken[name].append(seconds_of(partial(embed, [text])))
     return {name: median(values) * 1000 for name, values in taken.items()}
 
 
