@@ -95,3 +95,8 @@ async def _all_done(tasks: Sequence[asyncio.Task[Embedded]]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait(tasks)
         raise
+    finally:
+        for task in tasks:
+            # Only the first failure is told; asyncio would log the others as forgotten.
+            if task.done() and not task.cancelled():
+                task.exception()

@@ -13,7 +13,7 @@ ROUND_TRIP_SECONDS = 0.05
 comes meanwhile waits about as long."""
 
 CALM_FACTOR = 4
-"""Pieces are so much larger while there are none. That saves up to a tenth of the work."""
+"""Pieces are so much larger while there are none: each has a cost of its own."""
 
 CALM_AFTER_SECONDS = 10.0
 """For so long a short request makes others expected."""

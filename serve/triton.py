@@ -21,8 +21,8 @@ EXIT_SECONDS = 10
 """How long Triton may finish requests after SIGTERM."""
 
 ANSWER_SECONDS = 120.0
-"""A model that has not answered for so long, while no other has finished anything either, is taken
-for dead. Far above any execution, because an early deadline can crash the bundled server."""
+"""A model that has not answered anybody for so long is taken for dead. Far above any execution,
+because an early deadline can crash the bundled server."""
 
 FATAL_STATUS = ("StatusCode.INTERNAL", "StatusCode.UNAVAILABLE", "StatusCode.UNKNOWN")
 
@@ -188,12 +188,14 @@ class TritonClient:
             self._grpc.infer(model, [text], parameters={"input_type": "query"})
         )
         try:
-            executions = await self._executions()
+            finished = await self._finished(model)
             while not (await asyncio.wait([request], timeout=ANSWER_SECONDS))[0]:
-                before, executions = executions, await self._executions()
-                if executions == before:
+                before, finished = finished, await self._finished(model)
+                if finished == before:
                     return f"{model} has not answered for {ANSWER_SECONDS:.0f} s"
             await request
+        except asyncio.TimeoutError:
+            return f"Triton has not said for {ANSWER_SECONDS:.0f} s what {model} is doing"
         except InferenceServerException as error:
             if error.status() in FATAL_STATUS:
                 return f"{model}: {error.message()}"
@@ -201,10 +203,11 @@ class TritonClient:
             request.cancel()
         return None
 
-    async def _executions(self) -> int:
-        """Return how many executions of all models have ended, well or not."""
-        statistics = await self._grpc.get_inference_statistics()
-        return sum(
-            model.execution_count + model.inference_stats.fail.count
-            for model in statistics.model_stats
+    async def _finished(self, model: str) -> int:
+        """Return how often the last step of `model` has run: what came so far has been embedded."""
+        config = (await asyncio.wait_for(self._grpc.get_model_config(model), ANSWER_SECONDS)).config
+        step = config.ensemble_scheduling.step[-1].model_name
+        statistics = await asyncio.wait_for(
+            self._grpc.get_inference_statistics(step), ANSWER_SECONDS
         )
+        return sum(item.execution_count for item in statistics.model_stats)
