@@ -41,6 +41,9 @@ def configure(level: str, *, jsonl: bool) -> None:
         level: One of `LEVELS`.
         jsonl: One JSON object a line, instead of text.
     """
+    # No line of ours shows where in the code it comes from; logging's how-to says what that saves.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if jsonl else text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -38,6 +39,8 @@ def create(settings: Settings) -> FastAPI:
             metrics=Metrics(catalog.phases),
         )
         await catalog.refresh()
+        # What lives as long as the process need not be searched for garbage again and again.
+        gc.freeze()
         fresh = asyncio.ensure_future(catalog.keep_fresh(settings.refresh_seconds))
         yield
         fresh.cancel()

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from time import perf_counter
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from contract.errors import ClientLeft, InvalidRequest, Unavailable
 from gateway import response, schema
 from gateway.state import State, state
 
-router = APIRouter(tags=["embeddings"])
+UNWATCHED_SECONDS = 0.1
+"""Whether the client is still there is not asked sooner: most requests are answered by then."""
+
+
+class PlainRoute(APIRoute):
+    """Hands the request to its endpoint as it is; FastAPI would look for parameters to inject."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the endpoint."""
+        return self.endpoint
+
+
+router = APIRouter(tags=["embeddings"], route_class=PlainRoute)
 
 REQUEST_BODY = {
     "requestBody": {
@@ -77,18 +90,30 @@ async def _answer(body: bytes, shared: State) -> bytes:
 
 async def _unless_client_leaves(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
     """Return what `work` returns; cancel it if the client closes the connection before."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_until_client_leaves(request))
-    try:
-        await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            working.cancel()
-            await asyncio.wait([working])
-            raise ClientLeft
-        return await working
-    finally:
-        leaving.cancel()
+    working = asyncio.current_task()
+    assert working
+    leaving: asyncio.Future[None] | None = None
+
+    def leave(_: asyncio.Future[None]) -> None:
         working.cancel()
+
+    def watch() -> None:
+        nonlocal leaving
+        leaving = asyncio.ensure_future(_until_client_leaves(request))
+        leaving.add_done_callback(leave)
+
+    timer = asyncio.get_running_loop().call_later(UNWATCHED_SECONDS, watch)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if leaving and leaving.done():
+            raise ClientLeft from None
+        raise
+    finally:
+        timer.cancel()
+        if leaving:
+            leaving.remove_done_callback(leave)
+            leaving.cancel()
 
 
 async def _until_client_leaves(request: Request) -> None:

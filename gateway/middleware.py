@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import random
 import re
-import uuid
 from collections.abc import Sequence
 from time import perf_counter
 
@@ -37,7 +37,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
         status = 499
         start = perf_counter()
 

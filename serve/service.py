@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,8 +38,8 @@ class Program:
         name: What to call it in messages.
         command: Program and arguments.
         environment: Its environment.
-        logger: What its output is logged to; ``None`` for a program that writes logs of our form,
-            which are passed on as they are.
+        logger: What its output is logged to; ``None`` for a program that writes logs of our form:
+            it has our own output, as a relay would cost it a good part of its speed.
         noise: What the lines of its output contain that nobody needs to see.
         stop_seconds: How long it may take to end after SIGTERM.
         until_ready: Returns once the program serves.
@@ -69,7 +68,7 @@ class Service:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._process: asyncio.subprocess.Process | None = None
-        self._output: asyncio.Future[None]
+        self._output: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Start the program and wait until it serves.
@@ -82,12 +81,13 @@ class Service:
             *program.command,
             env=dict(program.environment),
             start_new_session=True,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=asyncio.subprocess.PIPE if program.logger else None,
+            stderr=asyncio.subprocess.STDOUT if program.logger else None,
             limit=LONGEST_LINE,
         )
         self._process = process
-        self._output = asyncio.ensure_future(self._forward(process))
+        if program.logger:
+            self._output = asyncio.ensure_future(self._log(process, program.logger))
         ended = asyncio.ensure_future(process.wait())
         ready = asyncio.ensure_future(program.until_ready())
         try:
@@ -139,23 +139,18 @@ class Service:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-        await asyncio.gather(self._output, return_exceptions=True)
+        if self._output:
+            await asyncio.gather(self._output, return_exceptions=True)
         self._process = None
         self._program.clean_up()
 
-    async def _forward(self, process: asyncio.subprocess.Process) -> None:
-        """Pass the program's output on, without the noise, until it ends."""
+    async def _log(self, process: asyncio.subprocess.Process, to: logging.Logger) -> None:
+        """Log the program's output, without the noise, until it ends."""
         assert process.stdout is not None
         while line := await _read_line(process.stdout):
             text = line.decode(errors="replace").rstrip()
-            if not text or any(noise in text for noise in self._program.noise):
-                continue
-            if self._program.logger:
-                self._program.logger.log(LEVELS.get(text[0], logging.INFO), text)
-            else:
-                # Whoever read our output may have gone; the program must not notice.
-                with suppress(OSError):
-                    print(text, file=sys.stderr)
+            if text and not any(noise in text for noise in self._program.noise):
+                to.log(LEVELS.get(text[0], logging.INFO), text)
 
     async def _until_lost(self) -> str:
         process = self._process

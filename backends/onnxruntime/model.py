@@ -92,6 +92,8 @@ def session_options(
     options.enable_mem_pattern = bool(int(parameters.get("enable_mem_pattern", 1)))
     # The masked part of a padded attention is full of denormals, which processors are slow at.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    # Between executions the cores belong to the other processes.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     level = config.get("optimization", {}).get("graph", {}).get("level", 0)
     options.graph_optimization_level = GRAPH_LEVELS[level]
     return options
