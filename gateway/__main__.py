@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from tempfile import TemporaryDirectory
 
 import uvicorn
+from fastapi import FastAPI
 
 from contract import configuration, logs
 from gateway import app
@@ -14,23 +17,36 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers keep an idle connection, so that they never use one we close."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def application() -> FastAPI:
+    """Return the application of a worker process, which has the command line of the first one."""
+    settings = parse()
+    logs.configure(settings.log_level, jsonl=settings.log_jsonl)
+    return app.create(settings)
+
+
+def main() -> int:
     """Serve HTTP until SIGTERM and return the exit status."""
-    settings = parse(arguments)
+    settings = parse()
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     configuration.log_unknown_nim_variables()
-    uvicorn.run(
-        app.create(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.drain_seconds,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
-    )
+    with TemporaryDirectory(prefix="triton-embed-metrics-") as folder:
+        if settings.workers > 1:
+            # Here each worker leaves its counts, so that any of them can tell the sum.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        uvicorn.run(
+            "gateway.__main__:application",
+            factory=True,
+            workers=settings.workers,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=settings.drain_seconds,
+            ssl_certfile=settings.tls_certificate,
+            ssl_keyfile=settings.tls_key,
+        )
     return 0
 
 

@@ -59,9 +59,7 @@ async def license() -> dict[str, Any]:
 @router.get("/v1/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Return the gateway's metrics in Prometheus' text format."""
-    shared = state(request)
-    shared.metrics.in_flight.set(shared.admission.in_flight)
-    return Response(shared.metrics.text(), headers={"content-type": CONTENT_TYPE_LATEST})
+    return Response(state(request).metrics.text(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 @cache

@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI
@@ -34,7 +35,10 @@ def create(settings: Settings) -> FastAPI:
         app.state.shared = State(
             settings=settings,
             catalog=catalog,
-            admission=Admission(settings.max_inputs_in_flight, settings.max_wait_seconds),
+            admission=Admission(
+                ceil(settings.max_inputs_in_flight / settings.workers),
+                settings.max_wait_seconds,
+            ),
             embedder=Embedder(triton),
             metrics=Metrics(catalog.phases),
         )

@@ -74,7 +74,10 @@ async def _answer(body: bytes, shared: State) -> bytes:
             param="input",
         )
     try:
-        with shared.admission.admit(len(inputs)) as on_answer:
+        with (
+            shared.admission.admit(len(inputs)) as on_answer,
+            metrics.embedding(len(inputs)),
+        ):
             pieces = await shared.embedder.embed(model, inputs, options, on_answer)
     except Unavailable as error:
         metrics.rejected.labels(error.code).inc()

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import SummaryMetricFamily
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    Summary,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+
+PHASE_SECONDS = "triton_embed_phase_seconds"
 
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -26,7 +38,9 @@ class Phase:
 
 
 class Metrics:
-    """The metrics of one gateway.
+    """The metrics of one worker of the gateway, and the sums over all workers.
+
+    Where there are several, ``PROMETHEUS_MULTIPROC_DIR`` names the folder that they share.
 
     Args:
         triton_phases: Returns the phases that Triton measures (queue, tokenize, infer).
@@ -57,42 +71,67 @@ class Metrics:
             buckets=BATCH_BUCKETS,
             registry=registry,
         )
-        self.in_flight = Gauge(
-            "triton_embed_inputs_in_flight", "Inputs being embedded.", registry=registry
+        self._in_flight = Gauge(
+            "triton_embed_inputs_in_flight",
+            "Inputs being embedded.",
+            multiprocess_mode="livesum",
+            registry=registry,
         )
         self.rejected = Counter(
             "triton_embed_rejected", "Requests refused, by reason.", ["reason"], registry=registry
         )
-        self._phases = _Phases(triton_phases)
-        registry.register(self._phases)
+        self._phase_seconds = Summary(
+            PHASE_SECONDS,
+            "Time by phase: parse and serialize here, queue, tokenize and infer in Triton.",
+            ["model", "phase"],
+            registry=registry,
+        )
+        self._all = CollectorRegistry()
+        self._all.register(_WithTriton(_all_workers() or registry, triton_phases))
+
+    @contextmanager
+    def embedding(self, inputs: int) -> Iterator[None]:
+        """Count `inputs` as being embedded while in the block."""
+        self._in_flight.inc(inputs)
+        try:
+            yield
+        finally:
+            self._in_flight.dec(inputs)
 
     def add_phase(self, model: str, name: str, seconds: float) -> None:
         """Count one run of a phase in the gateway itself."""
-        self._phases.add(model, name, seconds)
+        self._phase_seconds.labels(model, name).observe(seconds)
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+        """Return all metrics, of all workers, in Prometheus' text format."""
+        return generate_latest(self._all)
 
 
-class _Phases(Collector):
-    """One summary for the phases measured here and those measured by Triton."""
+class _WithTriton(Collector):
+    """Adds the phases measured by Triton to those measured here."""
 
-    def __init__(self, triton_phases: Callable[[], Iterable[Phase]]) -> None:
+    def __init__(self, own: Collector, triton_phases: Callable[[], Iterable[Phase]]) -> None:
+        self._own = own
         self._triton_phases = triton_phases
-        self._own: dict[tuple[str, str], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
 
-    def add(self, model: str, name: str, seconds: float) -> None:
-        count, total = self._own[model, name]
-        self._own[model, name] = (count + 1, total + seconds)
+    def collect(self) -> Iterator[Metric]:
+        for family in self._own.collect():
+            if family.name == PHASE_SECONDS:
+                for phase in self._triton_phases():
+                    labels = {"model": phase.model, "phase": phase.name}
+                    family.add_sample(f"{PHASE_SECONDS}_count", labels, phase.count)
+                    family.add_sample(f"{PHASE_SECONDS}_sum", labels, phase.seconds)
+            yield family
 
-    def collect(self) -> Iterator[SummaryMetricFamily]:
-        family = SummaryMetricFamily(
-            "triton_embed_phase_seconds",
-            "Time by phase: parse and serialize here, queue, tokenize and infer in Triton.",
-            labels=["model", "phase"],
-        )
-        own = (Phase(*key, *value) for key, value in self._own.items())
-        for phase in (*own, *self._triton_phases()):
-            family.add_metric([phase.model, phase.name], phase.count, phase.seconds)
-        yield family
+
+def _all_workers() -> Collector | None:
+    """Return what sums over all workers; ``None`` if there is one only."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not folder:
+        return None
+    # A worker that was killed would be in flight for ever.
+    for file in Path(folder).glob("gauge_live*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            mark_process_dead(pid)
+    return MultiProcessCollector(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,12 @@ from contract.configuration import (
 )
 from contract.logs import LEVELS
 
+WORKER_CORES = 4
+"""Cores for each worker process: Triton needs the others to keep one worker busy."""
+
+MOST_WORKERS = 4
+"""Unless told otherwise; so many are more than one encoder can keep busy."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -26,6 +33,12 @@ class Settings:
         "port of the HTTP API",
         *("NIM_HTTP_API_PORT", "NIM_SERVER_BIND_ADDR", "NIM_BIND_ADDR"),
         parse=address_port,
+    )
+    workers: int = setting(
+        max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) // WORKER_CORES)),
+        f"processes that answer HTTP; by default one for every {WORKER_CORES} cores, at most "
+        f"{MOST_WORKERS}",
+        parse=integer(1, 64),
     )
     triton_url: str = setting("127.0.0.1:8001", "host:port of Triton's gRPC API")
     refresh_seconds: float = setting(
@@ -48,7 +61,7 @@ class Settings:
     max_inputs: int = setting(8192, "most inputs of one request", parse=integer(1))
     max_inputs_in_flight: int = setting(
         1024,
-        "most inputs being embedded at a time; beyond it requests get 503",
+        "most inputs being embedded at a time, over all workers; beyond it requests get 503",
         *("NIM_SERVER_MAX_QUEUE_SIZE", "NIM_MAX_QUEUE_SIZE"),
         parse=integer(1),
     )

@@ -181,7 +181,7 @@ async def test_requests_under_way_are_answered_when_the_service_is_stopped(
         body = {"model": "tiny", "input": ["word " * 60] * 4000}
         async with httpx.AsyncClient(timeout=60) as client:
             sent = asyncio.create_task(client.post(f"{service.url}/v1/embeddings", json=body))
-            in_flight = "triton_embed_inputs_in_flight 256.0"
+            in_flight = "triton_embed_inputs_in_flight 4000.0"
             while in_flight not in (await client.get(f"{service.url}/metrics")).text:
                 assert not sent.done()
             service.process.send_signal(signal.SIGTERM)
@@ -202,6 +202,23 @@ async def test_work_for_a_client_that_has_left_is_dropped(tiny_repository: Path)
             while "triton_embed_inputs_in_flight 0.0" not in text:
                 text = (await client.get(f"{service.url}/metrics")).text
         assert service.metric("nv_inference_count", "tiny_encoder") - before < 8000
+
+
+def test_several_workers_are_one_service(tiny_repository: Path) -> None:
+    requests = 'triton_embed_requests_total{endpoint="/v1/embeddings",status="200"} '
+    with Service(tiny_repository, environment={"TRITON_EMBED_WORKERS": "2"}) as service:
+        for _ in range(40):
+            assert service.post(model="tiny", input="word").status_code == 200
+        # Whichever worker answers counts for both.
+        for _ in range(4):
+            assert f"{requests}40.0" in httpx.get(f"{service.url}/metrics").text
+        os.kill(service.descendants("spawn_main")[0], signal.SIGKILL)
+        service.wait_for("serving tiny", times=3)
+        assert service.post(model="tiny", input="word").status_code == 200
+        text = httpx.get(f"{service.url}/metrics").text
+        assert f"{requests}41.0" in text
+        assert "triton_embed_inputs_in_flight 0.0" in text
+        assert 'triton_embed_phase_seconds_count{model="tiny",phase="infer"}' in text
 
 
 class Collector(ThreadingHTTPServer):
