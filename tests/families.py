@@ -26,7 +26,6 @@ from transformers import (
     ModernBertConfig,
     MPNetConfig,
     NomicBertConfig,
-    NomicBertModel,
     PretrainedConfig,
     Qwen3Config,
     RobertaConfig,
@@ -37,6 +36,7 @@ from transformers import (
 from contract.names import triton_model_name
 from export.__main__ import main
 from export.families import LlamaBidirectionalConfig
+from tests import nomic
 from tests.checkpoints import edit_json, tiny_checkpoint, write_json
 from tests.vocabularies import write_tokenizer
 
@@ -180,12 +180,6 @@ def _as_nomics(folder: Path) -> None:
     write_json(folder / "config.json", official)
 
 
-def _nomic(folder: Path) -> Encoder:
-    NOMIC.vocab_size = json.loads((folder / "config.json").read_text())["vocab_size"]
-    model = NomicBertModel.from_pretrained(folder, config=NOMIC, dtype=torch.float32)
-    return lambda ids: model(torch.tensor([ids])).last_hidden_state
-
-
 def _as_plain_causal(folder: Path) -> None:
     edit_json(folder / "config.json", architectures=["LlamaForCausalLM"])
     for name in MODULES:
@@ -296,7 +290,7 @@ CASES = {
         query="search_query: ",
         passage="search_document: ",
         edit=_as_nomics,
-        encoder=_nomic,
+        encoder=nomic.load,
     ),
     "qwen3-embedding": Case(
         Qwen3Config(**GROUPED, head_dim=16),
