@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import torch
@@ -21,7 +20,6 @@ class PackedEncoder(nn.Module):
 
     Attributes:
         dimension: Length of the vectors.
-        max_positions: Longest sequence that the transformer's positions allow.
         vocab_size: Rows of the token table.
     """
 
@@ -36,12 +34,10 @@ class PackedEncoder(nn.Module):
         self.transformer = _load_transformer(checkpoint, family, register(target))
         self.dense = nn.ModuleList(Dense(stage) for stage in checkpoint.dense)
         config = self.transformer.config
-        self._position_offset = family.position_offset(config)
+        self._padding_id = family.padding_id(config) if family.padding_id else None
         self._token_types = family.token_types
         self._poolings = [POOLINGS[mode] for mode in checkpoint.pooling_modes]
         self._normalize = checkpoint.normalize
-        positions = getattr(config, "max_position_embeddings", sys.maxsize)
-        self.max_positions = positions - self._position_offset
         self.vocab_size = config.vocab_size
         self.dimension = (
             checkpoint.dense[-1].out_features
@@ -65,7 +61,9 @@ class PackedEncoder(nn.Module):
             float32 [items, dimension].
         """
         packing = Packing(pad, unpad, valid)
-        inputs = {"input_ids": input_ids, "position_ids": position_ids + self._position_offset}
+        if self._padding_id is not None:
+            position_ids = _after_padding_id(input_ids, position_ids, self._padding_id)
+        inputs = {"input_ids": input_ids, "position_ids": position_ids}
         if self._token_types:
             inputs["token_type_ids"] = torch.zeros_like(input_ids)
         states = self.transformer(
@@ -76,6 +74,15 @@ class PackedEncoder(nn.Module):
         for dense in self.dense:
             vectors = dense(vectors)
         return nn.functional.normalize(vectors, dim=-1) if self._normalize else vectors
+
+
+def _after_padding_id(input_ids: Tensor, position_ids: Tensor, padding_id: int) -> Tensor:
+    """Return `position_ids` counted from after `padding_id`, leaving out tokens of that id."""
+    counted = (input_ids != padding_id).to(torch.int64)
+    through = counted.cumsum(0)
+    first = torch.arange(input_ids.shape[0]) - position_ids
+    before = torch.index_select(through - counted, 0, first)
+    return (through - before) * counted + padding_id
 
 
 def _load_transformer(checkpoint: Checkpoint, family: Family, attention: str) -> Any:
@@ -89,6 +96,7 @@ def _load_transformer(checkpoint: Checkpoint, family: Family, attention: str) ->
             attn_implementation="eager" if family.rewire else attention,
             output_loading_info=True,
             **({"add_pooling_layer": False} if family.pooler else {}),
+            **family.settings(checkpoint.config),
         )
     except Exception as error:
         raise ExportError(f"the weights cannot be loaded: {error}") from error

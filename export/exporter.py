@@ -89,15 +89,14 @@ def _card(
         raise ExportError(
             f"--matryoshka {max(matryoshka)} is more than the model's dimension {encoder.dimension}"
         )
-    max_tokens = min(expected.max_tokens, encoder.max_positions)
-    if max_tokens >= sys.maxsize:
+    if expected.max_tokens >= sys.maxsize:
         raise ExportError(
             "the checkpoint does not say how long a text may be: write max_seq_length into its "
             "sentence_bert_config.json"
         )
     return ModelCard(
         model_id=model_id,
-        max_tokens=max_tokens,
+        max_tokens=expected.max_tokens,
         vocab_size=encoder.vocab_size,
         dimension=encoder.dimension,
         matryoshka=matryoshka,

@@ -7,6 +7,7 @@ family whose official checkpoints bring code is mapped to a class of transformer
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -49,24 +50,34 @@ class Family:
     """One ``model_type``.
 
     Attributes:
-        position_offset: Position id of a sequence's first token.
+        padding_id: The token id after which positions begin. As in RoBERTa, tokens of this id,
+            which a text can spell, have it as their position and are not counted. Absent where
+            positions begin at 0 and count every token.
         token_types: Whether the transformer takes ``token_type_ids``.
         pooler: Whether it has a pooling layer of its own, which we leave out.
         assumed: Settings of official ``config.json`` files that the class of transformers does not
             read, and the values that it takes for granted.
+        settings: Reads from an official ``config.json`` what the class of transformers looks for
+            under other names.
         recipe: See `Recipe`.
         model: The class of transformers that loads the encoder.
         rewire: Makes of the model, and the name of an attention function, one that runs on packed
             tokens; absent where the model itself does, through the attention interface.
     """
 
-    position_offset: Callable[[PretrainedConfig], int] = lambda config: 0
+    padding_id: Callable[[PretrainedConfig], int] | None = None
     token_types: bool = False
     pooler: bool = False
     assumed: Mapping[str, Any] = field(default_factory=dict)
+    settings: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda config: {}
     recipe: Recipe = Recipe()
     model: Any = AutoModel
     rewire: Callable[[Any, str], nn.Module] | None = None
+
+    def max_positions(self, config: PretrainedConfig) -> int:
+        """Return the tokens of the longest sequence that the transformer has positions for."""
+        positions = getattr(config, "max_position_embeddings", sys.maxsize)
+        return int(positions) - (self.padding_id(config) + 1 if self.padding_id else 0)
 
 
 class LlamaBidirectionalConfig(LlamaConfig):
@@ -90,25 +101,42 @@ AutoModel.register(LlamaBidirectionalConfig, LlamaBidirectionalModel, exist_ok=T
 NOMIC_ASSUMED = {
     "activation_function": "swiglu",
     "causal": False,
-    "layer_norm_epsilon": 1e-12,
-    "n_head": 12,
-    "n_layer": 12,
+    "mlp_fc1_bias": False,
+    "mlp_fc2_bias": False,
+    "parallel_block": False,
     "prenorm": False,
     "qkv_proj_bias": False,
     "rotary_emb_base": 1000,
     "rotary_emb_fraction": 1.0,
     "rotary_emb_interleaved": False,
+    "rotary_emb_scale_base": None,
     "use_rms_norm": False,
 }
 
+NOMIC_NAMES = {
+    "layer_norm_epsilon": "layer_norm_eps",
+    "n_embd": "hidden_size",
+    "n_head": "num_attention_heads",
+    "n_inner": "intermediate_size",
+    "n_layer": "num_hidden_layers",
+}
+"""Official names of settings, those of GPT-2, and transformers' names for them."""
 
-def _after_padding_id(config: PretrainedConfig) -> int:
-    return int(config.pad_token_id) + 1
+
+def _nomic_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    if not config.keys() >= NOMIC_NAMES.keys():
+        return {}
+    settings = {name: config[official] for official, name in NOMIC_NAMES.items()}
+    return {**settings, "head_dim": config["n_embd"] // config["n_head"]}
+
+
+def _padding_id(config: PretrainedConfig) -> int:
+    return int(config.pad_token_id)
 
 
 FAMILIES: dict[str, Family] = {
     "bert": Family(token_types=True, pooler=True),
-    "camembert": Family(_after_padding_id, token_types=True, pooler=True),
+    "camembert": Family(_padding_id, token_types=True, pooler=True),
     "distilbert": Family(),
     "gemma3_text": Family(),
     "llama": Family(),
@@ -122,13 +150,13 @@ FAMILIES: dict[str, Family] = {
     "mistral": Family(),
     "ministral3": Family(),
     "modernbert": Family(),
-    # Its positions begin after a padding id that is fixed in its code.
-    "mpnet": Family(lambda config: 2, pooler=True, rewire=PackedMPNet),
-    "nomic_bert": Family(token_types=True, assumed=NOMIC_ASSUMED),
+    # The padding id is fixed in its code.
+    "mpnet": Family(lambda config: 1, pooler=True, rewire=PackedMPNet),
+    "nomic_bert": Family(token_types=True, assumed=NOMIC_ASSUMED, settings=_nomic_settings),
     "qwen3": Family(),
-    "roberta": Family(_after_padding_id, token_types=True, pooler=True),
+    "roberta": Family(_padding_id, token_types=True, pooler=True),
     "t5": Family(model=T5EncoderModel, rewire=PackedT5),
-    "xlm-roberta": Family(_after_padding_id, token_types=True, pooler=True),
+    "xlm-roberta": Family(_padding_id, token_types=True, pooler=True),
 }
 """Supported values of ``model_type``."""
 

@@ -16,6 +16,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 
 from export.checkpoint import Checkpoint
 from export.errors import ExportError
+from export.families import FAMILIES, Family
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Reference:
 
     Attributes:
         tokenizer: The tokenizer in the format of ``tokenizer.json``.
-        max_tokens: Where the reference cuts an input, in tokens; at least ``sys.maxsize`` if it
-            never does.
+        max_tokens: Where the reference cuts an input, in tokens: at what its files say, or where
+            its positions end; at least ``sys.maxsize`` if it never does.
         vectors: For each prompt float32 [texts, dimension].
     """
 
@@ -42,30 +43,37 @@ def compute(checkpoint: Checkpoint, prompts: Sequence[str], texts: Sequence[str]
     Raises:
         ExportError: sentence-transformers cannot load the checkpoint.
     """
+    family = FAMILIES[checkpoint.config["model_type"]]
     try:
-        model = _load(checkpoint)
+        model = _load(checkpoint, family)
     except Exception as error:
         raise ExportError(f"sentence-transformers cannot load the checkpoint: {error}") from error
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
     if tokenizer is None:
         raise ExportError("the checkpoint has no fast tokenizer (tokenizer.json)")
+    transformer: Any = model[0]
+    positions = family.max_positions(transformer.auto_model.config)
+    max_tokens = min(int(model.max_seq_length or sys.maxsize), positions)
+    if max_tokens < sys.maxsize:
+        model.max_seq_length = max_tokens
     vectors = {
         prompt: model.encode(list(texts), prompt=prompt, batch_size=8, show_progress_bar=False)
         for prompt in prompts
     }
-    reference = Reference(tokenizer.to_str(), int(model.max_seq_length or sys.maxsize), vectors)
-    del model
+    reference = Reference(tokenizer.to_str(), max_tokens, vectors)
+    del model, transformer
     gc.collect()
     return reference
 
 
-def _load(checkpoint: Checkpoint) -> SentenceTransformer:
+def _load(checkpoint: Checkpoint, family: Family) -> SentenceTransformer:
     model = SentenceTransformer(
         str(checkpoint.folder),
         device="cpu",
         trust_remote_code=False,
         local_files_only=True,
         model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+        config_kwargs=family.settings(checkpoint.config),
     )
     if checkpoint.has_modules:
         return model

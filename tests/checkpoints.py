@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def tiny_checkpoint(
     *,
     config: PretrainedConfig | None = None,
     pooling: tuple[str, ...] = ("mean",),
-    dense: int | None = None,
+    dense: int | Sequence[int] = (),
     normalize: bool = True,
     max_seq_length: int = 64,
     prompts: dict[str, str] | None = None,
@@ -55,7 +56,7 @@ def tiny_checkpoint(
         tokenizer_from: A folder whose tokenizer is copied.
         config: The transformer; by default `tiny_bert`.
         pooling: Pooling modes.
-        dense: Size of a Dense layer after pooling.
+        dense: Sizes of Dense layers after pooling, or that of the only one.
         normalize: Whether to end with Normalize.
         max_seq_length: In tokens.
         prompts: For ``config_sentence_transformers.json``.
@@ -78,9 +79,11 @@ def tiny_checkpoint(
         folder / "1_Pooling" / "config.json",
         {"word_embedding_dimension": config.hidden_size, **flags},
     )
-    if dense:
-        modules.append(("2_Dense", "Dense"))
-        _write_dense(folder / "2_Dense", width, dense)
+    for size in (dense,) if isinstance(dense, int) else dense:
+        path = f"{len(modules)}_Dense"
+        modules.append((path, "Dense"))
+        _write_dense(folder / path, width, size)
+        width = size
     if normalize:
         modules.append((f"{len(modules)}_Normalize", "Normalize"))
     write_json(

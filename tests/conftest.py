@@ -15,6 +15,7 @@ from sentence_transformers import SentenceTransformer
 
 from export.exporter import export
 from tests.checkpoints import tiny_checkpoint
+from tests.families import Families
 from tests.service import Service
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -48,6 +49,12 @@ def tiny_repository(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path)
 def own_tiny_repository(tmp_path: Path, tiny_repository: Path) -> Path:
     """A copy of `tiny_repository` that the test may change."""
     return Path(shutil.copytree(tiny_repository, tmp_path / "repository"))
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
+    """Small models of every family, made and exported on demand."""
+    return Families(tmp_path_factory.mktemp("families"))
 
 
 @pytest.fixture(scope="session")

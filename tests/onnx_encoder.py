@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,27 @@ import onnxruntime
 from numpy.typing import NDArray
 
 
-def open_encoder(repository: Path, name: str) -> onnxruntime.InferenceSession:
+@dataclass(frozen=True)
+class Operation:
+    """An executed operation of a graph, the bodies of its loops included.
+
+    Attributes:
+        name: Of the node.
+        kind: Such as ``MatMul``.
+        outputs: Type and shape of each output.
+    """
+
+    name: str
+    kind: str
+    outputs: list[tuple[str, list[int]]]
+
+
+def open_encoder(
+    repository: Path, name: str, options: onnxruntime.SessionOptions | None = None
+) -> onnxruntime.InferenceSession:
     """Open the encoder of the model `name` in `repository`."""
     path = repository / f"{name}_encoder" / "1" / "model.onnx"
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def embed(
@@ -28,3 +47,22 @@ def embed(
     }
     result: NDArray[np.float32] = session.run(["embeddings"], feed)[0]
     return result
+
+
+def trace(repository: Path, name: str, rows: list[list[int]], folder: Path) -> list[Operation]:
+    """Embed `rows` in one execution and return what was computed; `folder` takes a file."""
+    options = onnxruntime.SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(folder / "profile")
+    session = open_encoder(repository, name, options)
+    embed(session, rows)
+    events = json.loads(Path(session.end_profiling()).read_text())
+    return [
+        Operation(
+            event["name"].removesuffix("_kernel_time"),
+            event["args"]["op_name"],
+            [pair for item in event["args"]["output_type_shape"] for pair in item.items()],
+        )
+        for event in events
+        if event["name"].endswith("_kernel_time")
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -55,15 +56,29 @@ def test_models_are_added_replaced_and_removed_while_serving(
     assert service.post(model="Me/Second_1.0", input="a").status_code == 404
 
 
+def copy_model(repository: Path, name: str) -> None:
+    """Add a copy of the model `tiny`."""
+    for folder in list(repository.glob("tiny*")):
+        copy = shutil.copytree(folder, repository / folder.name.replace("tiny", name, 1))
+        config = copy / "config.pbtxt"
+        config.write_text(config.read_text().replace('"tiny', f'"{name}'))
+
+
 def test_a_broken_entry_does_not_take_the_others_down(own_tiny_repository: Path) -> None:
-    broken = own_tiny_repository / "broken"
-    shutil.copytree(own_tiny_repository / "tiny_tokenizer", broken)
-    config = broken / "config.pbtxt"
-    config.write_text(config.read_text().replace("tiny_tokenizer", "broken"))
-    (broken / "1" / "tokenizer.json").write_text("{}")
+    for name in ("corrupt", "second", "untokenizable"):
+        copy_model(own_tiny_repository, name)
+    os.truncate(own_tiny_repository / "corrupt_encoder" / "1" / "model.onnx", 1000)
+    (own_tiny_repository / "untokenizable_tokenizer" / "1" / "tokenizer.json").write_text("{}")
     with Service(own_tiny_repository) as service:
-        assert any("broken cannot be served" in line for line in service.output)
-        assert service.post(model="tiny", input="a").status_code == 200
+        for name in ("corrupt", "untokenizable"):
+            (told,) = (line for line in service.output if f"{name} cannot be served" in line)
+            assert f"{name}_" in told
+            refused = service.post(model=name, input="a")
+            assert refused.status_code == 404
+            assert refused.json()["message"].startswith(f"The model '{name}' does not exist.")
+        assert listed(service) == {"tiny", "second"}
+        answers = [service.vectors(name, ["a"]) for name in ("tiny", "second")]
+        assert np.array_equal(*answers)
 
 
 @pytest.mark.parametrize("victim", ["bin/tritonserver", "tiny_tokenizer", "tiny_encoder"])

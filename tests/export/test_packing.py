@@ -1,0 +1,60 @@
+"""No family computes anything on padding but the attention of a group and the mean of its texts."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+
+import onnx
+import pytest
+
+from contract.names import triton_model_name
+from tests.families import CASES, Families
+from tests.onnx_encoder import Operation, trace
+
+LENGTHS = (19, 21, 23)
+"""So close that they make one group, whose padded places are more than its tokens."""
+TOKENS = sum(LENGTHS)
+PADDED = len(LENGTHS) * max(LENGTHS)
+
+MOVES = {"Cast", "Concat", "Expand", "Gather", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+"""Kinds of operations that compute nothing."""
+
+
+def linear_layers(path: Path) -> int:
+    """Return how many nodes of an encoder multiply by a matrix of weights."""
+    (loop,) = (node for node in onnx.load(path).graph.node if node.op_type == "Loop")
+    (body,) = (item.g for item in loop.attribute if item.name == "body")
+    matrices = {value.name for value in body.initializer if len(value.dims) == 2}
+    return sum(
+        node.op_type in ("MatMul", "Gemm") and not matrices.isdisjoint(node.input)
+        for node in body.node
+    )
+
+
+def is_padded(operation: Operation) -> bool:
+    """Whether `operation` has a result for each padded place of the group."""
+    return any(
+        kind == "float" and (shape[:2] == [len(LENGTHS), max(LENGTHS)] or PADDED in shape)
+        for kind, shape in operation.outputs
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_only_attention_and_the_mean_see_padding(
+    families: Families, tmp_path: Path, name: str
+) -> None:
+    repository, model = families.exported(name), triton_model_name(name)
+    rows = [[5] * length for length in LENGTHS]
+    operations = trace(repository, model, rows, tmp_path)
+    padded = {item.kind for item in operations if is_padded(item)} - MOVES
+    pooling = {"Mul"} if CASES[name].pooling == "mean" else set()
+    assert padded == {"MultiHeadAttention"} | pooling
+
+    products = [item for item in operations if "MatMul" in item.kind or "Gemm" in item.kind]
+    heights = [prod(item.outputs[0][1][:-1]) for item in products]
+    dense = len(CASES[name].dense)
+    layers = linear_layers(repository / f"{model}_encoder" / "1" / "model.onnx") - dense
+    assert layers >= 8
+    assert heights.count(TOKENS) == layers
+    assert heights.count(len(LENGTHS)) == dense
