@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import torch
@@ -21,7 +20,6 @@ class PackedEncoder(nn.Module):
 
     Attributes:
         dimension: Length of the vectors.
-        max_positions: Longest sequence that the transformer's positions allow.
         vocab_size: Rows of the token table.
     """
 
@@ -40,8 +38,6 @@ class PackedEncoder(nn.Module):
         self._token_types = family.token_types
         self._poolings = [POOLINGS[mode] for mode in checkpoint.pooling_modes]
         self._normalize = checkpoint.normalize
-        positions = getattr(config, "max_position_embeddings", sys.maxsize)
-        self.max_positions = positions - self._position_offset
         self.vocab_size = config.vocab_size
         self.dimension = (
             checkpoint.dense[-1].out_features

@@ -7,6 +7,7 @@ family whose official checkpoints bring code is mapped to a class of transformer
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -160,6 +161,17 @@ def _check_rotary(settings: Mapping[str, Any]) -> None:
                 f"rotary embeddings of type '{used}' are not supported; supported are "
                 f"{', '.join(ROPE_TYPES)}"
             )
+
+
+def max_positions(kind: str, config: PretrainedConfig) -> int:
+    """Return the longest sequence that the positions of an encoder allow.
+
+    Args:
+        kind: Its ``model_type``.
+        config: Its configuration.
+    """
+    positions = getattr(config, "max_position_embeddings", sys.maxsize)
+    return positions - FAMILIES[kind].position_offset(config)
 
 
 def complete(checkpoint: Checkpoint) -> Checkpoint:
