@@ -84,7 +84,7 @@ def download(hub_id: str, commit: str, folders: Sequence[str], files: Mapping[st
     What an interrupted download has left in the cache is taken up again.
 
     Raises:
-        ExportError: a file cannot be had, or differs from its checksum.
+        ExportError: a file cannot be had, or is not as long as it should be.
     """
     wanted = [path for folder in folders for path in weights(folder, files)]
     for folder in folders:
