@@ -30,6 +30,8 @@ class ModelCard:
         embedding_types: Element types that the model offers.
         int8_range: Absolute value of a component that is mapped to 127; ``None``: not calibrated.
         modalities: What inputs may consist of.
+        requires_input_type: Whether a client must say query or passage; ``None``: it must if the
+            two prompts differ.
     """
 
     model_id: str
@@ -43,11 +45,14 @@ class ModelCard:
     embedding_types: tuple[EmbeddingType, ...] = (EmbeddingType.FLOAT,)
     int8_range: float | None = None
     modalities: tuple[Modality, ...] = (Modality.TEXT,)
+    requires_input_type: bool | None = None
 
     @property
     def asymmetric(self) -> bool:
-        """Whether queries and passages are embedded differently, so that the type must be said."""
-        return self.prompt_query != self.prompt_passage
+        """Whether a client must say if an input is a query or a passage."""
+        if self.requires_input_type is None:
+            return self.prompt_query != self.prompt_passage
+        return self.requires_input_type
 
     def prompt(self, input_type: InputType | None) -> str:
         """Return the text to put before an input.
@@ -122,6 +127,8 @@ class ModelCard:
             parameters["matryoshka"] = ",".join(map(str, self.matryoshka)) or "any"
         if self.int8_range is not None:
             parameters["int8_range"] = repr(self.int8_range)
+        if self.requires_input_type is not None:
+            parameters["requires_input_type"] = str(self.requires_input_type).lower()
         return parameters
 
     @classmethod
@@ -134,6 +141,7 @@ class ModelCard:
         try:
             matryoshka = parameters.get("matryoshka")
             int8_range = parameters.get("int8_range")
+            requires_input_type = parameters.get("requires_input_type")
             return cls(
                 model_id=parameters["model_id"],
                 max_tokens=int(parameters["max_tokens"]),
@@ -146,6 +154,9 @@ class ModelCard:
                 embedding_types=tuple(map(EmbeddingType, parameters["embedding_types"].split(","))),
                 int8_range=None if int8_range is None else float(int8_range),
                 modalities=tuple(map(Modality, parameters["modalities"].split(","))),
+                requires_input_type=(
+                    None if requires_input_type is None else _boolean(requires_input_type)
+                ),
             )
         except KeyError as error:
             raise CardError(f"model parameter {error} is missing") from None
@@ -155,3 +166,9 @@ class ModelCard:
 
 def _integers(text: str) -> tuple[int, ...]:
     return () if text == "any" else tuple(map(int, text.split(",")))
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"'{text}' is neither 'true' nor 'false'")
+    return text == "true"

@@ -1,4 +1,4 @@
-"""Command line: ``python -m export CHECKPOINT --model-repository DIR``."""
+"""Command line: ``python -m export CHECKPOINT --model-repository DIR``, and its subcommands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,27 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contract.options import EmbeddingType
+from export import commands
+from export.checkpoint import POOLING_MODES
+from export.errors import ExportError
+
+if TYPE_CHECKING:
+    from export.rules import Rules
+
+RULES = (
+    "prompt_query",
+    "prompt_passage",
+    "prompt_default",
+    "asymmetric",
+    "max_tokens",
+    "matryoshka",
+    "embedding_types",
+    "pooling",
+)
+"""Flags that decide about the model card; the keys of `export.rules.Rules`."""
 
 
 def _positive(text: str) -> int:
@@ -15,8 +36,23 @@ def _positive(text: str) -> int:
     return value
 
 
-def _matryoshka(text: str) -> tuple[int, ...]:
+def _matryoshka(text: str) -> tuple[int, ...] | None:
+    if text == "none":
+        return None
     return () if text == "any" else tuple(map(_positive, text.split(",")))
+
+
+def _embedding_types(text: str) -> tuple[EmbeddingType, ...]:
+    return tuple(map(EmbeddingType, text.lower().split(",")))
+
+
+def _pooling(text: str) -> tuple[str, ...]:
+    modes = tuple(text.split(","))
+    if unknown := set(modes).difference(POOLING_MODES):
+        raise argparse.ArgumentTypeError(
+            f"'{unknown.pop()}' is not one of {', '.join(POOLING_MODES)}"
+        )
+    return modes
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -24,6 +60,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m export",
         description="Export a Hugging Face checkpoint into a Triton model repository.",
+        epilog=f"Subcommands: {', '.join(commands.NAMES)}; see 'python -m export list --help'. A "
+        "folder of such a name is reached as ./list.",
     )
     parser.add_argument("checkpoint", help="a sentence-transformers folder, or a hub id")
     parser.add_argument(
@@ -36,37 +74,106 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         default=256,
         help="most texts of one Triton request and of one execution (default: %(default)s)",
     )
+    parser.add_argument("--revision", help="branch, tag or commit of the hub (default: main)")
     parser.add_argument(
-        "--matryoshka",
-        type=_matryoshka,
-        metavar="any|N,N,...",
-        help="the values of 'dimensions' that the model was trained for (default: none)",
+        "--dry-run",
+        action="store_true",
+        help="say what would be exported, and write and download no weights",
     )
+    _add_rules(parser)
     return parser.parse_args(arguments)
 
 
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    rules = parser.add_argument_group(
+        "model card",
+        "By default as the checkpoint's files say, or for some well-known ids as their publishers.",
+        argument_default=argparse.SUPPRESS,
+    )
+    rules.add_argument("--prompt-query", metavar="TEXT", help="put before every query")
+    rules.add_argument("--prompt-passage", metavar="TEXT", help="put before every passage")
+    rules.add_argument(
+        "--prompt-default", metavar="TEXT", help="put before a text whose type is not said"
+    )
+    types = rules.add_mutually_exclusive_group()
+    types.add_argument(
+        "--asymmetric",
+        action="store_true",
+        help="clients must say query or passage (default: if the prompts of the two differ)",
+    )
+    types.add_argument(
+        "--symmetric",
+        dest="asymmetric",
+        action="store_false",
+        default=argparse.SUPPRESS,
+        help="clients need not say query or passage",
+    )
+    rules.add_argument(
+        "--max-tokens", type=_positive, metavar="N", help="longest text, prompt included"
+    )
+    rules.add_argument(
+        "--matryoshka",
+        type=_matryoshka,
+        metavar="none|any|N,N,...",
+        help="the values of 'dimensions' that the model was trained for",
+    )
+    rules.add_argument(
+        "--embedding-types",
+        type=_embedding_types,
+        metavar="TYPE,...",
+        help=f"what clients may ask for (default: {', '.join(EmbeddingType)})",
+    )
+    rules.add_argument(
+        "--pooling",
+        type=_pooling,
+        metavar="MODE,...",
+        help="for a checkpoint without modules.json (default: as its family, else mean)",
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run an export and return the exit status."""
-    options = parse(arguments)
+    """Run an export or a subcommand and return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     _quiet_libraries()
+    command = next((name for name in arguments[:1] if name in commands.NAMES), None)
+    options = commands.parse(arguments) if command else parse(arguments)
+    try:
+        return commands.run(options) if command else _export(options)
+    except (ExportError, OSError) as error:
+        print(f"export{f' {command}' if command else ''} failed: {error}", file=sys.stderr)
+        return 1
+
+
+def _export(options: argparse.Namespace) -> int:
+    flags: Any = {name: value for name, value in vars(options).items() if name in RULES}
+    if options.dry_run:
+        return _dry_run(options, flags)
     print("loading PyTorch, transformers and sentence-transformers …", file=sys.stderr, flush=True)
-    from export.errors import ExportError
     from export.exporter import export
 
-    try:
-        parity = export(
-            options.checkpoint,
-            options.model_repository,
-            model_id=options.model_id,
-            max_batch_size=options.max_batch_size,
-            matryoshka=options.matryoshka,
-        )
-    except (ExportError, OSError) as error:
-        print(f"export failed: {error}", file=sys.stderr)
-        return 1
+    parity = export(
+        options.checkpoint,
+        options.model_repository,
+        model_id=options.model_id,
+        revision=options.revision,
+        max_batch_size=options.max_batch_size,
+        **flags,
+    )
+    print(f"Exported: {parity}.")
+    return 0
+
+
+def _dry_run(options: argparse.Namespace, flags: Rules) -> int:
+    from export import description
+    from export.entry import replaced
+    from export.plan import make
+
+    plan = make(
+        options.checkpoint, model_id=options.model_id, revision=options.revision, flags=flags
+    )
+    replaces = replaced(options.model_repository, plan.card.model_id)
     print(
-        f"Exported: max absolute error {parity.max_absolute_error:.1e}, min cosine "
-        f"{parity.min_cosine:.7f} over {parity.texts} vectors."
+        description.of_plan(plan, plan.origin(flags), options.model_repository, replaces=replaces)
     )
     return 0
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
-
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from export.errors import ExportError
 
@@ -29,7 +28,11 @@ LEGACY_POOLING_KEYS = {
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model")
 
-HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+TRANSFORMER_SETTINGS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""Where sentence-transformers looks for ``max_seq_length``, in this order."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Checkpoint:
         normalize: Whether vectors are L2-normalised at the end.
         prompts: Named prompts of ``config_sentence_transformers.json``.
         default_prompt_name: The prompt used when none is named.
+        max_seq_length: Longest input in tokens, if the files of sentence-transformers say it.
+        tokenizer_max_length: The same for those of the tokenizer; else `sys.maxsize`.
     """
 
     folder: Path
@@ -68,6 +73,13 @@ class Checkpoint:
     normalize: bool = False
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None
+    max_seq_length: int | None = None
+    tokenizer_max_length: int = sys.maxsize
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that hold weights."""
+        return (self.transformer, *(stage.folder for stage in self.dense))
 
     @property
     def prompt_query(self) -> str:
@@ -86,38 +98,21 @@ class Checkpoint:
         return self.prompts.get(self.default_prompt_name or "") or ""
 
 
-def locate(checkpoint: str) -> Path:
-    """Return the folder of `checkpoint`, downloading it first if it is a hub id.
-
-    Hub access follows ``huggingface_hub``: its cache, ``HF_TOKEN`` and ``HF_HUB_OFFLINE``.
-
-    Raises:
-        ExportError: there is no such folder and no such repository on the hub.
-    """
-    folder = Path(checkpoint).expanduser()
-    if folder.is_dir():
-        return folder.resolve()
-    if folder.is_absolute() or checkpoint.startswith((".", "~")) or checkpoint.count("/") != 1:
-        raise ExportError(f"there is no folder '{checkpoint}', and it is not a hub id (owner/name)")
-    try:
-        return Path(snapshot_download(checkpoint, allow_patterns=list(HUB_FILES)))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ExportError(
-            f"there is no folder '{checkpoint}', and it could not be had from the hub: {reason}"
-        ) from error
-
-
-def read(folder: Path) -> Checkpoint:
+def read(folder: Path, files: Collection[str]) -> Checkpoint:
     """Read the checkpoint in `folder`.
 
     A folder without ``modules.json`` is a plain transformer; like sentence-transformers we then
     pool by the mean, or a causal language model by the last token.
 
+    Args:
+        folder: Where at least the settings lie.
+        files: Paths of all files that the checkpoint has, relative to `folder`; the weights and
+            the tokenizer need not have been downloaded yet.
+
     Raises:
         ExportError: a file is missing or malformed, or names a module that is not supported.
     """
-    stages = _stages(folder)
+    stages = modules(folder)
     transformer = folder / stages[0][1] if stages else folder
     config = _json(transformer / "config.json")
     pooling: tuple[str, ...] = () if stages else (_plain_pooling(config),)
@@ -145,12 +140,14 @@ def read(folder: Path) -> Checkpoint:
         normalize=normalize,
         prompts=settings.get("prompts") or {},
         default_prompt_name=settings.get("default_prompt_name"),
+        max_seq_length=_max_seq_length(transformer),
+        tokenizer_max_length=_tokenizer_max_length(transformer),
     )
-    _check_files(checkpoint)
+    _check_files(checkpoint, files)
     return checkpoint
 
 
-def _stages(folder: Path) -> list[tuple[str, str]]:
+def modules(folder: Path) -> list[tuple[str, str]]:
     """Return (class name, sub-folder) of each module that ``modules.json`` lists."""
     stages: list[tuple[str, str]] = []
     for module in _json(folder / "modules.json", default=[]):
@@ -160,7 +157,10 @@ def _stages(folder: Path) -> list[tuple[str, str]]:
                 f"modules.json names '{module.get('type')}'; supported are {', '.join(MODULES)} "
                 "of sentence-transformers"
             )
-        stages.append((kind, module.get("path", "")))
+        path = PurePosixPath(module.get("path", ""))
+        if path.is_absolute() or ".." in path.parts:
+            raise ExportError(f"modules.json names '{path}', which is outside the checkpoint")
+        stages.append((kind, "" if path == PurePosixPath() else str(path)))
     if stages and stages[0][0] != "Transformer":
         raise ExportError("modules.json does not begin with a Transformer")
     return stages
@@ -200,17 +200,38 @@ def _dense(folder: Path) -> DenseStage:
     )
 
 
-def _check_files(checkpoint: Checkpoint) -> None:
-    for folder in (checkpoint.transformer, *(stage.folder for stage in checkpoint.dense)):
-        if not any(folder.glob("*.safetensors")):
+def _max_seq_length(transformer: Path) -> int | None:
+    for name in TRANSFORMER_SETTINGS:
+        if settings := _json(transformer / name, default={}):
+            arguments = settings.get("processor_kwargs") or settings.get("tokenizer_args") or {}
+            return arguments.get("model_max_length", settings.get("max_seq_length"))
+    return None
+
+
+def _tokenizer_max_length(transformer: Path) -> int:
+    length = _json(transformer / "tokenizer_config.json", default={}).get("model_max_length")
+    # transformers writes 1e30 for "unlimited".
+    return int(min(length or sys.maxsize, sys.maxsize))
+
+
+def _check_files(checkpoint: Checkpoint, files: Collection[str]) -> None:
+    for folder in checkpoint.folders:
+        if not any(name.endswith(".safetensors") for name in _names(checkpoint, folder, files)):
             raise ExportError(
                 f"'{folder}' has no *.safetensors file (pickled weights are refused: loading "
                 "them can run code; convert them with sentence-transformers' save_pretrained)"
             )
-    if not any((checkpoint.transformer / name).is_file() for name in TOKENIZER_FILES):
+    names = _names(checkpoint, checkpoint.transformer, files)
+    if not names.intersection(TOKENIZER_FILES):
         raise ExportError(
             f"'{checkpoint.transformer}' has no tokenizer (none of {', '.join(TOKENIZER_FILES)})"
         )
+
+
+def _names(checkpoint: Checkpoint, folder: Path, files: Collection[str]) -> set[str]:
+    """Return the names of the files that lie directly in `folder`."""
+    where = PurePosixPath(folder.relative_to(checkpoint.folder))
+    return {path.name for path in map(PurePosixPath, files) if path.parent == where}
 
 
 def _json(path: Path, default: Any = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
@@ -37,12 +38,23 @@ def build(card: ModelCard, max_batch_size: int) -> dict[str, str]:
     return {config.name: text_format.MessageToString(config) for config in configs}
 
 
-def model_id(text: str) -> str | None:
-    """Return the model id in the text of an ensemble's config.pbtxt; ``None`` if it has none."""
-    config = text_format.Parse(text, pb.ModelConfig(), allow_unknown_field=True)
-    if not config.HasField("ensemble_scheduling") or "model_id" not in config.parameters:
-        return None
-    return str(config.parameters["model_id"].string_value)
+def read(model: Path) -> pb.ModelConfig:
+    """Return the config.pbtxt in a model's folder.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is malformed.
+    """
+    text = (model / "config.pbtxt").read_text(encoding="utf-8")
+    try:
+        return text_format.Parse(text, pb.ModelConfig(), allow_unknown_field=True)
+    except text_format.ParseError as error:
+        raise ValueError(f"config.pbtxt is malformed: {error}") from error
+
+
+def parameters(config: pb.ModelConfig) -> dict[str, str]:
+    """Return the parameters in a model's configuration."""
+    return {name: str(value.string_value) for name, value in config.parameters.items()}
 
 
 def _input(name: str, dtype: int, dims: int, *, optional: bool = False) -> pb.ModelInput:

@@ -2,63 +2,64 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from contract import names
 from contract.card import ModelCard
-from contract.options import EmbeddingType
-from export import checkpoint as checkpoints
-from export import config, graph, parity, reference
-from export.checkpoint import Checkpoint
+from export import config, entry, graph, parity, reference
+from export import plan as plans
 from export.encoder import PackedEncoder
-from export.errors import ExportError
-from export.families import check_architecture, complete
 from export.parity import Parity
 from export.progress import Progress
 from export.reference import Reference
 from export.repository import Repository
+from export.rules import Rules
 from export.texts import corpus
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 def export(
-    source: str,
+    checkpoint: str,
     folder: Path,
     *,
     model_id: str | None = None,
+    revision: str | None = None,
     max_batch_size: int = 256,
-    matryoshka: tuple[int, ...] | None = None,
+    **flags: Unpack[Rules],
 ) -> Parity:
-    """Export `source` into the model repository `folder` and return the measured parity.
+    """Export `checkpoint` into the model repository `folder` and return the measured parity.
 
     An older entry of the same id is replaced. On failure the repository is left as it was.
 
     Args:
-        source: A checkpoint folder or a hub id.
+        checkpoint: A folder or a hub id.
         folder: The model repository.
         model_id: The public id; by default the hub id, or the name of the folder.
+        revision: A branch, tag or commit of the hub.
         max_batch_size: Most texts of one request to Triton, and of one execution.
-        matryoshka: See `ModelCard`.
+        flags: What goes before the checkpoint's own files, see `Rules`.
 
     Raises:
         ExportError: the checkpoint cannot be exported, or its parity fails.
     """
     progress = Progress(6)
-    with progress.step(f"reading {source}"):
-        checkpoint = checkpoints.read(checkpoints.locate(source))
-        check_architecture(checkpoint.config)
-        checkpoint = complete(checkpoint)
-    model_id = model_id or (checkpoint.folder.name if Path(source).is_dir() else source)
+    with progress.step(f"reading {checkpoint}", talks=not Path(checkpoint).is_dir()):
+        plan = plans.make(checkpoint, model_id=model_id, revision=revision, flags=flags)
+        entry.replaced(folder, plan.card.model_id)
+        plan.source.download(plan.checkpoint)
     texts = corpus()
     with progress.step(f"embedding {len(texts)} texts with sentence-transformers"):
-        expected = reference.compute(checkpoint, _prompts(checkpoint), texts)
+        expected = reference.compute(plan.checkpoint, plan.prompts, texts, plan.card.max_tokens)
     with progress.step("loading the weights"):
-        encoder = PackedEncoder(checkpoint, target="cpu")
-        card = _card(model_id, checkpoint, encoder, expected, matryoshka)
+        encoder = PackedEncoder(plan.checkpoint, target="cpu")
+    card = replace(plan.card, int8_range=_int8_range(expected))
     repository = Repository(folder)
-    _check_name(folder, card)
     with repository.staging() as staging:
         with progress.step("building the packed ONNX encoder"):
             model = _write(staging, card, encoder, expected, max_batch_size)
@@ -66,65 +67,15 @@ def export(
             measured = parity.measure(model, expected, card.max_tokens, texts)
             measured.check()
             measured.write(model.with_name("parity.json"))
+            plan.origin(flags).write(model.parent)
         with progress.step(f"installing '{card.model_id}' in {folder}"):
             repository.install(staging, config.build(card, max_batch_size))
     return measured
 
 
-def _prompts(checkpoint: Checkpoint) -> list[str]:
-    prompts = (checkpoint.prompt_default, checkpoint.prompt_query, checkpoint.prompt_passage)
-    return list(dict.fromkeys(prompts))
-
-
-def _card(
-    model_id: str,
-    checkpoint: Checkpoint,
-    encoder: PackedEncoder,
-    expected: Reference,
-    matryoshka: tuple[int, ...] | None,
-) -> ModelCard:
-    if not names.triton_model_name(model_id).strip("_"):
-        raise ExportError(f"'{model_id}' is not a model id: it has no Latin letter and no digit")
-    if matryoshka and max(matryoshka) > encoder.dimension:
-        raise ExportError(
-            f"--matryoshka {max(matryoshka)} is more than the model's dimension {encoder.dimension}"
-        )
-    if expected.max_tokens >= sys.maxsize:
-        raise ExportError(
-            "the checkpoint does not say how long a text may be: write max_seq_length into its "
-            "sentence_bert_config.json"
-        )
-    return ModelCard(
-        model_id=model_id,
-        max_tokens=expected.max_tokens,
-        vocab_size=encoder.vocab_size,
-        dimension=encoder.dimension,
-        matryoshka=matryoshka,
-        embedding_types=tuple(EmbeddingType),
-        # The largest component seen is mapped to 127; a larger one would be clipped.
-        int8_range=max(float(np.abs(vectors).max()) for vectors in expected.vectors.values()),
-        prompt_query=checkpoint.prompt_query,
-        prompt_passage=checkpoint.prompt_passage,
-        prompt_default=checkpoint.prompt_default,
-    )
-
-
-def _check_name(folder: Path, card: ModelCard) -> None:
-    """Raise ExportError if another model in `folder` has the Triton name that this one needs."""
-    name = names.triton_model_name(card.model_id)
-    path = folder / name / "config.pbtxt"
-    if not path.is_file():
-        return
-    installed = config.model_id(path.read_text(encoding="utf-8"))
-    if (
-        installed is None
-        or names.triton_model_name(installed) != name
-        or (installed.lower() != card.model_id.lower())
-    ):
-        raise ExportError(
-            f"'{card.model_id}' would replace '{installed or name}' in {folder}: both are "
-            f"'{name}' for Triton; choose another --model-id"
-        )
+def _int8_range(expected: Reference) -> float:
+    # The largest component seen is mapped to 127; a larger one would be clipped.
+    return max(float(np.abs(vectors).max()) for vectors in expected.vectors.values())
 
 
 def _write(

@@ -34,6 +34,12 @@ class Parity:
     min_cosine: float
     texts: int
 
+    def __str__(self) -> str:
+        return (
+            f"max absolute error {self.max_absolute_error:.1e}, min cosine {self.min_cosine:.7f} "
+            f"over {self.texts} vectors"
+        )
+
     def check(self) -> None:
         """Raise ExportError if a threshold is missed; NaN misses every threshold."""
         if not (self.max_absolute_error <= MAX_ABSOLUTE_ERROR and self.min_cosine >= MIN_COSINE):

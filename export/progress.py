@@ -20,10 +20,18 @@ class Progress:
         self._done = 0
 
     @contextmanager
-    def step(self, what: str) -> Iterator[None]:
-        """Announce `what`, and say how long it took once it has succeeded."""
+    def step(self, what: str, *, talks: bool = False) -> Iterator[None]:
+        """Announce `what`, and say how long it took once it has succeeded.
+
+        If it `talks`, its own lines come in between.
+        """
         self._done += 1
-        print(f"[{self._done}/{self._steps}] {what} … ", end="", file=sys.stderr, flush=True)
+        print(
+            f"[{self._done}/{self._steps}] {what} … ",
+            end="\n" if talks else "",
+            file=sys.stderr,
+            flush=True,
+        )
         start = time.monotonic()
         try:
             yield

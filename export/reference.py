@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,20 +24,25 @@ class Reference:
 
     Attributes:
         tokenizer: The tokenizer in the format of ``tokenizer.json``.
-        max_tokens: Where the reference cuts an input, in tokens: at what its files say, or where
-            its positions end; at least ``sys.maxsize`` if it never does.
         vectors: For each prompt float32 [texts, dimension].
     """
 
     tokenizer: str
-    max_tokens: int
     vectors: Mapping[str, NDArray[np.float32]]
 
 
-def compute(checkpoint: Checkpoint, prompts: Sequence[str], texts: Sequence[str]) -> Reference:
+def compute(
+    checkpoint: Checkpoint, prompts: Sequence[str], texts: Sequence[str], max_tokens: int
+) -> Reference:
     """Embed `texts` with the reference, once for each of `prompts`.
 
     The reference model is freed before this returns.
+
+    Args:
+        checkpoint: What to load.
+        prompts: Put before each text.
+        texts: Longer ones are cut.
+        max_tokens: Where to cut, prompt and special tokens included.
 
     Raises:
         ExportError: sentence-transformers cannot load the checkpoint.
@@ -51,17 +55,13 @@ def compute(checkpoint: Checkpoint, prompts: Sequence[str], texts: Sequence[str]
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
     if tokenizer is None:
         raise ExportError("the checkpoint has no fast tokenizer (tokenizer.json)")
-    transformer: Any = model[0]
-    positions = family.max_positions(transformer.auto_model.config)
-    max_tokens = min(int(model.max_seq_length or sys.maxsize), positions)
-    if max_tokens < sys.maxsize:
-        model.max_seq_length = max_tokens
+    model.max_seq_length = max_tokens
     vectors = {
         prompt: model.encode(list(texts), prompt=prompt, batch_size=8, show_progress_bar=False)
         for prompt in prompts
     }
-    reference = Reference(tokenizer.to_str(), max_tokens, vectors)
-    del model, transformer
+    reference = Reference(tokenizer.to_str(), vectors)
+    del model
     gc.collect()
     return reference
 

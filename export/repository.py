@@ -53,3 +53,20 @@ class Repository:
                 if old:
                     old.rename(target)
             raise
+
+    def remove(self, models: Iterable[str]) -> None:
+        """Take `models` out of the repository, in the given order.
+
+        Each disappears at once, so that a running server sees whole models only. If one cannot
+        be moved, the repository is left as it was.
+        """
+        with self.staging() as staging:
+            removed: list[str] = []
+            try:
+                for name in models:
+                    (self._folder / name).rename(staging / name)
+                    removed.append(name)
+            except BaseException:
+                for name in reversed(removed):
+                    (staging / name).rename(self._folder / name)
+                raise

@@ -23,7 +23,9 @@ FULL = ModelCard(
 )
 
 
-@pytest.mark.parametrize("card", [PLAIN, FULL, replace(PLAIN, matryoshka=())])
+@pytest.mark.parametrize(
+    "card", [PLAIN, FULL, replace(PLAIN, matryoshka=(), requires_input_type=True)]
+)
 def test_a_card_survives_triton_parameters(card: ModelCard) -> None:
     assert ModelCard.from_parameters(card.to_parameters()) == card
 
@@ -44,6 +46,11 @@ def test_an_asymmetric_model_must_be_told_the_input_type() -> None:
     with pytest.raises(InvalidRequest) as caught:
         FULL.check(Options())
     assert str(caught.value) == "'input_type' parameter is required for asymmetric models"
+
+
+def test_a_card_may_leave_the_input_type_to_the_client_or_insist_on_it() -> None:
+    assert replace(FULL, requires_input_type=False, prompt_default="any: ").prompt(None) == "any: "
+    assert replace(PLAIN, requires_input_type=True).asymmetric
 
 
 def test_a_model_refuses_dimensions_that_it_was_not_trained_for() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
+from export.__main__ import main
 from export.exporter import export
 from tests.checkpoints import tiny_checkpoint
 from tests.service import Service
@@ -49,11 +50,12 @@ def test_models_are_added_replaced_and_removed_while_serving(
         answered = service.vectors("Me/Second_1.0", ["one", "two"])
     assert np.abs(answered - expected).max() < 1e-4
 
-    for folder in service.repository.glob("[Mm]e_[Ss]econd_1_0*"):
-        shutil.rmtree(folder)
+    remove = ["remove", "Me/Second_1.0", "--model-repository", str(service.repository)]
+    assert main(remove) == 0
     service.wait_for("no longer serving Me/Second_1.0")
     assert listed(service) == {"tiny"}
     assert service.post(model="Me/Second_1.0", input="a").status_code == 404
+    assert not [line for line in service.output if "cannot be" in line]
 
 
 def copy_model(repository: Path, name: str) -> None:

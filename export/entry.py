@@ -1,0 +1,184 @@
+"""What is installed in a model repository: each model with its card and its files, whole or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contract import names
+from contract.card import CardError, ModelCard
+from export import config
+from export.errors import ExportError
+from export.files import sizes
+from export.origin import Origin
+
+STEPS = (names.TOKENIZER, names.ENCODER, names.POSTPROCESS)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of the repository, or what is left of one.
+
+    Attributes:
+        name: Triton's name.
+        models: Every model of Triton that it consists of: ensembles first, then steps. In this
+            order they can be removed, as no ensemble is ever left without its steps.
+        files: Bytes of each file, by its path in the repository.
+        card: ``None`` if it cannot be read.
+        problem: What is wrong with it, if it cannot be served.
+        origin: Where it came from, if that is known.
+        parity: The figures measured at export.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    files: Mapping[str, int]
+    card: ModelCard | None = None
+    problem: str | None = None
+    origin: Origin | None = None
+    parity: Mapping[str, Any] | None = None
+
+    @property
+    def title(self) -> str:
+        """The public id, or Triton's name if the id is not known."""
+        return self.card.model_id if self.card else self.name
+
+    @property
+    def ours(self) -> bool:
+        """Whether ``python -m export`` made it: a foreign model has no steps of these names."""
+        return len(self.models) > 1
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(self.files.values())
+
+
+def read_all(folder: Path) -> list[Entry]:
+    """Return every entry of the repository in `folder`, by name; broken ones too.
+
+    Raises:
+        ExportError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise ExportError(f"there is no model repository '{folder}'")
+    models = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
+    steps = {name: _steps(folder / name) for name in sorted(models)}
+    entries = []
+    seen: set[str] = set()
+    # A step of the usual name belongs to its ensemble even if that cannot be read.
+    inner = {names.step_name(name, step) for name in models for step in STEPS}
+    inner |= {step for used in steps.values() for step in used}
+    for name in sorted(models - inner, key=lambda name: (name != name.lower(), name)):
+        if name in seen:
+            continue
+        used = steps[name] or tuple(names.step_name(name, step) for step in STEPS)
+        aliases = [other for other in steps if other != name and steps[other] == used]
+        members = (name, *aliases, *(step for step in used if step in models))
+        seen.update(members)
+        entries.append(_entry(folder, name, members))
+    return sorted(entries, key=lambda entry: entry.title.lower())
+
+
+def find(folder: Path, model: str) -> Entry:
+    """Return the entry with the public id or the Triton name `model`.
+
+    Raises:
+        ExportError: there is none; the message names those that there are.
+    """
+    entries = read_all(folder)
+    for entry in entries:
+        if entry.title.lower() == model.lower() or model == entry.name:
+            return entry
+    there = ", ".join(f"'{entry.title}'" for entry in entries) or "nothing"
+    raise ExportError(f"there is no model '{model}' in {folder}; there is {there}")
+
+
+def replaced(folder: Path, model_id: str) -> bool:
+    """Return whether exporting `model_id` replaces an entry of the same id in `folder`.
+
+    Raises:
+        ExportError: it would replace a model of another id, which has the same name for Triton.
+    """
+    name = names.triton_model_name(model_id)
+    if not (folder / name / "config.pbtxt").is_file():
+        return False
+    try:
+        installed = config.parameters(config.read(folder / name)).get("model_id", name)
+    except (OSError, ValueError):
+        installed = name
+    if installed.lower() != model_id.lower():
+        raise ExportError(
+            f"'{model_id}' would replace '{installed}' in {folder}: both are '{name}' for Triton; "
+            "choose another --model-id"
+        )
+    return True
+
+
+def version(folder: Path, entry: Entry, step: str) -> Path:
+    """Return the folder of the files of one step of `entry`."""
+    return folder / names.step_name(entry.name, step) / "1"
+
+
+def _steps(model: Path) -> tuple[str, ...]:
+    try:
+        scheduling = config.read(model).ensemble_scheduling
+    except (OSError, ValueError):
+        return ()
+    return tuple(dict.fromkeys(step.model_name for step in scheduling.step))
+
+
+def _entry(folder: Path, name: str, members: tuple[str, ...]) -> Entry:
+    files = {
+        f"{member}/{path}": size
+        for member in members
+        for path, size in sizes(folder / member).items()
+    }
+    where = folder / names.step_name(name, names.ENCODER) / "1"
+    card, problem = _card(folder / name)
+    return Entry(
+        name,
+        members,
+        files,
+        card,
+        problem or _missing(name, _steps(folder / name), files),
+        Origin.read(where),
+        _parity(where),
+    )
+
+
+def _card(model: Path) -> tuple[ModelCard | None, str | None]:
+    """Return the card of an ensemble, or why it has none."""
+    try:
+        ensemble = config.read(model)
+    except FileNotFoundError:
+        return None, "has no config.pbtxt"
+    except (OSError, ValueError) as error:
+        return None, f"cannot be read: {' '.join(str(error).split())}"
+    if not ensemble.ensemble_scheduling.step:
+        return None, "is not an ensemble"
+    try:
+        return ModelCard.from_parameters(config.parameters(ensemble)), None
+    except CardError as error:
+        return None, f"has no model card: {error}"
+
+
+def _missing(name: str, steps: Sequence[str], files: Mapping[str, int]) -> str | None:
+    for step in steps:
+        if f"{step}/config.pbtxt" not in files:
+            return f"lacks its step '{step}'"
+    for step in (names.TOKENIZER, names.ENCODER):
+        version = f"{names.step_name(name, step)}/1/"
+        if not any(path.startswith(version) for path in files):
+            return f"has no files in '{version}'"
+    return None
+
+
+def _parity(where: Path) -> Mapping[str, Any] | None:
+    try:
+        return dict(json.loads((where / "parity.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,90 @@
+"""What is installed can be listed, shown, removed and verified."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from onnx import load, numpy_helper, save
+
+from export.__main__ import main
+
+
+def run(command: str, repository: Path, *arguments: str) -> int:
+    return main([command, *arguments, "--model-repository", str(repository)])
+
+
+def contents(repository: Path) -> set[str]:
+    return {path.name for path in repository.iterdir()}
+
+
+def test_list_names_every_model_and_what_is_wrong_with_broken_and_foreign_ones(
+    own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (own_tiny_repository / "foreign").mkdir()
+    (own_tiny_repository / ".export-1").mkdir()
+    for step in ("", "_tokenizer", "_encoder", "_postprocess"):
+        shutil.copytree(own_tiny_repository / f"tiny{step}", own_tiny_repository / f"torn{step}")
+    (own_tiny_repository / "torn" / "config.pbtxt").write_text("{")
+    assert run("list", own_tiny_repository) == 0
+    _, foreign, tiny, torn = capsys.readouterr().out.splitlines()
+    assert tiny.split()[:5] == ["tiny", "bert", "32", "64", "fp32"]
+    assert foreign.startswith("foreign") and "foreign: it has no config.pbtxt" in foreign
+    assert torn.startswith("torn") and "broken: it cannot be read: config.pbtxt" in torn
+
+
+def test_show_has_the_card_the_parity_and_the_files(
+    tiny_repository: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("show", tiny_repository, "TINY") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"checkpoint {tiny_folder}" in said
+    assert "'input_type' optional" in said and "parity max absolute error" in said
+    assert "tiny_encoder/1/model.onnx" in said
+    assert run("show", tiny_repository, "tiny", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["card"]["dimension"] == "32"
+
+
+def test_remove_takes_the_whole_model_and_nothing_else(
+    own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (own_tiny_repository / "foreign").mkdir()
+    assert run("remove", own_tiny_repository, "tinny") == 1
+    assert "there is 'foreign', 'tiny'" in capsys.readouterr().err
+    assert run("remove", own_tiny_repository, "foreign") == 1
+    assert "'foreign' was not made by" in capsys.readouterr().err
+    assert run("remove", own_tiny_repository, "tiny") == 0
+    assert contents(own_tiny_repository) == {"foreign"}
+
+
+def test_verify_measures_again_and_writes_nothing(
+    own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in own_tiny_repository.rglob("*")}
+    assert run("verify", own_tiny_repository, "tiny") == 0
+    assert "'tiny': max absolute error" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in own_tiny_repository.rglob("*")} == before
+
+
+def test_verify_fails_with_figures_if_the_weights_have_changed(
+    own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = own_tiny_repository / "tiny_encoder" / "1" / "model.onnx"
+    model = load(path)
+    loop = next(node for node in model.graph.node if node.op_type == "Loop")
+    graphs = [model.graph, *(a.g for a in loop.attribute if a.HasField("g"))]
+    weight = max((w for g in graphs for w in g.initializer), key=lambda w: w.ByteSize())
+    weight.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(weight), weight.name))
+    save(model, path)
+    assert run("verify", own_tiny_repository, "tiny") == 1
+    assert "verify failed: parity with the reference failed" in capsys.readouterr().err
+
+
+def test_verify_asks_for_a_checkpoint_that_it_cannot_find(
+    own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (own_tiny_repository / "tiny_encoder" / "1" / "origin.json").unlink()
+    assert run("verify", own_tiny_repository, "tiny") == 1
+    assert "name CHECKPOINT" in capsys.readouterr().err

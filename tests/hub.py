@@ -1,0 +1,146 @@
+"""A small hub on loopback, for the real ``huggingface_hub``: repositories are folders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import unquote, urlsplit
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Hub:
+    """A running hub; a context manager that ends it.
+
+    Attributes:
+        repositories: Folder of each repository, by its id.
+        gated: Ids whose files need a token.
+        fetched: Paths of the files whose contents were asked for, in order.
+        ranges: The ``Range`` headers of these requests.
+        cut: Returns for a path how many of its bytes to send before the connection breaks.
+    """
+
+    def __init__(self) -> None:
+        self.repositories: dict[str, Path] = {}
+        self.gated: set[str] = set()
+        self.fetched: list[str] = []
+        self.ranges: list[str] = []
+        self.cut: Callable[[str], int | None] = lambda path: None
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_HEAD(self) -> None:
+                hub._answer(self)
+
+            def do_GET(self) -> None:
+                hub._answer(self)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Hub:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        path = unquote(urlsplit(request.path).path)
+        api = path.startswith("/api/models/")
+        parts = path.removeprefix("/api/models/").removeprefix("/").split("/")
+        if len(parts) < 4:
+            # The client asks for things of its own too.
+            _refuse(request, 404, "EntryNotFound")
+            return
+        name, action, revision, file = "/".join(parts[:2]), parts[2], parts[3], "/".join(parts[4:])
+        if name not in self.repositories:
+            _refuse(request, 401, "RepoNotFound")
+        elif revision not in ("main", COMMIT):
+            _refuse(request, 404, "RevisionNotFound")
+        elif api:
+            _send_json(
+                request, self._tree(name) if action == "tree" else {"id": name, "sha": COMMIT}
+            )
+        elif name in self.gated and not request.headers.get("Authorization"):
+            _refuse(request, 401, "GatedRepo")
+        else:
+            self._send_file(request, name, file)
+
+    def _tree(self, name: str) -> list[dict[str, object]]:
+        folder = self.repositories[name]
+        return [
+            {
+                "type": "file",
+                "path": path.relative_to(folder).as_posix(),
+                "size": path.stat().st_size,
+                "oid": _etag(path),
+            }
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        ]
+
+    def _send_file(self, request: BaseHTTPRequestHandler, name: str, file: str) -> None:
+        path = self.repositories[name] / file
+        if not path.is_file():
+            _refuse(request, 404, "EntryNotFound")
+            return
+        contents = path.read_bytes()
+        begin = 0
+        if span := request.headers.get("Range"):
+            begin = int(span.removeprefix("bytes=").rstrip("-"))
+        request.send_response(206 if span else 200)
+        request.send_header("ETag", f'"{_etag(path)}"')
+        request.send_header("X-Repo-Commit", COMMIT)
+        request.send_header("Content-Length", str(len(contents) - begin))
+        if span:
+            total = len(contents)
+            request.send_header("Content-Range", f"bytes {begin}-{total - 1}/{total}")
+        request.end_headers()
+        if request.command == "HEAD":
+            return
+        self.fetched.append(file)
+        if span:
+            self.ranges.append(span)
+        cut = self.cut(file)
+        if cut is not None:
+            request.close_connection = True
+        request.wfile.write(contents[begin : None if cut is None else begin + cut])
+
+
+def _etag(path: Path) -> str:
+    return hashlib.sha1(path.read_bytes()).hexdigest()
+
+
+def _refuse(request: BaseHTTPRequestHandler, status: int, code: str) -> None:
+    request.send_response(status)
+    request.send_header("X-Error-Code", code)
+    request.send_header("X-Error-Message", code)
+    request.send_header("Content-Length", "0")
+    request.end_headers()
+
+
+def _send_json(request: BaseHTTPRequestHandler, value: object) -> None:
+    contents = json.dumps(value).encode()
+    request.send_response(200)
+    request.send_header("Content-Type", "application/json")
+    request.send_header("Content-Length", str(len(contents)))
+    request.end_headers()
+    if request.command != "HEAD":
+        request.wfile.write(contents)
