@@ -33,8 +33,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--max-batch-size",
         type=_positive,
-        default=256,
-        help="most texts of one Triton request and of one execution (default: %(default)s)",
+        help="most texts of one Triton request and of one execution (default: 256; for tensorrt "
+        "fewer if texts may be long)",
+    )
+    parser.add_argument(
+        "--target",
+        choices=("cpu", "cuda", "tensorrt"),
+        default="cpu",
+        help="what runs the encoder: ONNX Runtime on a CPU or an NVIDIA GPU, or TensorRT "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--matryoshka",
@@ -60,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
             model_id=options.model_id,
             max_batch_size=options.max_batch_size,
             matryoshka=options.matryoshka,
+            target=options.target,
         )
     except (ExportError, OSError) as error:
         print(f"export failed: {error}", file=sys.stderr)

@@ -11,7 +11,7 @@ from contract import names
 from contract.card import ModelCard
 from contract.options import EmbeddingType
 from export import checkpoint as checkpoints
-from export import config, graph, parity, reference
+from export import config, graph, parity, reference, tensorrt
 from export.checkpoint import Checkpoint
 from export.encoder import PackedEncoder
 from export.errors import ExportError
@@ -20,6 +20,7 @@ from export.parity import Parity
 from export.progress import Progress
 from export.reference import Reference
 from export.repository import Repository
+from export.target import TARGETS, Target
 from export.texts import corpus
 
 
@@ -28,8 +29,9 @@ def export(
     folder: Path,
     *,
     model_id: str | None = None,
-    max_batch_size: int = 256,
+    max_batch_size: int | None = None,
     matryoshka: tuple[int, ...] | None = None,
+    target: str = "cpu",
 ) -> Parity:
     """Export `source` into the model repository `folder` and return the measured parity.
 
@@ -39,13 +41,16 @@ def export(
         source: A checkpoint folder or a hub id.
         folder: The model repository.
         model_id: The public id; by default the hub id, or the name of the folder.
-        max_batch_size: Most texts of one request to Triton, and of one execution.
+        max_batch_size: Most texts of one request to Triton, and of one execution; by default
+            what suits the target.
         matryoshka: See `ModelCard`.
+        target: What to export for, one of `TARGETS`.
 
     Raises:
         ExportError: the checkpoint cannot be exported, or its parity fails.
     """
-    progress = Progress(6)
+    purpose = TARGETS[target]
+    progress = Progress(6 + (purpose.backend == "tensorrt"))
     with progress.step(f"reading {source}"):
         checkpoint = checkpoints.read(checkpoints.locate(source))
         check_architecture(checkpoint.config)
@@ -55,19 +60,28 @@ def export(
     with progress.step(f"embedding {len(texts)} texts with sentence-transformers"):
         expected = reference.compute(checkpoint, _prompts(checkpoint), texts)
     with progress.step("loading the weights"):
-        encoder = PackedEncoder(checkpoint, target="cpu")
+        encoder = PackedEncoder(checkpoint, target)
         card = _card(model_id, checkpoint, encoder, expected, matryoshka)
+    batch = max_batch_size or purpose.batch(card.max_tokens)
     repository = Repository(folder)
     _check_name(folder, card)
     with repository.staging() as staging:
         with progress.step("building the packed ONNX encoder"):
-            model = _write(staging, card, encoder, expected, max_batch_size)
+            model = _write(staging, card, encoder, expected, batch, purpose)
         with progress.step("comparing it with the reference"):
-            measured = parity.measure(model, expected, card.max_tokens, texts)
+            measured = parity.measure(model, expected, card.max_tokens, texts, purpose, batch)
             measured.check()
             measured.write(model.with_name("parity.json"))
+        if purpose.backend == "tensorrt":
+            with progress.step("building the TensorRT engine where there is a GPU"):
+                script = tensorrt.build(model, tensorrt.profile(batch, card.max_tokens))
+            if script:
+                installed = folder / script.relative_to(staging)
+                progress.note(f"no engine was built; Triton can load the model after {installed}")
         with progress.step(f"installing '{card.model_id}' in {folder}"):
-            repository.install(staging, config.build(card, max_batch_size))
+            repository.install(staging, config.build(card, batch, purpose))
+    if measured.caveat:
+        progress.note(f"the parity was {measured.caveat}")
     return measured
 
 
@@ -129,16 +143,21 @@ def _check_name(folder: Path, card: ModelCard) -> None:
 
 
 def _write(
-    staging: Path, card: ModelCard, encoder: PackedEncoder, expected: Reference, batch: int
+    staging: Path,
+    card: ModelCard,
+    encoder: PackedEncoder,
+    expected: Reference,
+    batch: int,
+    target: Target,
 ) -> Path:
     """Write every file of the entry into `staging` and return the path of the ONNX model."""
     ensemble = names.triton_model_name(card.model_id)
-    for name, text in config.build(card, batch).items():
+    for name, text in config.build(card, batch, target).items():
         version = staging / name / "1"
         version.mkdir(parents=True)
         version.with_name("config.pbtxt").write_text(text, encoding="utf-8")
     tokenizer = staging / names.step_name(ensemble, names.TOKENIZER) / "1" / "tokenizer.json"
     tokenizer.write_text(expected.tokenizer, encoding="utf-8")
     model = staging / names.step_name(ensemble, names.ENCODER) / "1" / "model.onnx"
-    graph.save(graph.to_onnx(encoder, card.max_tokens), model)
+    graph.save(graph.to_onnx(encoder, card.max_tokens, target), model)
     return model
