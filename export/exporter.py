@@ -73,11 +73,15 @@ def export(
             measured.check()
             measured.write(model.with_name("parity.json"))
         if purpose.backend == "tensorrt":
+            shapes = tensorrt.profile(batch, card.max_tokens)
             with progress.step("building the TensorRT engine where there is a GPU"):
-                script = tensorrt.build(model, tensorrt.profile(batch, card.max_tokens))
+                script = tensorrt.build(model, shapes)
             if script:
-                installed = folder / script.relative_to(staging)
-                progress.note(f"no engine was built; Triton can load the model after {installed}")
+                progress.note(
+                    "no engine was built, and Triton cannot load the model before "
+                    f"{folder / script.relative_to(staging)} has run where there are TensorRT and "
+                    f"a GPU. Its command is: {tensorrt.command(shapes)}"
+                )
         with progress.step(f"installing '{card.model_id}' in {folder}"):
             repository.install(staging, config.build(card, batch, purpose))
     if measured.caveat:

@@ -34,4 +34,4 @@ class Progress:
 
     def note(self, what: str) -> None:
         """Say `what` the user should know besides."""
-        print(f"NOTE: {what}.", file=sys.stderr, flush=True)
+        print(f"NOTE: {what}", file=sys.stderr, flush=True)

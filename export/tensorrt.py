@@ -35,17 +35,19 @@ def profile(max_batch_size: int, max_tokens: int) -> Profile:
     return {names.TOKEN_IDS: ids, names.LENGTH: column, names.ROW_WIDTH: column}
 
 
-def command(shapes: Profile, engine: str) -> list[str]:
-    """Return the command that builds the file `engine` for `shapes` from the model beside it.
+def command(shapes: Profile) -> str:
+    """Return the command that builds an engine for `shapes` in the folder of the ONNX model.
 
     ``--stronglyTyped`` is for TensorRT 10; 11 accepts it and ignores it.
     """
-    files = ["--onnx=model.onnx", f"--saveEngine={engine}"]
+    # A server that watches the repository must not see half an engine.
+    part = f"{ENGINE}.part"
     ranges = [
         f"--{kind}Shapes=" + ",".join(f"{name}:{_text(item[at])}" for name, item in shapes.items())
         for at, kind in enumerate(("min", "opt", "max"))
     ]
-    return ["trtexec", *files, "--stronglyTyped", "--skipInference", *ranges]
+    flags = ["--onnx=model.onnx", f"--saveEngine={part}", "--stronglyTyped", "--skipInference"]
+    return f"{shlex.join(['trtexec', *flags, *ranges])} && mv {part} {ENGINE}"
 
 
 def build(model: Path, shapes: Profile) -> Path | None:
@@ -93,16 +95,13 @@ def _config(builder: Any, shapes: Profile) -> Any:
 
 
 def _write_script(folder: Path, shapes: Profile) -> Path:
-    # A server that watches the repository must not see half an engine.
-    part = f"{ENGINE}.part"
     path = folder / SCRIPT
     path.write_text(
         "#!/bin/sh\n"
         "# Builds the engine of this model, with the TensorRT and on the GPU that will run it.\n"
         "set -eu\n"
         'cd "$(dirname "$0")"\n'
-        f"{shlex.join(command(shapes, part))}\n"
-        f"mv {part} {ENGINE}\n"
+        f"{command(shapes)}\n"
     )
     path.chmod(0o755)
     return path
