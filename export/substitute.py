@@ -87,9 +87,10 @@ def substitute(model: ir.Model) -> None:
     model.functions[function.identifier()] = function
     model.opset_imports[function.domain] = 1
     no_bias = ir.Value(name="no_attention_bias", const_value=ir.tensor(0.0))
-    model.graph.register_initializer(no_bias)
     for call in calls:
         call.domain = function.domain
         call.resize_inputs(len(function.inputs))
         if call.inputs[-1] is None:
             call.replace_input_with(len(function.inputs) - 1, no_bias)
+    if no_bias.uses():
+        model.graph.register_initializer(no_bias)

@@ -159,7 +159,6 @@ class FakeTensorRT(SimpleNamespace):
 def fake(
     *, reads: bool = True, builder: Callable[[object], object] = FakeTensorRT.Builder
 ) -> FakeTensorRT:
-    logger = SimpleNamespace(WARNING=1)
     return FakeTensorRT(
         Logger=type("Logger", (), {"WARNING": 1, "__init__": lambda self, level: None}),
         Builder=builder,
@@ -167,7 +166,6 @@ def fake(
         OnnxParser=lambda network, logger: SimpleNamespace(
             parse_from_file=lambda path: reads, get_error=lambda index: "node 3: no importer"
         ),
-        logger=logger,
     )
 
 
