@@ -71,8 +71,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--max-batch-size",
         type=_positive,
-        default=256,
-        help="most texts of one Triton request and of one execution (default: %(default)s)",
+        help="most texts of one Triton request and of one execution (default: 256; for tensorrt "
+        "fewer if texts may be long)",
+    )
+    parser.add_argument(
+        "--target",
+        choices=("cpu", "cuda", "tensorrt"),
+        default="cpu",
+        help="what runs the encoder: ONNX Runtime on a CPU or an NVIDIA GPU, or TensorRT "
+        "(default: %(default)s)",
     )
     parser.add_argument("--revision", help="branch, tag or commit of the hub (default: main)")
     parser.add_argument(
@@ -157,6 +164,7 @@ def _export(options: argparse.Namespace) -> int:
         model_id=options.model_id,
         revision=options.revision,
         max_batch_size=options.max_batch_size,
+        target=options.target,
         **flags,
     )
     print(f"Exported: {parity}.")

@@ -10,12 +10,13 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from contract import names
 from contract.card import ModelCard
+from export.target import Target
 
 QUEUE_DELAY_MICROSECONDS = 100
 """How long the encoder waits for more requests; NIM's default."""
 
 
-def build(card: ModelCard, max_batch_size: int) -> dict[str, str]:
+def build(card: ModelCard, max_batch_size: int, target: Target) -> dict[str, str]:
     """Return the text of every config.pbtxt of a model, by Triton model name.
 
     The steps come before the ensemble and its alias: the order in which to install them.
@@ -23,11 +24,12 @@ def build(card: ModelCard, max_batch_size: int) -> dict[str, str]:
     Args:
         card: The model's card; it goes into the ``parameters`` of all but the encoder.
         max_batch_size: Most items of one execution, and of one request to the ensemble.
+        target: What the encoder was exported for.
     """
     ensemble = names.triton_model_name(card.model_id)
     configs = [
         _tokenizer(names.step_name(ensemble, names.TOKENIZER), card),
-        _encoder(names.step_name(ensemble, names.ENCODER), card),
+        _encoder(names.step_name(ensemble, names.ENCODER), card, target),
         _postprocess(names.step_name(ensemble, names.POSTPROCESS), card),
         _ensemble(ensemble, ensemble, card),
     ]
@@ -88,8 +90,8 @@ def _tokenizer(name: str, card: ModelCard) -> pb.ModelConfig:
     return config
 
 
-def _encoder(name: str, card: ModelCard) -> pb.ModelConfig:
-    config = pb.ModelConfig(name=name, backend="onnxruntime")
+def _encoder(name: str, card: ModelCard, target: Target) -> pb.ModelConfig:
+    config = pb.ModelConfig(name=name, platform=target.platform, backend=target.backend)
     token_ids = _input(names.TOKEN_IDS, pb.TYPE_INT32, -1)
     token_ids.allow_ragged_batch = True
     config.input.extend([token_ids, _input(names.LENGTH, pb.TYPE_INT32, 1)])
@@ -100,7 +102,7 @@ def _encoder(name: str, card: ModelCard) -> pb.ModelConfig:
         source_input=[names.TOKEN_IDS],
     )
     config.output.append(_output(names.EMBEDDINGS, pb.TYPE_FP32, card.dimension))
-    config.instance_group.add(kind=pb.ModelInstanceGroup.KIND_AUTO, count=1)
+    config.instance_group.add(kind=pb.ModelInstanceGroup.Kind.Value(target.kind), count=1)
     config.dynamic_batching.max_queue_delay_microseconds = QUEUE_DELAY_MICROSECONDS
     return config
 

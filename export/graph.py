@@ -1,13 +1,7 @@
-"""Writes a packed encoder as the ONNX model that Triton's onnxruntime backend serves.
+"""Writes a packed encoder as the ONNX model that Triton serves, or TensorRT builds an engine from.
 
 The model takes what a ragged Triton batch consists of: the padded rows of all requests end to
-end, the real length of each item and the width of the row it came in. In the graph the items are
-sorted by length and the encoder runs over groups, without padding; on CPU several small groups are
-faster than one large one. Attention alone sees a group padded to its longest item, so a group ends
-before the padding would cost more than another group does.
-
-The graph protects neighbours: a length or an id out of range in one request must not fail, or
-change, the others in its batch, so both are clamped.
+end, the real length of each item and the width of the row it came in. `export.prologue` packs them.
 """
 
 from __future__ import annotations
@@ -21,133 +15,32 @@ import torch
 
 from export.encoder import PackedEncoder
 from export.packing import pack
-
-OPSET = 18
-IR_VERSION = 10
-"""The newest that ONNX Runtime 1.19 reads, which Triton 2.51 brings."""
-
-GROUP_TOKENS = 1024
-"""Items × longest of what the encoder sees at a time; a longer item goes alone. 1024 was fastest
-with MiniLM on 2 cores."""
-
-PADDING_SCORES = 16
-"""Attention scores that a group may waste on padding, for each element of the hidden size.
-
-Another group costs about as much as 16 tokens. With MiniLM on 2 cores that is what 16 × 384 wasted
-scores cost, and a wasted score weighs the less against a token the wider the layers are.
-"""
+from export.prologue import OPSET, Limits
+from export.target import Target
 
 LARGEST_FILE = 2_000_000_000
 """Bytes of weights that fit into the ONNX file, a protobuf message, of which 2 GiB is the limit."""
 
-LOOP = """
-<ir_version: {ir_version}, opset_import: ["": {opset}, "com.microsoft": 1, "triton_embed": 1]>
-encoder (int32[flat] token_ids, int32[items, 1] length, int32[items, 1] row_width)
-  => (float[items, {dimension}] embeddings)
-<int64 zero = {{0}}, int64 one = {{1}}, int64[1] zeros = {{0}}, int64[1] all = {{-1}},
- int64 max_tokens = {{{max_tokens}}}, int64 last_id = {{{last_id}}},
- int64 most_tokens = {{{most_tokens}}}, int64 most_padding = {{{most_padding}}}>
-{{
-  width_column = Cast <to = 7> (row_width)
-  width = Reshape (width_column, all)
-  length_column = Cast <to = 7> (length)
-  length_flat = Reshape (length_column, all)
-  at_most = Min (length_flat, width, max_tokens)
-  at_least = Min (width, one)
-  tokens = Max (at_most, at_least)
-  row_start = CumSum <exclusive = 1> (width, zero)
-  item_count = Shape (tokens)
-  sorted_tokens, order = TopK <largest = 0> (tokens, item_count)
-  sorted_start = Gather (row_start, order)
-  squares = Mul (sorted_tokens, sorted_tokens)
-  squares_through = CumSum (squares, zero)
-  squares_before = Sub (squares_through, squares)
-  unused_order, place = TopK <largest = 0> (order, item_count)
-  items = Squeeze (item_count, zeros)
-  place_in_order = Range (zero, items, one)
-  no_limit = Constant <value = int64 {{9223372036854775807}}> ()
-  go = Constant <value = bool {{1}}> ()
-  none_size = Constant <value = int64[2] {{0, {dimension}}}> ()
-  none = ConstantOfShape <value = float[1] {{0}}> (none_size)
-  items_done, sorted_embeddings = Loop (no_limit, go, zero, none) <
-    body = group (int64 iteration, bool condition,
-                  int64 first, float[done, {dimension}] before)
-      => (bool more, int64 end, float[through, {dimension}] after)
-    {{
-      first_index = Unsqueeze (first, zeros)
-      next = Add (first, one)
-      next_index = Unsqueeze (next, zeros)
-      before_first = Sub (place_in_order, first)
-      group_items = Add (before_first, one)
-      padded = Mul (group_items, sorted_tokens)
-      few_tokens = LessOrEqual (padded, most_tokens)
-      padded_scores = Mul (padded, sorted_tokens)
-      squares_before_first = Slice (squares_before, first_index, next_index, zeros)
-      squares_before_group = ReduceSum <keepdims = 0> (squares_before_first)
-      scores = Sub (squares_through, squares_before_group)
-      padding = Sub (padded_scores, scores)
-      little_padding = LessOrEqual (padding, most_padding)
-      small = And (few_tokens, little_padding)
-      not_done = GreaterOrEqual (place_in_order, first)
-      fits = And (not_done, small)
-      fits_number = Cast <to = 7> (fits)
-      fitting = ReduceSum <keepdims = 0> (fits_number)
-      through_fitting = Add (first, fitting)
-      end = Max (through_fitting, next)
-      end_index = Unsqueeze (end, zeros)
-      group_tokens = Slice (sorted_tokens, first_index, end_index, zeros)
-      group_start = Slice (sorted_start, first_index, end_index, zeros)
-      group_column = Unsqueeze (group_tokens, all)
-      start_column = Unsqueeze (group_start, all)
-      packed_start = CumSum <exclusive = 1> (group_column, zero)
-      longest_or_none = ReduceMax <keepdims = 0> (group_tokens)
-      longest = Max (longest_or_none, one)
-      column = Range (zero, longest, one)
-      valid = Less (column, group_column)
-      packed_index = Add (packed_start, column)
-      pad = Where (valid, packed_index, zero)
-      valid_flat = Reshape (valid, all)
-      valid_at = NonZero (valid_flat)
-      unpad = Squeeze (valid_at, zeros)
-      position_ids = Mod (unpad, longest)
-      source = Add (start_column, column)
-      source_flat = Reshape (source, all)
-      source_packed = Gather (source_flat, unpad)
-      raw_ids = Gather (token_ids, source_packed)
-      wide_ids = Cast <to = 7> (raw_ids)
-      low_ids = Min (wide_ids, last_id)
-      input_ids = Max (low_ids, zero)
-      group_embeddings = triton_embed.Encoder (input_ids, position_ids, pad, unpad, valid)
-      after = Concat <axis = 0> (before, group_embeddings)
-      more = Less (end, items)
-    }}
-  >
-  embeddings = Gather (sorted_embeddings, place)
-}}
-"""
 
-
-def to_onnx(encoder: PackedEncoder, max_tokens: int) -> ir.Model:
+def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model:
     """Return the ONNX model of `encoder`.
 
     Args:
-        encoder: The encoder, in evaluation mode.
+        encoder: The encoder for `target`, in evaluation mode.
         max_tokens: Longest item; longer ones are cut at this length.
+        target: What the model is for.
 
     Returns:
         A model with inputs ``token_ids`` int32 [flat], ``length`` int32 [items, 1] and
         ``row_width`` int32 [items, 1], and output ``embeddings`` float32 [items, dimension].
     """
-    text = LOOP.format(
-        ir_version=IR_VERSION,
-        opset=OPSET,
+    limits = Limits(
         dimension=encoder.dimension,
         max_tokens=max_tokens,
-        last_id=encoder.vocab_size - 1,
-        most_tokens=GROUP_TOKENS,
-        most_padding=PADDING_SCORES * encoder.transformer.config.hidden_size,
+        vocab_size=encoder.vocab_size,
+        hidden_size=encoder.transformer.config.hidden_size,
     )
-    model = ir.from_onnx_text(text)
+    model = ir.from_onnx_text(target.prologue(limits))
     _inline(_export(encoder), model)
     return model
 

@@ -7,6 +7,7 @@ attention and some poolings need sequences side by side.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -31,16 +32,36 @@ class Packing:
         """Tokens per item, int64 [items]."""
         return self.valid.sum(1)
 
-    def window(self, size: int, causal: bool) -> Tensor:
-        """Return which tokens see which, int32 [items, longest, longest] of 0 and 1.
+    @cached_property
+    def cumulative_lengths(self) -> Tensor:
+        """Packed index of each item's first token, and the number of tokens, int32 [items + 1]."""
+        return torch.cat([torch.zeros(1, dtype=torch.int64), self.lengths.cumsum(0)]).to(
+            torch.int32
+        )
 
-        A token sees the tokens of its item that are less than `size` away; if `causal`, only
-        itself and those before it.
+    @cached_property
+    def token_offset(self) -> Tensor:
+        """Flat padded index of each packed token, then of each padding, int32 [items, longest]."""
+        padding = ~self.valid.reshape(-1)
+        after_tokens = self.unpad.shape[0] + padding.to(torch.int64).cumsum(0) - 1
+        rank = torch.where(padding, after_tokens, self.pad.reshape(-1))
+        place = torch.arange(rank.shape[0])
+        offsets = torch.scatter(torch.zeros_like(rank), 0, rank, place)
+        return offsets.reshape(self.pad.shape).to(torch.int32)
+
+    def near(self, size: int, causal: bool) -> Tensor:
+        """Return which places see which, whether or not tokens are there, bool [longest, longest].
+
+        A place sees those that are less than `size` away; if `causal`, only itself and those
+        before it.
         """
         place = torch.arange(self.valid.shape[1])
         distance = place[:, None] - place
-        near = (distance < size) & (distance >= 0 if causal else distance > -size)
-        return (near & self.valid[:, None, :]).to(torch.int32)
+        return (distance < size) & (distance >= 0 if causal else distance > -size)
+
+    def window(self, size: int, causal: bool) -> Tensor:
+        """Return which tokens see which, int32 [items, longest, longest]; see `near`."""
+        return (self.near(size, causal) & self.valid[:, None, :]).to(torch.int32)
 
     def to_padded(self, packed: Tensor) -> Tensor:
         """Return `packed` [tokens, width] as [items, longest, width]; padding holds token 0."""

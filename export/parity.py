@@ -15,6 +15,8 @@ from tokenizers import Tokenizer
 from contract import names
 from export.errors import ExportError
 from export.reference import Reference
+from export.runtime import open_session
+from export.target import Target
 
 MAX_ABSOLUTE_ERROR = 1e-4
 MIN_COSINE = 0.99999
@@ -28,11 +30,15 @@ class Parity:
         max_absolute_error: Largest difference of one component.
         min_cosine: Smallest cosine between a vector and its reference.
         texts: How many vectors were compared.
+        target: What the model is for; see `export.target`.
+        caveat: How what was measured differs from what will be served; ``None``: not at all.
     """
 
     max_absolute_error: float
     min_cosine: float
     texts: int
+    target: str
+    caveat: str | None
 
     def __str__(self) -> str:
         return (
@@ -55,13 +61,20 @@ class Parity:
         path.write_text(json.dumps({**asdict(self), "limits": limits}, indent=2) + "\n")
 
 
-def measure(model: Path, reference: Reference, max_tokens: int, texts: Sequence[str]) -> Parity:
+def measure(
+    model: Path,
+    reference: Reference,
+    max_tokens: int,
+    texts: Sequence[str],
+    target: Target,
+    max_batch_size: int,
+) -> Parity:
     """Compare the ONNX file `model` with `reference` on `texts`.
 
-    Every text goes through the model alone, and all together as a ragged batch of several
+    Every text goes through the model alone, and all together in ragged batches of several
     requests, whose rows have different widths.
     """
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    session, caveat = open_session(model, target)
     tokenizer = Tokenizer.from_str(reference.tokenizer)
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
@@ -71,13 +84,20 @@ def measure(model: Path, reference: Reference, max_tokens: int, texts: Sequence[
     for prompt, expected in reference.vectors.items():
         rows = [item.ids for item in tokenizer.encode_batch([prompt + text for text in texts])]
         alone = np.concatenate([_run(session, [[row]]) for row in rows])
-        requests = [rows[start : start + 1 + start % 5] for start in _starts(len(rows))]
-        together = _run(session, requests)
+        batches = [
+            rows[start : start + max_batch_size] for start in range(0, len(rows), max_batch_size)
+        ]
+        together = np.concatenate([_run(session, _requests(batch)) for batch in batches])
         for vectors in (alone, together):
             worst = float(np.maximum(worst, np.abs(vectors - expected).max()))
             least = float(np.minimum(least, _cosines(vectors, expected).min()))
             count += len(vectors)
-    return Parity(worst, least, count)
+    return Parity(worst, least, count, target.name, caveat)
+
+
+def _requests(rows: Sequence[list[int]]) -> list[Sequence[list[int]]]:
+    """Return `rows` as requests of 1 to 5 rows."""
+    return [rows[start : start + 1 + start % 5] for start in _starts(len(rows))]
 
 
 def _starts(count: int) -> list[int]:

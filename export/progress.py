@@ -39,3 +39,7 @@ class Progress:
             print("failed", file=sys.stderr, flush=True)
             raise
         print(f"{time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+
+    def note(self, what: str) -> None:
+        """Say `what` the user should know besides."""
+        print(f"NOTE: {what}", file=sys.stderr, flush=True)

@@ -45,8 +45,9 @@ class RelativeBias(nn.Module):
 
     def forward(self, packing: Packing) -> Tensor:
         """Return the bias of each key for each query, float32 [1, heads, longest, longest]."""
-        place = torch.arange(packing.valid.shape[1])
-        distance = (place - place[:, None]).clamp(-self._farthest, self._farthest)
+        # TensorRT clamps floating-point numbers only.
+        place = torch.arange(packing.valid.shape[1], dtype=torch.float32)
+        distance = (place - place[:, None]).clamp(-self._farthest, self._farthest).to(torch.int64)
         return nn.functional.embedding(distance + self._farthest, self.table).permute(2, 0, 1)[None]
 
 

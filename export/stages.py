@@ -45,14 +45,19 @@ def _sum(states: Tensor, packing: Packing) -> Tensor:
     return (packing.to_padded(states) * packing.valid[:, :, None]).sum(1)
 
 
+def _counts(states: Tensor, packing: Packing) -> Tensor:
+    # TensorRT clamps floating-point numbers only.
+    return packing.lengths.to(states.dtype).clamp(min=1)[:, None]
+
+
 def pool_mean(states: Tensor, packing: Packing) -> Tensor:
     """Return the mean over tokens, [items, hidden]."""
-    return _sum(states, packing) / packing.lengths.clamp(min=1)[:, None]
+    return _sum(states, packing) / _counts(states, packing)
 
 
 def pool_mean_sqrt_length(states: Tensor, packing: Packing) -> Tensor:
     """Return the sum over tokens divided by the root of their number, [items, hidden]."""
-    return _sum(states, packing) / packing.lengths.clamp(min=1).to(states.dtype).sqrt()[:, None]
+    return _sum(states, packing) / _counts(states, packing).sqrt()
 
 
 def pool_weighted_mean(states: Tensor, packing: Packing) -> Tensor:

@@ -7,10 +7,12 @@ bundled in ``nvidia-pytriton``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import onnxruntime
 import triton_python_backend_utils as pb_utils
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernelError
 
 from backends.onnxruntime.batching import Batcher
 from backends.triton import model_config, model_parameters, version_folder
@@ -36,10 +38,10 @@ class TritonPythonModel:
         config = model_config(args)
         parameters = model_parameters(args)
         path = version_folder(args) / (config.get("default_model_filename") or "model.onnx")
-        self._session = onnxruntime.InferenceSession(
-            str(path),
+        self._session = open_session(
+            path,
             session_options(config, parameters),
-            providers=providers(args["model_instance_kind"], int(args["model_instance_device_id"])),
+            providers(args["model_instance_kind"], int(args["model_instance_device_id"])),
         )
         self._run_options = run_options(parameters)
         self._outputs = [output["name"] for output in config["output"]]
@@ -77,6 +79,24 @@ class TritonPythonModel:
             )
             start = stop
         return responses
+
+
+def open_session(
+    path: Path, options: onnxruntime.SessionOptions, chosen: list[Any]
+) -> onnxruntime.InferenceSession:
+    """Return a session of the model in `path` on the `chosen` execution providers.
+
+    Raises:
+        RuntimeError: the model is for a GPU, and there is none that ONNX Runtime can use.
+    """
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=chosen)
+    except NoKernelError as error:
+        raise RuntimeError(
+            f"{path} has operators that ONNX Runtime cannot run here. If it was exported with "
+            "--target cuda, it needs a GPU and the package onnxruntime-gpu; export it with "
+            f"--target cpu otherwise ({error})"
+        ) from error
 
 
 def session_options(
