@@ -139,6 +139,9 @@ def _write(
         version.with_name("config.pbtxt").write_text(text, encoding="utf-8")
     tokenizer = staging / names.step_name(ensemble, names.TOKENIZER) / "1" / "tokenizer.json"
     tokenizer.write_text(expected.tokenizer, encoding="utf-8")
-    model = staging / names.step_name(ensemble, names.ENCODER) / "1" / "model.onnx"
-    graph.save(graph.to_onnx(encoder, card.max_tokens), model)
-    return model
+    path = staging / names.step_name(ensemble, names.ENCODER) / "1" / "model.onnx"
+    model = graph.to_onnx(encoder, card.max_tokens)
+    graph.save(model, path)
+    # The comparison loads them a second time.
+    graph.free(model, encoder)
+    return path
