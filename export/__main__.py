@@ -37,6 +37,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="most texts of one Triton request and of one execution (default: %(default)s)",
     )
     parser.add_argument(
+        "--precision",
+        choices=("fp32", "fp16", "bf16", "int8"),
+        default="fp32",
+        help="of the transformer's weights; pooling and normalisation are always float32 "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
         "--matryoshka",
         type=_matryoshka,
         metavar="any|N,N,...",
@@ -60,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
             model_id=options.model_id,
             max_batch_size=options.max_batch_size,
             matryoshka=options.matryoshka,
+            precision=options.precision,
         )
     except (ExportError, OSError) as error:
         print(f"export failed: {error}", file=sys.stderr)

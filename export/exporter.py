@@ -17,6 +17,7 @@ from export.encoder import PackedEncoder
 from export.errors import ExportError
 from export.families import check_architecture, complete
 from export.parity import Parity
+from export.precision import PRECISIONS
 from export.progress import Progress
 from export.reference import Reference
 from export.repository import Repository
@@ -30,6 +31,7 @@ def export(
     model_id: str | None = None,
     max_batch_size: int = 256,
     matryoshka: tuple[int, ...] | None = None,
+    precision: str = "fp32",
 ) -> Parity:
     """Export `source` into the model repository `folder` and return the measured parity.
 
@@ -41,10 +43,12 @@ def export(
         model_id: The public id; by default the hub id, or the name of the folder.
         max_batch_size: Most texts of one request to Triton, and of one execution.
         matryoshka: See `ModelCard`.
+        precision: Of the transformer, one of `PRECISIONS`.
 
     Raises:
         ExportError: the checkpoint cannot be exported, or its parity fails.
     """
+    PRECISIONS[precision].check_target("cpu")
     progress = Progress(6)
     with progress.step(f"reading {source}"):
         checkpoint = checkpoints.read(checkpoints.locate(source))
@@ -55,7 +59,7 @@ def export(
     with progress.step(f"embedding {len(texts)} texts with sentence-transformers"):
         expected = reference.compute(checkpoint, _prompts(checkpoint), texts)
     with progress.step("loading the weights"):
-        encoder = PackedEncoder(checkpoint, target="cpu")
+        encoder = PackedEncoder(checkpoint, "cpu", PRECISIONS[precision])
         card = _card(model_id, checkpoint, encoder, expected, matryoshka)
     repository = Repository(folder)
     _check_name(folder, card)
@@ -63,7 +67,7 @@ def export(
         with progress.step("building the packed ONNX encoder"):
             model = _write(staging, card, encoder, expected, max_batch_size)
         with progress.step("comparing it with the reference"):
-            measured = parity.measure(model, expected, card.max_tokens, texts)
+            measured = parity.measure(model, expected, card.max_tokens, texts, precision)
             measured.check()
             measured.write(model.with_name("parity.json"))
         with progress.step(f"installing '{card.model_id}' in {folder}"):
