@@ -18,7 +18,7 @@ from export.errors import ExportError
 from export.families import check_architecture, complete
 from export.parity import Parity
 from export.precision import PRECISIONS
-from export.progress import Progress
+from export.progress import Advance, Progress
 from export.reference import Reference
 from export.repository import Repository
 from export.texts import corpus
@@ -56,18 +56,18 @@ def export(
         checkpoint = complete(checkpoint)
     model_id = model_id or (checkpoint.folder.name if Path(source).is_dir() else source)
     texts = corpus()
-    with progress.step(f"embedding {len(texts)} texts with sentence-transformers"):
-        expected = reference.compute(checkpoint, _prompts(checkpoint), texts)
+    with progress.step(f"embedding {len(texts)} texts with sentence-transformers") as advance:
+        expected = reference.compute(checkpoint, _prompts(checkpoint), texts, advance)
     with progress.step("loading the weights"):
         encoder = PackedEncoder(checkpoint, "cpu", PRECISIONS[precision])
         card = _card(model_id, checkpoint, encoder, expected, matryoshka)
     repository = Repository(folder)
     _check_name(folder, card)
     with repository.staging() as staging:
-        with progress.step("building the packed ONNX encoder"):
-            model = _write(staging, card, encoder, expected, max_batch_size)
-        with progress.step("comparing it with the reference"):
-            measured = parity.measure(model, expected, card.max_tokens, texts, precision)
+        with progress.step("building the packed ONNX encoder") as advance:
+            model = _write(staging, card, encoder, expected, max_batch_size, advance)
+        with progress.step("comparing it with the reference") as advance:
+            measured = parity.measure(model, expected, card.max_tokens, texts, precision, advance)
             measured.check()
             measured.write(model.with_name("parity.json"))
         with progress.step(f"installing '{card.model_id}' in {folder}"):
@@ -133,7 +133,12 @@ def _check_name(folder: Path, card: ModelCard) -> None:
 
 
 def _write(
-    staging: Path, card: ModelCard, encoder: PackedEncoder, expected: Reference, batch: int
+    staging: Path,
+    card: ModelCard,
+    encoder: PackedEncoder,
+    expected: Reference,
+    batch: int,
+    advance: Advance,
 ) -> Path:
     """Write every file of the entry into `staging` and return the path of the ONNX model."""
     ensemble = names.triton_model_name(card.model_id)
@@ -145,7 +150,7 @@ def _write(
     tokenizer.write_text(expected.tokenizer, encoding="utf-8")
     path = staging / names.step_name(ensemble, names.ENCODER) / "1" / "model.onnx"
     model = graph.to_onnx(encoder, card.max_tokens)
-    graph.save(model, path)
+    graph.save(model, path, advance)
     # The comparison loads them a second time.
     graph.free(model, encoder)
     return path

@@ -21,6 +21,7 @@ import torch
 
 from export.encoder import PackedEncoder
 from export.packing import pack
+from export.progress import Advance, silent
 
 OPSET = 18
 IR_VERSION = 10
@@ -159,15 +160,19 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int) -> ir.Model:
     return model
 
 
-def save(model: ir.Model, path: Path) -> None:
+def save(model: ir.Model, path: Path, advance: Advance = silent) -> None:
     """Write `model` to one file, or its weights beside it where they are too large for that."""
+
+    def tell(tensor: object, info: ir.external_data.CallbackInfo) -> None:
+        advance(info.index, info.total, "weights")
+
     values = (value for graph in model.graphs() for value in graph.initializers.values())
     size = sum(value.const_value.nbytes for value in values if value.const_value is not None)
     if size <= LARGEST_FILE:
         ir.save(model, path)
     else:
         data = f"{path.name}.data"
-        ir.save(model, path, external_data=data, max_in_flight_bytes=BYTES_IN_FLIGHT)
+        ir.save(model, path, external_data=data, max_in_flight_bytes=BYTES_IN_FLIGHT, callback=tell)
 
 
 def free(model: ir.Model, encoder: PackedEncoder) -> None:

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from contract import names
 from export.errors import ExportError
 from export.precision import PRECISIONS
+from export.progress import Advance, silent
 from export.reference import Reference
 
 DEPTH = 10
@@ -54,11 +55,11 @@ class Parity:
             and self.max_company_error <= limits.max_company_error
         ):
             raise ExportError(
-                f"parity with the reference failed in {self.precision}: max absolute error "
+                "parity with the reference failed: max absolute error "
                 f"{self.max_absolute_error:.2e} ({'no limit' if most is None else f'limit {most}'})"
                 f", min cosine {self.min_cosine:.6f} (limit {limits.min_cosine}), retrieval "
                 f"{self.retrieval:.4f} (limit {limits.min_retrieval}), alone against in a batch "
-                f"{self.max_company_error:.1e} (limit {limits.max_company_error})"
+                f"{self.max_company_error:.1e} (limit {limits.max_company_error}), for {self.precision}"
             )
 
     def write(self, path: Path) -> None:
@@ -68,7 +69,12 @@ class Parity:
 
 
 def measure(
-    model: Path, reference: Reference, max_tokens: int, texts: Sequence[str], precision: str
+    model: Path,
+    reference: Reference,
+    max_tokens: int,
+    texts: Sequence[str],
+    precision: str,
+    advance: Advance = silent,
 ) -> Parity:
     """Compare the ONNX file `model`, of the named `precision`, with `reference` on `texts`.
 
@@ -85,7 +91,11 @@ def measure(
     count = 0
     for prompt, expected in reference.vectors.items():
         rows = [item.ids for item in tokenizer.encode_batch([prompt + text for text in texts])]
-        alone = np.concatenate([_run(session, [[row]]) for row in rows])
+        singles = []
+        for row in rows:
+            singles.append(_run(session, [[row]]))
+            advance(count + len(singles), 2 * len(rows) * len(reference.vectors), "texts")
+        alone = np.concatenate(singles)
         requests = [rows[start : start + 1 + start % 5] for start in _starts(len(rows))]
         together = _run(session, requests)
         for vectors in (alone, together):
