@@ -59,7 +59,8 @@ class Parity:
                 f"{self.max_absolute_error:.2e} ({'no limit' if most is None else f'limit {most}'})"
                 f", min cosine {self.min_cosine:.6f} (limit {limits.min_cosine}), retrieval "
                 f"{self.retrieval:.4f} (limit {limits.min_retrieval}), alone against in a batch "
-                f"{self.max_company_error:.1e} (limit {limits.max_company_error}), for {self.precision}"
+                f"{self.max_company_error:.1e} (limit {limits.max_company_error}), "
+                f"for {self.precision}"
             )
 
     def write(self, path: Path) -> None:
