@@ -164,7 +164,7 @@ def save(model: ir.Model, path: Path, advance: Advance = silent) -> None:
     """Write `model` to one file, or its weights beside it where they are too large for that."""
 
     def tell(tensor: object, info: ir.external_data.CallbackInfo) -> None:
-        advance(info.index, info.total, "weights")
+        advance(info.index + 1, info.total, "weights")
 
     values = (value for graph in model.graphs() for value in graph.initializers.values())
     size = sum(value.const_value.nbytes for value in values if value.const_value is not None)
