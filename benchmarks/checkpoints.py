@@ -35,6 +35,15 @@ RANDOM: Mapping[str, PretrainedConfig] = {
         intermediate_size=4096,
         pad_token_id=0,
     ),
+    "llama-1b-width": LlamaBidirectionalConfig(
+        vocab_size=128256,
+        hidden_size=2048,
+        num_hidden_layers=4,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        intermediate_size=8192,
+        pad_token_id=0,
+    ),
 }
 """Random weights, MiniLM's tokenizer; by name."""
 

@@ -34,6 +34,15 @@ def _read(path: Path) -> str:
         return ""
 
 
+def memory_bytes(field: str, pid: int | str = "self") -> int:
+    """Return ``VmRSS``, ``VmHWM`` (its peak) or ``Pss`` of one process."""
+    file = "smaps_rollup" if field == "Pss" else "status"
+    for line in _read(Path(f"/proc/{pid}/{file}")).splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"process {pid} has no {field}")
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time that one process has used."""
     fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()

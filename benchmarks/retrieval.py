@@ -99,6 +99,11 @@ def ranks(queries: Vectors, passages: Vectors) -> NDArray[np.int64]:
     return np.array(found)
 
 
+def gains(before: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the nDCG of each query whose one right passage comes after so many others."""
+    return np.where(before < DEPTH, 1 / np.log2(before + 2), 0)
+
+
 def evaluate(
     http: httpx.Client, pairs: Sequence[docstrings.Pair], name: str, options: dict[str, Any]
 ) -> Row:
@@ -108,8 +113,8 @@ def evaluate(
     queries = embed(http, [pair.query for pair in pairs], {"input_type": "query", **options})
     passages = embed(http, [pair.passage for pair in pairs], {"input_type": "passage", **options})
     before = ranks(comparable(queries, kind), comparable(passages, kind))
-    gains = np.where(before < DEPTH, 1 / np.log2(before + 2), 0)
-    return Row(name, passages[0].nbytes, float(gains.mean()), float((before < DEPTH).mean()))
+    found = (before < DEPTH).mean()
+    return Row(name, passages[0].nbytes, float(gains(before).mean()), float(found))
 
 
 def compare(url: str, pairs: Sequence[docstrings.Pair]) -> list[Row]:

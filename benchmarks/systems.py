@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 import torch
 import tritonclient.grpc as triton
+from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -51,12 +52,13 @@ class PackedOnnxRuntime:
         """Return the token ids of `texts`."""
         return [item.ids for item in self._tokenizer.encode_batch(list(texts))]
 
-    def run(self, rows: Sequence[Sequence[int]]) -> None:
+    def run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Embed token ids, all in one call; the graph sorts and groups them."""
         lengths = np.array([[len(row) for row in rows]], np.int32).T
         flat = np.concatenate([np.array(row, np.int32) for row in rows])
         feed = {"token_ids": flat, "length": lengths, "row_width": lengths}
-        self._session.run(["embeddings"], feed)
+        vectors: NDArray[np.float32] = self._session.run(["embeddings"], feed)[0]
+        return vectors
 
     def embed(self, texts: Sequence[str]) -> None:
         """Embed `texts`."""

@@ -81,6 +81,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="what runs the encoder: ONNX Runtime on a CPU or an NVIDIA GPU, or TensorRT "
         "(default: %(default)s)",
     )
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "fp16", "bf16", "int8"),
+        help="of the transformer's weights; pooling and normalisation are always float32 "
+        "(default: fp32 for a CPU, else fp16)",
+    )
     parser.add_argument("--revision", help="branch, tag or commit of the hub (default: main)")
     parser.add_argument(
         "--dry-run",
@@ -158,17 +164,15 @@ def _export(options: argparse.Namespace) -> int:
     print("loading PyTorch, transformers and sentence-transformers …", file=sys.stderr, flush=True)
     from export.exporter import export
 
-    parity = export(
-        options.checkpoint,
-        options.model_repository,
-        model_id=options.model_id,
-        revision=options.revision,
-        max_batch_size=options.max_batch_size,
-        target=options.target,
-        **flags,
-    )
+    parity = export(options.checkpoint, options.model_repository, **_request(options), **flags)
     print(f"Exported: {parity}.")
     return 0
+
+
+def _request(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what else is asked for than the card."""
+    names = ("model_id", "revision", "target", "precision", "max_batch_size")
+    return {name: getattr(options, name) for name in names}
 
 
 def _dry_run(options: argparse.Namespace, flags: Rules) -> int:
@@ -176,9 +180,7 @@ def _dry_run(options: argparse.Namespace, flags: Rules) -> int:
     from export.entry import replaced
     from export.plan import make
 
-    plan = make(
-        options.checkpoint, model_id=options.model_id, revision=options.revision, flags=flags
-    )
+    plan = make(options.checkpoint, **_request(options), flags=flags)
     replaces = replaced(options.model_repository, plan.card.model_id)
     print(
         description.of_plan(plan, plan.origin(flags), options.model_repository, replaces=replaces)

@@ -80,6 +80,7 @@ def of_origin(origin: Origin) -> list[tuple[str, str]]:
     commit = f" at {origin.revision}" if origin.revision else ""
     return [
         ("family", origin.architecture),
+        ("target", origin.target),
         ("precision", origin.precision),
         ("checkpoint", f"{origin.checkpoint}{commit}"),
     ]

@@ -12,6 +12,8 @@ from export.checkpoint import Checkpoint
 from export.errors import ExportError
 from export.families import FAMILIES, Family
 from export.packing import Packing
+from export.precision import FP32, Precision
+from export.quantization import quantize
 from export.stages import POOLINGS, Dense
 
 
@@ -23,15 +25,22 @@ class PackedEncoder(nn.Module):
         vocab_size: Rows of the token table.
     """
 
-    def __init__(self, checkpoint: Checkpoint, target: str) -> None:
-        """Load the weights in float32.
+    def __init__(self, checkpoint: Checkpoint, target: str, precision: Precision = FP32) -> None:
+        """Load the weights.
+
+        Args:
+            checkpoint: Where they are.
+            target: What attention is lowered for; see `export.attention`.
+            precision: Of the transformer.
 
         Raises:
             ExportError: weights are corrupt, incomplete or of another shape.
         """
         super().__init__()
         family = FAMILIES[checkpoint.config["model_type"]]
-        self.transformer = _load_transformer(checkpoint, family, register(target))
+        self.transformer = _load_transformer(checkpoint, family, register(target), precision.dtype)
+        if precision.quantized:
+            quantize(self.transformer)
         self.dense = nn.ModuleList(Dense(stage) for stage in checkpoint.dense)
         config = self.transformer.config
         self._padding_id = family.padding_id(config) if family.padding_id else None
@@ -85,14 +94,16 @@ def _after_padding_id(input_ids: Tensor, position_ids: Tensor, padding_id: int) 
     return (through - before) * counted + padding_id
 
 
-def _load_transformer(checkpoint: Checkpoint, family: Family, attention: str) -> Any:
+def _load_transformer(
+    checkpoint: Checkpoint, family: Family, attention: str, dtype: torch.dtype
+) -> Any:
     try:
         model, report = family.model.from_pretrained(
             checkpoint.transformer,
             trust_remote_code=False,
             use_safetensors=True,
             local_files_only=True,
-            dtype=torch.float32,
+            dtype=dtype,
             attn_implementation="eager" if family.rewire else attention,
             output_loading_info=True,
             **({"add_pooling_layer": False} if family.pooler else {}),

@@ -15,11 +15,19 @@ import torch
 
 from export.encoder import PackedEncoder
 from export.packing import pack
+from export.progress import Advance, silent
 from export.prologue import OPSET, Limits
 from export.target import Target
 
-LARGEST_FILE = 2_000_000_000
-"""Bytes of weights that fit into the ONNX file, a protobuf message, of which 2 GiB is the limit."""
+LARGEST_FILE = 200_000_000
+"""Bytes of weights that go into the ONNX file itself.
+
+More lie beside it, are written one by one, and are mapped into memory when the model is loaded. In
+the file, a protobuf message of at most 2 GiB, they would be held several times over.
+"""
+
+BYTES_IN_FLIGHT = 64_000_000
+"""Of weights that are written at a time."""
 
 
 def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model:
@@ -45,11 +53,32 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model
     return model
 
 
-def save(model: ir.Model, path: Path) -> None:
+def save(model: ir.Model, path: Path, advance: Advance = silent) -> None:
     """Write `model` to one file, or its weights beside it where they are too large for that."""
+
+    def tell(tensor: object, info: ir.external_data.CallbackInfo) -> None:
+        advance(info.index + 1, info.total, "weights")
+
     values = (value for graph in model.graphs() for value in graph.initializers.values())
     size = sum(value.const_value.nbytes for value in values if value.const_value is not None)
-    ir.save(model, path, external_data=f"{path.name}.data" if size > LARGEST_FILE else None)
+    if size <= LARGEST_FILE:
+        ir.save(model, path)
+    else:
+        data = f"{path.name}.data"
+        ir.save(model, path, external_data=data, max_in_flight_bytes=BYTES_IN_FLIGHT, callback=tell)
+
+
+def free(model: ir.Model, encoder: PackedEncoder) -> None:
+    """Let go of the weights of both, which then are of no more use.
+
+    It would not do to forget the two: the rules of ONNX Script's optimizer keep the last graph
+    that they saw.
+    """
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            value.const_value = None
+    for weight in (*encoder.parameters(), *encoder.buffers()):
+        weight.data = torch.empty(0)
 
 
 def _export(encoder: PackedEncoder) -> ir.Model:

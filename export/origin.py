@@ -19,13 +19,15 @@ class Origin:
         revision: The commit on the hub; ``None`` for a folder.
         architecture: ``model_type`` of the checkpoint.
         pooling: What ``--pooling`` said, if anything.
-        precision: Of the encoder's weights.
+        target: What runs the encoder, one of `export.target.TARGETS`.
+        precision: Of the transformer, one of `export.precision.PRECISIONS`.
     """
 
     checkpoint: str
     revision: str | None
     architecture: str
     pooling: tuple[str, ...] | None = None
+    target: str = "cpu"
     precision: str = "fp32"
 
     def write(self, folder: Path) -> None:

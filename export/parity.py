@@ -14,12 +14,14 @@ from tokenizers import Tokenizer
 
 from contract import names
 from export.errors import ExportError
+from export.precision import PRECISIONS
+from export.progress import Advance, silent
 from export.reference import Reference
 from export.runtime import open_session
-from export.target import Target
+from export.variant import Variant
 
-MAX_ABSOLUTE_ERROR = 1e-4
-MIN_COSINE = 0.99999
+DEPTH = 10
+"""How many texts a search returns."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,23 @@ class Parity:
     Attributes:
         max_absolute_error: Largest difference of one component.
         min_cosine: Smallest cosine between a vector and its reference.
+        retrieval: Mean nDCG@10 of searches among the texts, each for the others: the reference's
+            cosines, less the smallest of the search, are the gains.
+        max_company_error: Largest difference of one component between a text alone and the same
+            text in a batch, as part of the vector's length.
         texts: How many vectors were compared.
         target: What the model is for; see `export.target`.
+        precision: The name of the precision, which says what is allowed.
         caveat: How what was measured differs from what will be served; ``None``: not at all.
     """
 
     max_absolute_error: float
     min_cosine: float
+    retrieval: float
+    max_company_error: float
     texts: int
     target: str
+    precision: str
     caveat: str | None
 
     def __str__(self) -> str:
@@ -48,16 +58,26 @@ class Parity:
 
     def check(self) -> None:
         """Raise ExportError if a threshold is missed; NaN misses every threshold."""
-        if not (self.max_absolute_error <= MAX_ABSOLUTE_ERROR and self.min_cosine >= MIN_COSINE):
+        limits = PRECISIONS[self.precision].limits
+        most = limits.max_absolute_error
+        if not (
+            (most is None or self.max_absolute_error <= most)
+            and self.min_cosine >= limits.min_cosine
+            and self.retrieval >= limits.min_retrieval
+            and self.max_company_error <= limits.max_company_error
+        ):
             raise ExportError(
                 "parity with the reference failed: max absolute error "
-                f"{self.max_absolute_error:.2e} (limit {MAX_ABSOLUTE_ERROR:.0e}), min cosine "
-                f"{self.min_cosine:.6f} (limit {MIN_COSINE})"
+                f"{self.max_absolute_error:.2e} ({'no limit' if most is None else f'limit {most}'})"
+                f", min cosine {self.min_cosine:.6f} (limit {limits.min_cosine}), retrieval "
+                f"{self.retrieval:.4f} (limit {limits.min_retrieval}), alone against in a batch "
+                f"{self.max_company_error:.1e} (limit {limits.max_company_error}), "
+                f"for {self.precision}"
             )
 
     def write(self, path: Path) -> None:
         """Write the figures and their limits as JSON."""
-        limits = {"max_absolute_error": MAX_ABSOLUTE_ERROR, "min_cosine": MIN_COSINE}
+        limits = asdict(PRECISIONS[self.precision].limits)
         path.write_text(json.dumps({**asdict(self), "limits": limits}, indent=2) + "\n")
 
 
@@ -66,33 +86,52 @@ def measure(
     reference: Reference,
     max_tokens: int,
     texts: Sequence[str],
-    target: Target,
-    max_batch_size: int,
+    variant: Variant,
+    advance: Advance = silent,
 ) -> Parity:
     """Compare the ONNX file `model` with `reference` on `texts`.
 
     Every text goes through the model alone, and all together in ragged batches of several
     requests, whose rows have different widths.
     """
-    session, caveat = open_session(model, target)
+    session, caveat = open_session(model, variant.target)
     tokenizer = Tokenizer.from_str(reference.tokenizer)
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
-    worst = 0.0
+    worst = company = 0.0
     least = 1.0
+    searches: list[float] = []
     count = 0
     for prompt, expected in reference.vectors.items():
         rows = [item.ids for item in tokenizer.encode_batch([prompt + text for text in texts])]
-        alone = np.concatenate([_run(session, [[row]]) for row in rows])
-        batches = [
-            rows[start : start + max_batch_size] for start in range(0, len(rows), max_batch_size)
-        ]
-        together = np.concatenate([_run(session, _requests(batch)) for batch in batches])
+        singles = []
+        for row in rows:
+            singles.append(_run(session, [[row]]))
+            advance(count + len(singles), 2 * len(rows) * len(reference.vectors), "texts")
+        alone = np.concatenate(singles)
+        together = np.concatenate(
+            [
+                _run(session, _requests(rows[start : start + variant.max_batch_size]))
+                for start in range(0, len(rows), variant.max_batch_size)
+            ]
+        )
         for vectors in (alone, together):
             worst = float(np.maximum(worst, np.abs(vectors - expected).max()))
             least = float(np.minimum(least, _cosines(vectors, expected).min()))
             count += len(vectors)
-    return Parity(worst, least, count, target.name, caveat)
+        searches.append(_retrieval(together, expected))
+        lengths = np.linalg.norm(alone, axis=1, keepdims=True)
+        company = float(np.maximum(company, (np.abs(alone - together) / lengths).max()))
+    return Parity(
+        max_absolute_error=worst,
+        min_cosine=least,
+        retrieval=float(np.mean(searches)),
+        max_company_error=company,
+        texts=count,
+        target=variant.target.name,
+        precision=variant.precision.name,
+        caveat=caveat,
+    )
 
 
 def _requests(rows: Sequence[list[int]]) -> list[Sequence[list[int]]]:
@@ -133,3 +172,18 @@ def _cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float
     left, right = a.astype(np.float64), b.astype(np.float64)
     norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     return (left * right).sum(1) / norms
+
+
+def _retrieval(vectors: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    """Return the nDCG of `Parity.retrieval`."""
+    unit, truth = (
+        item / np.linalg.norm(item, axis=1, keepdims=True) for item in (vectors, expected)
+    )
+    others = ~np.eye(len(unit), dtype=bool)
+    found, gains = ((item @ item.T)[others].reshape(len(unit), -1) for item in (unit, truth))
+    gains = gains - gains.min(1, keepdims=True)
+    discounts = 1 / np.log2(np.arange(DEPTH) + 2)
+    first = np.argsort(-found, axis=1, kind="stable")[:, :DEPTH]
+    reached = np.take_along_axis(gains, first, axis=1) @ discounts
+    best = -np.sort(-gains, axis=1)[:, :DEPTH] @ discounts
+    return float((reached / best).mean())

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from transformers import AutoConfig
 
 from contract import names
 from contract.card import ModelCard
 from contract.options import EmbeddingType
 from export import checkpoint as checkpoints
+from export import config
 from export import source as sources
 from export.checkpoint import Checkpoint
 from export.errors import ExportError
 from export.families import FAMILIES, check_architecture, complete
 from export.known import lookup
 from export.origin import Origin
+from export.precision import PRECISIONS
 from export.rules import Rules, of_files, of_prompts
 from export.source import Source
+from export.target import TARGETS
+from export.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -29,12 +36,14 @@ class Plan:
     Attributes:
         source: Where the checkpoint comes from.
         checkpoint: With what its family adds to its files.
-        card: Complete but for `int8_range`.
+        card: Complete but for `int8_range`, before it is `calibrated`.
+        variant: As what it is exported.
     """
 
     source: Source
     checkpoint: Checkpoint
     card: ModelCard
+    variant: Variant
 
     @property
     def prompts(self) -> list[str]:
@@ -44,20 +53,46 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """About how many bytes the entry will have: weights in float32, and the tokenizer."""
+        """About how many bytes the entry will have: the weights, and the tokenizer."""
         tokenizer = self.source.files.get("tokenizer.json", 0)
-        return 4 * self.source.parameters(self.checkpoint) + tokenizer
+        weights = self.source.parameters(self.checkpoint)
+        return self.variant.precision.bytes_each * weights + tokenizer
 
     def origin(self, flags: Rules) -> Origin:
         """Return what the entry is to remember of where it came from."""
-        kind = self.checkpoint.config["model_type"]
-        return Origin(self.source.name, self.source.revision, kind, flags.get("pooling"))
+        return Origin(
+            checkpoint=self.source.name,
+            revision=self.source.revision,
+            architecture=self.checkpoint.config["model_type"],
+            pooling=flags.get("pooling"),
+            target=self.variant.target.name,
+            precision=self.variant.precision.name,
+        )
+
+    def configs(self) -> dict[str, str]:
+        """Return every config.pbtxt of the entry, see `export.config.build`."""
+        return config.build(self.card, self.variant.max_batch_size, self.variant.target)
+
+    def calibrated(self, vectors: Iterable[NDArray[np.float32]]) -> Plan:
+        """Return this plan with the range of the components of `vectors` in its card."""
+        # The largest component seen is mapped to 127; a larger one would be clipped.
+        largest = max(float(np.abs(item).max()) for item in vectors)
+        return replace(self, card=replace(self.card, int8_range=largest))
 
 
 def make(
-    checkpoint: str, *, model_id: str | None, revision: str | None = None, flags: Rules
+    checkpoint: str,
+    *,
+    model_id: str | None,
+    flags: Rules,
+    revision: str | None = None,
+    target: str = "cpu",
+    precision: str | None = None,
+    max_batch_size: int | None = None,
 ) -> Plan:
     """Read the settings of `checkpoint`, a folder or a hub id, and decide its card.
+
+    The arguments are those of `export.exporter.export`.
 
     Raises:
         ExportError: the checkpoint cannot be exported, or `flags` do not fit it.
@@ -66,11 +101,11 @@ def make(
     read = checkpoints.read(source.folder, source.files)
     check_architecture(read.config)
     completed = _with_pooling(complete(read), flags)
-    config = _config(completed)
+    settings = _settings(completed)
     dimension = (
         completed.dense[-1].out_features
         if completed.dense
-        else config.hidden_size * len(completed.pooling_modes)
+        else settings.hidden_size * len(completed.pooling_modes)
     )
     model_id = model_id or (source.name if source.revision else source.folder.name)
     if not names.triton_model_name(model_id).strip("_"):
@@ -80,8 +115,8 @@ def make(
     rules = Rules(**{**of_prompts(completed), **known, **files, **flags})
     card = ModelCard(
         model_id=model_id,
-        max_tokens=_max_tokens(completed, config, rules, flags),
-        vocab_size=config.vocab_size,
+        max_tokens=_max_tokens(completed, settings, rules, flags),
+        vocab_size=settings.vocab_size,
         dimension=dimension,
         matryoshka=_matryoshka(rules, flags, dimension),
         embedding_types=rules.get("embedding_types", tuple(EmbeddingType)),
@@ -90,7 +125,13 @@ def make(
         prompt_default=rules.get("prompt_default", ""),
         requires_input_type=rules.get("asymmetric"),
     )
-    return Plan(source, completed, card)
+    purpose = TARGETS[target]
+    variant = Variant(
+        purpose,
+        PRECISIONS[precision or purpose.precision],
+        max_batch_size or purpose.batch(card.max_tokens),
+    )
+    return Plan(source, completed, card, variant)
 
 
 def _with_pooling(checkpoint: Checkpoint, flags: Rules) -> Checkpoint:
@@ -101,7 +142,7 @@ def _with_pooling(checkpoint: Checkpoint, flags: Rules) -> Checkpoint:
     return replace(checkpoint, pooling_modes=flags["pooling"])
 
 
-def _config(checkpoint: Checkpoint) -> Any:
+def _settings(checkpoint: Checkpoint) -> Any:
     try:
         return AutoConfig.from_pretrained(
             checkpoint.transformer,
@@ -113,8 +154,8 @@ def _config(checkpoint: Checkpoint) -> Any:
         raise ExportError(f"config.json cannot be understood: {error}") from error
 
 
-def _max_tokens(checkpoint: Checkpoint, config: Any, rules: Rules, flags: Rules) -> int:
-    positions = FAMILIES[checkpoint.config["model_type"]].max_positions(config)
+def _max_tokens(checkpoint: Checkpoint, settings: Any, rules: Rules, flags: Rules) -> int:
+    positions = FAMILIES[checkpoint.config["model_type"]].max_positions(settings)
     if flags.get("max_tokens", 0) > positions:
         raise ExportError(
             f"--max-tokens {flags['max_tokens']} is more than the {positions} positions of the "

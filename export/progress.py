@@ -1,11 +1,21 @@
-"""Tells the user which step is running and how long each took."""
+"""Tells the user which step is running, how far a long one has come, and how long each took."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+SECONDS = 10.0
+"""How long a step says nothing before it tells how far it has come."""
+
+Advance = Callable[[int, int, str], None]
+"""Takes how much is done, of how much, and what is counted."""
+
+
+def silent(done: int, total: int, unit: str) -> None:
+    """An `Advance` that tells nobody."""
 
 
 class Progress:
@@ -20,10 +30,11 @@ class Progress:
         self._done = 0
 
     @contextmanager
-    def step(self, what: str, *, talks: bool = False) -> Iterator[None]:
+    def step(self, what: str, *, talks: bool = False) -> Iterator[Advance]:
         """Announce `what`, and say how long it took once it has succeeded.
 
-        If it `talks`, its own lines come in between.
+        If it `talks`, its own lines come in between. Yields what a long step may call as often as
+        it likes.
         """
         self._done += 1
         print(
@@ -32,9 +43,16 @@ class Progress:
             file=sys.stderr,
             flush=True,
         )
-        start = time.monotonic()
+        start = said = time.monotonic()
+
+        def advance(done: int, total: int, unit: str) -> None:
+            nonlocal said
+            if time.monotonic() - said >= SECONDS:
+                said = time.monotonic()
+                print(f"{done} of {total} {unit} … ", end="", file=sys.stderr, flush=True)
+
         try:
-            yield
+            yield advance
         except BaseException:
             print("failed", file=sys.stderr, flush=True)
             raise

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +14,12 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+from torch import nn
 
 from export.checkpoint import Checkpoint
 from export.errors import ExportError
 from export.families import FAMILIES, Family
+from export.progress import Advance, silent
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,15 @@ class Reference:
     vectors: Mapping[str, NDArray[np.float32]]
 
 
+BATCH_SIZE = 8
+
+
 def compute(
-    checkpoint: Checkpoint, prompts: Sequence[str], texts: Sequence[str], max_tokens: int
+    checkpoint: Checkpoint,
+    prompts: Sequence[str],
+    texts: Sequence[str],
+    max_tokens: int,
+    advance: Advance = silent,
 ) -> Reference:
     """Embed `texts` with the reference, once for each of `prompts`.
 
@@ -43,6 +54,7 @@ def compute(
         prompts: Put before each text.
         texts: Longer ones are cut.
         max_tokens: Where to cut, prompt and special tokens included.
+        advance: Told how many layers are done.
 
     Raises:
         ExportError: sentence-transformers cannot load the checkpoint.
@@ -56,14 +68,26 @@ def compute(
     if tokenizer is None:
         raise ExportError("the checkpoint has no fast tokenizer (tokenizer.json)")
     model.max_seq_length = max_tokens
+    _count_layers(model, len(prompts) * math.ceil(len(texts) / BATCH_SIZE), advance)
     vectors = {
-        prompt: model.encode(list(texts), prompt=prompt, batch_size=8, show_progress_bar=False)
+        prompt: model.encode(
+            list(texts), prompt=prompt, batch_size=BATCH_SIZE, show_progress_bar=False
+        )
         for prompt in prompts
     }
     reference = Reference(tokenizer.to_str(), vectors)
     del model
     gc.collect()
     return reference
+
+
+def _count_layers(model: nn.Module, batches: int, advance: Advance) -> None:
+    """Have the layers of `model`, the longest list of modules in it, call `advance`."""
+    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
+    layers = max(lists, key=len, default=nn.ModuleList())
+    done = itertools.count(1)
+    for layer in layers:
+        layer.register_forward_hook(lambda *_: advance(next(done), batches * len(layers), "layers"))
 
 
 def _load(checkpoint: Checkpoint, family: Family) -> SentenceTransformer:

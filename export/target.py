@@ -46,6 +46,7 @@ class Target:
         kind: Triton's kind of instances.
         batch: Most items of an execution if nothing else is asked for, by the greatest length.
         platform: Triton's platform, where the backend does not say enough.
+        precision: The name of the one that is used if nothing else is asked for.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Target:
     kind: str
     batch: Callable[[int], int] = lambda max_tokens: MAX_BATCH_SIZE
     platform: str = ""
+    precision: str = "fp16"
 
 
 def _cpu(limits: Limits) -> str:
@@ -79,7 +81,7 @@ def _tensorrt_batch(max_tokens: int) -> int:
 TARGETS = {
     target.name: target
     for target in (
-        Target("cpu", _cpu, "onnxruntime", "KIND_AUTO"),
+        Target("cpu", _cpu, "onnxruntime", "KIND_AUTO", precision="fp32"),
         # Without a GPU Triton refuses KIND_GPU with a clear message.
         Target("cuda", _cuda, "onnxruntime", "KIND_GPU"),
         Target("tensorrt", one_group, "tensorrt", "KIND_GPU", _tensorrt_batch, "tensorrt_plan"),

@@ -44,7 +44,14 @@ def verify(
         flags["pooling"] = origin.pooling
     progress = Progress(3)
     with progress.step(f"reading {checkpoint}", talks=not Path(checkpoint).is_dir()):
-        plan = plans.make(checkpoint, model_id=entry.card.model_id, revision=revision, flags=flags)
+        plan = plans.make(
+            checkpoint,
+            model_id=entry.card.model_id,
+            flags=flags,
+            revision=revision,
+            target=origin.target if origin else "cpu",
+            precision=origin.precision if origin else None,
+        )
         if plan.card.dimension != entry.card.dimension:
             raise ExportError(
                 f"'{checkpoint}' has {plan.card.dimension} dimensions, but '{entry.title}' "
@@ -52,10 +59,12 @@ def verify(
             )
         plan.source.download(plan.checkpoint)
     texts = corpus()
-    with progress.step(f"embedding {len(texts)} texts with sentence-transformers"):
-        expected = reference.compute(plan.checkpoint, plan.prompts, texts, plan.card.max_tokens)
-    with progress.step("comparing the model with the reference"):
+    with progress.step(f"embedding {len(texts)} texts with sentence-transformers") as advance:
+        expected = reference.compute(
+            plan.checkpoint, plan.prompts, texts, plan.card.max_tokens, advance
+        )
+    with progress.step("comparing the model with the reference") as advance:
         tokenizer = version(folder, entry, names.TOKENIZER) / "tokenizer.json"
         model = version(folder, entry, names.ENCODER) / "model.onnx"
         installed = replace(expected, tokenizer=tokenizer.read_text(encoding="utf-8"))
-        return parity.measure(model, installed, entry.card.max_tokens, texts)
+        return parity.measure(model, installed, entry.card.max_tokens, texts, plan.variant, advance)

@@ -13,7 +13,7 @@ import torch
 from transformers import DebertaV2Config
 
 from contract.card import ModelCard
-from export import attention, graph
+from export import attention, graph, progress
 from export.__main__ import main
 from tests.checkpoints import edit_json, tiny_bert, tiny_checkpoint
 from tests.onnx_encoder import embed, open_encoder
@@ -234,3 +234,18 @@ def test_the_number_of_positions_bounds_the_length(tmp_path: Path, minilm_folder
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder, config=config, max_seq_length=40)
     assert run(folder, tmp_path / "repository") == 0
     assert read_card(tmp_path / "repository", "m").max_tokens == 40
+
+
+def test_a_long_step_tells_how_far_it_has_come(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tiny_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS", 0.0)
+    monkeypatch.setattr(graph, "LARGEST_FILE", 1_000_000)
+    assert run(tiny_folder, tmp_path / "repository", "--model-id", "m") == 0
+    said = capsys.readouterr().err
+    assert "1 of 10 layers … " in said
+    assert "weights … " in said
+    assert "74 texts … " in said

@@ -16,6 +16,7 @@ from contract.names import triton_model_name
 from export import checkpoint as checkpoints
 from export.__main__ import main
 from export.families import FAMILIES, complete
+from export.files import sizes
 from tests.checkpoints import edit_json, write_json
 from tests.families import CASES, Families
 from tests.onnx_encoder import embed, open_encoder
@@ -86,7 +87,7 @@ def test_a_checkpoints_own_prompts_go_before_its_familys(
     folder = Path(shutil.copytree(source, tmp_path / "m"))
     own = {"query": "ask: ", "document": "document: "}
     write_json(folder / "config_sentence_transformers.json", {"prompts": own})
-    checkpoint = complete(checkpoints.read(folder))
+    checkpoint = complete(checkpoints.read(folder, sizes(folder)))
     assert (checkpoint.prompt_query, checkpoint.prompt_passage) == ("ask: ", "document: ")
 
 

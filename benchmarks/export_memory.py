@@ -1,0 +1,64 @@
+"""Measures the peak memory of exporting large models, against the size of their weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import checkpoints
+from tests.service import ROOT
+
+MODELS = ("e5-large-size", "llama-1b-width")
+
+LIMIT = 3.0
+"""Peak memory over that of the imported libraries, in sizes of the weights."""
+
+CHILD = """
+import sys
+from benchmarks.processes import memory_bytes
+import export.exporter, torch.onnx
+from export.__main__ import main
+before = memory_bytes("VmRSS")
+status = main(sys.argv[1:])
+print(before, memory_bytes("VmHWM"))
+sys.exit(status)
+"""
+
+
+def measure(checkpoint: Path, repository: Path) -> tuple[int, int, int]:
+    """Export and return the bytes of the weights, the libraries' memory, and the peak.
+
+    Both are resident memory of the process, mapped files counted.
+    """
+    weights = sum(path.stat().st_size for path in checkpoint.glob("*.safetensors"))
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, str(checkpoint), "--model-repository", str(repository)],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    before, peak = child.stdout.splitlines()[-1].split()
+    return weights, int(before), int(peak)
+
+
+def main() -> int:
+    """Print a table and return 0 if every export stays below `LIMIT`."""
+    print("| model | weights, MB | libraries, MB | peak, MB | (peak - libraries) / weights |")
+    print("|---|---:|---:|---:|---:|", flush=True)
+    worst = 0.0
+    for name in MODELS:
+        with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
+            checkpoint = checkpoints.checkpoint(name, Path(folder))
+            weights, before, peak = measure(checkpoint, Path(folder) / "repository")
+        ratio = (peak - before) / weights
+        worst = max(worst, ratio)
+        sizes = " | ".join(f"{size / 1e6:.0f}" for size in (weights, before, peak))
+        print(f"| {name} | {sizes} | {ratio:.2f} |", flush=True)
+    return 0 if worst < LIMIT else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
