@@ -87,11 +87,12 @@ class PackedEncoder(nn.Module):
 
 def _after_padding_id(input_ids: Tensor, position_ids: Tensor, padding_id: int) -> Tensor:
     """Return `position_ids` counted from after `padding_id`, leaving out tokens of that id."""
-    counted = (input_ids != padding_id).to(torch.int64)
+    # TensorRT has no CumSum of int64; there are fewer tokens than float32 has whole numbers.
+    counted = (input_ids != padding_id).to(torch.float32)
     through = counted.cumsum(0)
     first = torch.arange(input_ids.shape[0]) - position_ids
     before = torch.index_select(through - counted, 0, first)
-    return (through - before) * counted + padding_id
+    return ((through - before) * counted).to(torch.int64) + padding_id
 
 
 def _load_transformer(

@@ -14,12 +14,11 @@ from tritonclient.grpc import model_config_pb2
 from export import attention
 from export.__main__ import main
 from export.packing import Packing, pack
-from tests.checkpoints import tiny_checkpoint
-from tests.export.test_families import CASES
+from tests.families import Families
 
 
-def run(folder: Path, repository: Path) -> int:
-    flags = ["--model-id", "m", "--target", "cuda"]
+def run(folder: Path, repository: Path, precision: str = "fp32") -> int:
+    flags = ["--model-id", "m", "--target", "cuda", "--precision", precision]
     return main([str(folder), "--model-repository", str(repository), *flags])
 
 
@@ -38,17 +37,13 @@ def operators(graph: onnx.GraphProto) -> list[str]:
         ("embedding-gemma", "PackedMultiHeadAttention"),
         ("mistral-sliding", "PackedMultiHeadAttention"),
         ("mpnet", "PackedMultiHeadAttention"),
-        ("llama", "MultiHeadAttention"),
+        ("qwen3-embedding", "MultiHeadAttention"),
     ],
 )
 def test_windows_shared_heads_causality_and_relative_bias_equal_the_reference(
-    tmp_path: Path, minilm_folder: Path, name: str, kernel: str
+    tmp_path: Path, families: Families, name: str, kernel: str
 ) -> None:
-    case = CASES[name]
-    folder = tiny_checkpoint(
-        tmp_path / "m", minilm_folder, config=case.config, **{"max_seq_length": 100, **case.options}
-    )
-    assert run(folder, tmp_path / "repository") == 0
+    assert run(families.checkpoint(name), tmp_path / "repository") == 0
     version = tmp_path / "repository" / "m_encoder" / "1"
     used = operators(onnx.load(version / "model.onnx").graph)
     assert {kind for kind in used if "Attention" in kind} == {kernel}
@@ -58,14 +53,15 @@ def test_windows_shared_heads_causality_and_relative_bias_equal_the_reference(
 def test_minilms_real_weights_equal_the_reference_and_the_caveat_is_said(
     tmp_path: Path, minilm_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(minilm_folder, tmp_path / "repository") == 0
+    assert run(minilm_folder, tmp_path / "repository", "fp16") == 0
     encoder = tmp_path / "repository" / "m_encoder"
     report = json.loads((encoder / "1" / "parity.json").read_text())
-    assert report["max_absolute_error"] < 1e-4
-    assert report["target"] == "cuda"
+    assert report["min_cosine"] > 0.9995
+    assert (report["target"], report["precision"]) == ("cuda", "fp16")
     assert "its CUDA kernel was not run" in report["caveat"]
     assert "its CUDA kernel was not run" in capsys.readouterr().err
-    assert {path.name for path in (encoder / "1").iterdir()} == {"model.onnx", "parity.json"}
+    files = {path.name for path in (encoder / "1").iterdir()}
+    assert files == {"model.onnx", "origin.json", "parity.json"}
     config = text_format.Parse(
         (encoder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig()
     )

@@ -89,7 +89,7 @@ def test_bf16_is_refused_where_it_does_not_run(
 
 
 def test_a_vector_that_depends_on_its_company_misses_the_gate() -> None:
-    good = parity.Parity(1e-3, 0.99, 0.999, 1e-7, 74, "int8")
+    good = parity.Parity(1e-3, 0.99, 0.999, 1e-7, 74, "cpu", "int8", caveat=None)
     good.check()
     for bad in ({"max_company_error": 2e-4}, {"retrieval": 0.99}, {"min_cosine": float("nan")}):
         with pytest.raises(ExportError, match="for int8"):

@@ -21,8 +21,7 @@ from export import tensorrt
 from export.__main__ import main
 from export.errors import ExportError
 from export.target import TARGETS
-from tests.checkpoints import tiny_checkpoint
-from tests.export.test_families import CASES
+from tests.families import Families
 from tests.onnx_encoder import embed, open_encoder
 
 DOCUMENTED = json.loads(Path(__file__).with_name("tensorrt_operators.json").read_text())
@@ -70,13 +69,10 @@ def undocumented(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", ["embedding-gemma", "mistral-sliding", "mpnet"])
 def test_the_graph_equals_the_reference_in_operators_that_tensorrt_documents(
-    tmp_path: Path, minilm_folder: Path, capsys: pytest.CaptureFixture[str], name: str
+    tmp_path: Path, families: Families, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    case = CASES[name]
-    folder = tiny_checkpoint(
-        tmp_path / "m", minilm_folder, config=case.config, **{"max_seq_length": 100, **case.options}
-    )
-    flags = ["--model-id", "m", "--target", "tensorrt"]
+    flags = ["--model-id", "m", "--target", "tensorrt", "--precision", "fp32"]
+    folder = families.checkpoint(name)
     assert main([str(folder), "--model-repository", str(tmp_path / "repository"), *flags]) == 0
     encoder = tmp_path / "repository" / "m_encoder"
     assert undocumented(encoder / "1" / "model.onnx") == []
