@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -27,11 +27,13 @@ from tests.service import Service
 
 GRPC, HTTP, HTTP_FLOAT = "Triton over gRPC", "HTTP, base64", "HTTP, float"
 
+INT8, INT8_ID = "HTTP, base64, int8 model", "MiniLM-int8"
+
 INFINITY = "infinity over HTTP"
 
 ROUNDS = 3
 
-TEXTS = {"mixed": 128, "short": 192, "long": 32}
+TEXTS = {"mixed": 128, "short": 128, "long": 32}
 """How many of each kind: enough for seconds, few enough for minutes."""
 
 LARGE, LARGE_TEXTS = ("e5-large-size", "llama-300m-size"), 32
@@ -61,31 +63,54 @@ def main() -> None:
 def _minilm(folder: Path, rounds: int, peer: str | None) -> Mapping[str, throughput.Rates]:
     sets = text_sets(TEXTS["mixed"], TEXTS["short"], TEXTS["long"])
     workloads = list(throughput.WORKLOADS)
-    with ExitStack() as stack:
-        systems, service = stack.enter_context(_systems("MiniLM", folder))
-        servers = systems.servers
-        if peer:
-            url = stack.enter_context(infinity.running(peer, checkpoints.MINILM_FOLDER))
-            connect = partial(http_client, f"{url}/v1/embeddings", MODEL_ID)
-            systems = replace(systems, servers={INFINITY: connect, **servers})
-        rates = {}
-        for name, texts in sets.items():
-            rates[name] = throughput.measure(systems, texts, rounds, workloads)
-            _say(throughput.table(f"MiniLM, {name} text", rates[name], workloads))
-        one = {
-            "ONNX Runtime with tokenization": systems.limit.embed,
-            throughput.SENTENCE_TRANSFORMERS: systems.in_process[throughput.SENTENCE_TRANSFORMERS],
-            **{name: connect() for name, connect in servers.items()},
-        }
-        milliseconds = latency.alone(one, sets["short"][0])
-        _say(
-            "| one short text at a time | median ms |\n|---|---|\n"
-            + "\n".join(f"| {name} | {value:.1f} |" for name, value in milliseconds.items())
+    rates = {}
+    with _systems("MiniLM", folder) as (systems, service):
+        few = replace(
+            systems,
+            in_process={throughput.PADDED: systems.in_process[throughput.PADDED]},
+            servers={name: systems.servers[name] for name in (GRPC, HTTP)},
         )
-        _say(str(latency.beside_a_list(servers[HTTP], sets["mixed"])))
+        with _peers(systems, service, peer) as everything:
+            for name, texts in sets.items():
+                measured = everything if name == "mixed" else few
+                rates[name] = throughput.measure(measured, texts, rounds, workloads)
+                _say(throughput.table(f"MiniLM, {name} text", rates[name], workloads))
+        _latency(systems, sets["short"][0], sets["mixed"])
         memory = resident_bytes(service.process.pid) / 2**20
         _say(f"Resident memory of the whole service after that: {memory:.0f} MiB.")
     return rates
+
+
+@contextmanager
+def _peers(
+    systems: throughput.Systems, service: Service, peer: str | None
+) -> Iterator[throughput.Systems]:
+    """Yield `systems`, an int8 model, and infinity if there is its command `peer`."""
+    checkpoints.export(
+        checkpoints.MINILM_FOLDER, service.repository, INT8_ID, "--precision", "int8"
+    )
+    service.wait_for(f"serving {INT8_ID}")
+    servers = {**systems.servers, INT8: _http(service, INT8_ID, "base64")}
+    with ExitStack() as stack:
+        if peer:
+            url = stack.enter_context(infinity.running(peer, checkpoints.MINILM_FOLDER))
+            servers[INFINITY] = partial(http_client, f"{url}/v1/embeddings", MODEL_ID)
+        yield replace(systems, servers=servers)
+
+
+def _latency(systems: throughput.Systems, text: str, texts: Sequence[str]) -> None:
+    sentence_transformers = throughput.SENTENCE_TRANSFORMERS
+    one = {
+        "ONNX Runtime with tokenization": systems.limit.embed,
+        sentence_transformers: systems.in_process[sentence_transformers],
+        **{name: connect() for name, connect in systems.servers.items()},
+    }
+    milliseconds = latency.alone(one, text)
+    _say(
+        "| one short text at a time | median ms |\n|---|---|\n"
+        + "\n".join(f"| {name} | {value:.1f} |" for name, value in milliseconds.items())
+    )
+    _say(str(latency.beside_a_list(systems.servers[HTTP], texts)))
 
 
 def _overhead(folder: Path) -> None:
@@ -97,7 +122,7 @@ def _large(folder: Path) -> None:
     texts = text_sets(LARGE_TEXTS, 1, 1)["mixed"]
     for name in LARGE:
         with _systems(name, folder) as (systems, _):
-            rates = throughput.measure(systems, texts, 1, ["8×8"])
+            rates = throughput.measure(systems, texts, 1, ["8×8"], passes=1)
             _say(throughput.table(f"{name}, mixed text", rates, ["8×8"]))
 
 
@@ -124,12 +149,16 @@ def _systems(name: str, folder: Path) -> Iterator[tuple[throughput.Systems, Serv
 
 
 def _servers(service: Service, model_id: str) -> Mapping[str, Callable[[], Embed]]:
-    url = f"{service.url}/v1/embeddings"
     return {
         GRPC: lambda: grpc_client(f"127.0.0.1:{service.grpc_port}", model_id),
-        HTTP: lambda: http_client(url, model_id, truncate="END", encoding_format="base64"),
-        HTTP_FLOAT: lambda: http_client(url, model_id, truncate="END", encoding_format="float"),
+        HTTP: _http(service, model_id, "base64"),
+        HTTP_FLOAT: _http(service, model_id, "float"),
     }
+
+
+def _http(service: Service, model_id: str, encoding_format: str) -> Callable[[], Embed]:
+    options = {"truncate": "END", "encoding_format": encoding_format}
+    return partial(http_client, f"{service.url}/v1/embeddings", model_id, **options)
 
 
 def _say(text: str) -> None:

@@ -9,14 +9,14 @@ from itertools import count
 from time import perf_counter
 
 ROUND_TRIP_SECONDS = 0.05
-"""How long a piece of a long list may be at Triton while there are short requests, too: one that
+"""How long a piece of a long list may be at Triton while there are single texts, too: one that
 comes meanwhile waits about as long."""
 
-CALM_FACTOR = 4
+CALM_FACTOR = 8
 """Pieces are so much larger while there are none: each has a cost of its own."""
 
 CALM_AFTER_SECONDS = 10.0
-"""For so long a short request makes others expected."""
+"""For so long a single text makes others expected; short lists come among long ones anyway."""
 
 FIRST_BYTES, FEWEST_BYTES, MOST_BYTES = 4096, 1024, 1 << 20
 
@@ -25,8 +25,8 @@ class Window:
     """Shares out how many bytes of long lists are at one model of Triton at a time.
 
     A piece is half the window: one is being embedded while the next is on its way. The window
-    grows while pieces return sooner than `ROUND_TRIP_SECONDS`, and shrinks while they return
-    later. Must be made inside a running event loop.
+    grows while pieces return sooner than `ROUND_TRIP_SECONDS` and others wait, and shrinks while
+    they return later. Must be made inside a running event loop.
 
     Args:
         clock: Returns seconds.
@@ -53,10 +53,10 @@ class Window:
             sizes: Bytes of each input. A single one passes: it could not be cut in pieces.
             most: Most inputs of a piece.
         """
-        short = len(sizes) == 1 or (len(sizes) <= most and sum(sizes) <= self._bytes / 2)
-        if short:
+        if len(sizes) == 1:
             self._calm_from = self._clock() + CALM_AFTER_SECONDS
-        return short
+            return True
+        return len(sizes) <= most and sum(sizes) <= self._bytes / 2
 
     def _factor(self) -> int:
         return CALM_FACTOR if self._clock() >= self._calm_from else 1
@@ -93,7 +93,8 @@ class Window:
         """Make room: a piece of `size` bytes came back after `seconds`."""
         self._at_triton -= size
         wanted = ROUND_TRIP_SECONDS * self._factor()
-        self._bytes *= min(max(wanted / seconds, 0.8), 1.25)
+        # If nobody waits it is not the window that keeps pieces small.
+        self._bytes *= min(max(wanted / seconds, 0.8), 1.25 if self._line else 1.0)
         self._bytes = min(max(self._bytes, FEWEST_BYTES), MOST_BYTES)
         self._call_next()
 

@@ -66,13 +66,23 @@ async def test_whoever_leaves_the_line_does_not_hold_it_up() -> None:
     assert gone.cancelled() and called.cancelled()
 
 
-async def test_pieces_grow_while_they_return_early_and_shrink_while_they_are_late() -> None:
+async def test_pieces_grow_while_others_wait_and_they_return_early() -> None:
     window = make_window()
+    inside = [await window.enter(SIZES, 0, 1000, 0.0) for _ in range(2)]
     for _ in range(10):
+        waiting = await enters(window)
         before = window.piece_bytes
-        stop = await window.enter(SIZES, 0, 1000, 0.0)
-        window.leave(100 * stop, ROUND_TRIP_SECONDS / 10)
+        window.leave(100 * inside.pop(0), ROUND_TRIP_SECONDS / 10)
         assert window.piece_bytes > before
+        inside.append(await waiting)
+
+
+async def test_pieces_do_not_grow_while_nobody_waits_and_shrink_while_they_are_late() -> None:
+    window = make_window()
+    before = window.piece_bytes
+    stop = await window.enter(SIZES, 0, 1000, 0.0)
+    window.leave(100 * stop, ROUND_TRIP_SECONDS / 10)
+    assert window.piece_bytes == before
     for _ in range(10):
         before = window.piece_bytes
         stop = await window.enter(SIZES, 0, 1000, 0.0)
@@ -94,6 +104,8 @@ async def test_while_nobody_asks_for_little_pieces_are_larger() -> None:
     window = Window(clock=lambda: now)
     calm = window.piece_bytes
     assert window.passes([50, 50], 2)
+    assert window.piece_bytes == calm
+    assert window.passes([50], 1)
     assert window.piece_bytes == calm / CALM_FACTOR
     now = CALM_AFTER_SECONDS + 1
     assert window.piece_bytes == calm
