@@ -114,34 +114,39 @@ def _latency(systems: throughput.Systems, text: str, texts: Sequence[str]) -> No
 
 
 def _overhead(folder: Path) -> None:
-    with _systems("trivial", folder) as (systems, service):
+    with _systems("trivial", folder, in_process=False) as (systems, service):
         _say(str(overhead.measure(service, systems.servers, HTTP)))
 
 
 def _large(folder: Path) -> None:
+    """Measure how near servers come to the limit; in-process systems would take minutes more."""
     texts = text_sets(LARGE_TEXTS, 1, 1)["mixed"]
     for name in LARGE:
-        with _systems(name, folder) as (systems, _):
+        with _systems(name, folder, in_process=False) as (systems, _):
             rates = throughput.measure(systems, texts, 1, ["8×8"], passes=1)
             _say(throughput.table(f"{name}, mixed text", rates, ["8×8"]))
 
 
 @contextmanager
-def _systems(name: str, folder: Path) -> Iterator[tuple[throughput.Systems, Service]]:
+def _systems(
+    name: str, folder: Path, *, in_process: bool = True
+) -> Iterator[tuple[throughput.Systems, Service]]:
     """Export and serve the model `name`, and make everything that is compared with it."""
     checkpoint = checkpoints.checkpoint(name, folder)
     repository = folder / f"{name}-repository"
     triton_name = checkpoints.export(checkpoint, repository, name)
-    in_process = {
-        throughput.PADDED: PaddedOnnxRuntime(checkpoint, folder).embed,
-        throughput.SENTENCE_TRANSFORMERS: SentenceTransformers(checkpoint).embed,
-    }
+    peers: Mapping[str, Embed] = {}
+    if in_process:
+        peers = {
+            throughput.PADDED: PaddedOnnxRuntime(checkpoint, folder).embed,
+            throughput.SENTENCE_TRANSFORMERS: SentenceTransformers(checkpoint).embed,
+        }
     with ExitStack() as stack:
         service = stack.enter_context(Service(repository))
         yield (
             throughput.Systems(
                 limit=PackedOnnxRuntime(repository, triton_name),
-                in_process=in_process,
+                in_process=peers,
                 servers=_servers(service, name),
             ),
             service,
