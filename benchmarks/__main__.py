@@ -134,7 +134,8 @@ def _systems(
     """Export and serve the model `name`, and make everything that is compared with it."""
     checkpoint = checkpoints.checkpoint(name, folder)
     repository = folder / f"{name}-repository"
-    triton_name = checkpoints.export(checkpoint, repository, name)
+    # As the others, servers are asked for texts without saying what they are for.
+    triton_name = checkpoints.export(checkpoint, repository, name, "--symmetric")
     peers: Mapping[str, Embed] = {}
     if in_process:
         peers = {
