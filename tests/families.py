@@ -264,6 +264,9 @@ CASES = {
         edit=_as_nvidias_without_modules,
         encoder=_llama_seeing_everything,
     ),
+    "mistral-bidirectional-by-flag": Case(
+        MistralConfig(**GROUPED, is_causal=False, sliding_window=None), template=FIRST
+    ),
     "mistral-sliding": Case(
         MistralConfig(**GROUPED, sliding_window=8),
         pooling="lasttoken",
