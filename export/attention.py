@@ -174,9 +174,10 @@ def _unpacked(
 def _packed(states: Tensor, heads: int) -> Tensor:
     """Return `states` [1, own heads, tokens, size] as [tokens, heads x size]."""
     own_heads, tokens, size = states.shape[1:]
-    packed = states[0].transpose(0, 1)
+    # Indexing the first axis away would copy them.
+    packed = states.transpose(1, 2)
     if own_heads != heads:
-        packed = packed[:, :, None].expand(tokens, own_heads, heads // own_heads, size)
+        packed = packed[:, :, :, None].expand(1, tokens, own_heads, heads // own_heads, size)
     return packed.reshape(tokens, heads * size)
 
 

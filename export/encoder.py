@@ -11,6 +11,7 @@ from export.attention import register
 from export.checkpoint import Checkpoint
 from export.errors import ExportError
 from export.families import FAMILIES, Family
+from export.normalization import by_rows
 from export.packing import Packing
 from export.precision import FP32, Precision
 from export.quantization import quantize
@@ -39,6 +40,9 @@ class PackedEncoder(nn.Module):
         super().__init__()
         family = FAMILIES[checkpoint.config["model_type"]]
         self.transformer = _load_transformer(checkpoint, family, register(target), precision.dtype)
+        # In half precision a sum that is rounded before it is normalised would be less exact.
+        if target == "cpu" and precision.dtype == torch.float32:
+            by_rows(self.transformer)
         if precision.quantized:
             quantize(self.transformer)
         self.dense = nn.ModuleList(Dense(stage) for stage in checkpoint.dense)
@@ -77,7 +81,7 @@ class PackedEncoder(nn.Module):
             inputs["token_type_ids"] = torch.zeros_like(input_ids)
         states = self.transformer(
             **{name: values[None] for name, values in inputs.items()}, packing=packing
-        ).last_hidden_state[0]
+        ).last_hidden_state.squeeze(0)
         states = states.to(torch.float32)
         vectors = torch.cat([pool(states, packing) for pool in self._poolings], dim=-1)
         for dense in self.dense:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import onnx_ir as ir
 import torch
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+from onnxscript.rewriter.ort_fusions.erfgelu import fuse_erfgelu
 
 from export.encoder import PackedEncoder
 from export.packing import pack
@@ -49,7 +51,12 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model
         hidden_size=encoder.transformer.config.hidden_size,
     )
     model = ir.from_onnx_text(target.prologue(limits))
-    _inline(_export(encoder), model)
+    exported = _export(encoder)
+    if target.backend == "onnxruntime":
+        # ONNX Runtime itself does not recognise the form that PyTorch writes.
+        fuse_erfgelu(exported)
+        RemoveUnusedNodesPass()(exported)
+    _inline(exported, model)
     return model
 
 

@@ -1,10 +1,11 @@
-"""The ONNX encoder protects the requests in a batch from each other."""
+"""The ONNX encoder protects the requests in a batch from each other, and runs fast kernels."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -49,3 +50,21 @@ def test_an_id_outside_the_vocabulary_changes_no_neighbour(
     together = embed(session, rows)
     assert np.abs(together[0] - embed(session, rows[:1])[0]).max() < 1e-5
     assert np.abs(together[2] - embed(session, rows[2:])[0]).max() < 1e-5
+
+
+def test_activations_are_one_operator_and_norms_are_none_with_the_addition_before(
+    tiny_repository: Path, tmp_path: Path
+) -> None:
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(
+        str(tiny_repository / "tiny_encoder" / "1" / "model.onnx"), options
+    )
+    loop = next(
+        node for node in onnx.load(tmp_path / "optimized.onnx").graph.node if node.op_type == "Loop"
+    )
+    (body,) = (attribute.g for attribute in loop.attribute if attribute.name == "body")
+    operators = {node.op_type for node in body.node}
+    assert {"BiasGelu", "LayerNormalization"} <= operators
+    assert not {"Erf", "SkipLayerNormalization"} & operators
