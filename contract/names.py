@@ -27,6 +27,10 @@ TOKENIZER = "tokenizer"
 POSTPROCESS = "postprocess"
 ENCODER = "encoder"
 
+FLOAT = "float"
+"""The ensemble of tokenizer and encoder only. It ignores ``dimensions`` and ``embedding_type``, so
+a request that has neither saves the postprocess step."""
+
 
 def triton_model_name(model_id: str) -> str:
     """Return the ensemble's name: the id in lower case, ``_`` for all but a-z and 0-9."""
@@ -39,5 +43,8 @@ def alias_name(model_id: str) -> str:
 
 
 def step_name(ensemble: str, step: str) -> str:
-    """Return the name of one step (``TOKENIZER``, ``ENCODER``, ``POSTPROCESS``) of an ensemble."""
+    """Return the name of a step (``TOKENIZER``, ``ENCODER``, ``POSTPROCESS``) of an ensemble.
+
+    With ``FLOAT``, the name of the shorter ensemble beside it.
+    """
     return f"{ensemble}_{step}"

@@ -81,6 +81,11 @@ class Options:
     modality: Modality | None = None
     token_ids: bool = False
 
+    @property
+    def converts(self) -> bool:
+        """Whether the encoder's vectors are to be changed: by the postprocess step."""
+        return self.dimensions is not None or self.embedding_type is not EmbeddingType.FLOAT
+
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> Options:
         """Read the request parameters of NIM's gRPC contract; unknown ones are ignored.

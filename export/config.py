@@ -1,4 +1,4 @@
-"""The one place that writes a config.pbtxt: the ensemble of a model and its three steps."""
+"""The one place that writes a config.pbtxt: the ensembles of a model and its three steps."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ QUEUE_DELAY_MICROSECONDS = 100
 def build(card: ModelCard, max_batch_size: int, target: Target) -> dict[str, str]:
     """Return the text of every config.pbtxt of a model, by Triton model name.
 
-    The steps come before the ensemble and its alias: the order in which to install them.
+    The steps come before the ensembles: the order in which to install them.
 
     Args:
-        card: The model's card; it goes into the ``parameters`` of all but the encoder.
+        card: The model's card. It goes into the ``parameters`` of the ensemble that clients ask
+            for, of its alias, and of the steps that need it.
         max_batch_size: Most items of one execution, and of one request to the ensemble.
         target: What the encoder was exported for.
     """
@@ -31,6 +32,7 @@ def build(card: ModelCard, max_batch_size: int, target: Target) -> dict[str, str
         _tokenizer(names.step_name(ensemble, names.TOKENIZER), card),
         _encoder(names.step_name(ensemble, names.ENCODER), card, target),
         _postprocess(names.step_name(ensemble, names.POSTPROCESS), card),
+        _float_ensemble(names.step_name(ensemble, names.FLOAT), ensemble),
         _ensemble(ensemble, ensemble, card),
     ]
     if (alias := names.alias_name(card.model_id)) != ensemble:
@@ -116,26 +118,31 @@ def _postprocess(name: str, card: ModelCard) -> pb.ModelConfig:
     return config
 
 
-def _ensemble(name: str, steps_of: str, card: ModelCard) -> pb.ModelConfig:
+def _float_ensemble(name: str, steps_of: str) -> pb.ModelConfig:
     config = pb.ModelConfig(name=name, platform="ensemble")
     config.input.extend(_text_inputs())
     config.output.append(_output(names.TOKEN_COUNT, pb.TYPE_INT32, 1))
     config.output.append(_output(names.EMBEDDINGS, pb.TYPE_FP32, -1))
-    steps = config.ensemble_scheduling.step
-    vectors = "vectors"
-    steps.add(
+    config.ensemble_scheduling.step.add(
         model_name=names.step_name(steps_of, names.TOKENIZER),
         model_version=-1,
         input_map={names.TEXT: names.TEXT, names.MODALITY: names.MODALITY},
         output_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.TOKEN_COUNT},
     )
-    steps.add(
+    config.ensemble_scheduling.step.add(
         model_name=names.step_name(steps_of, names.ENCODER),
         model_version=-1,
         input_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.TOKEN_COUNT},
-        output_map={names.EMBEDDINGS: vectors},
+        output_map={names.EMBEDDINGS: names.EMBEDDINGS},
     )
-    steps.add(
+    return config
+
+
+def _ensemble(name: str, steps_of: str, card: ModelCard) -> pb.ModelConfig:
+    config = _float_ensemble(name, steps_of)
+    vectors = "vectors"
+    config.ensemble_scheduling.step[-1].output_map[names.EMBEDDINGS] = vectors
+    config.ensemble_scheduling.step.add(
         model_name=names.step_name(steps_of, names.POSTPROCESS),
         model_version=-1,
         input_map={names.EMBEDDINGS: vectors},

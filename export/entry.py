@@ -69,15 +69,17 @@ def read_all(folder: Path) -> list[Entry]:
     steps = {name: _steps(folder / name) for name in sorted(models)}
     entries = []
     seen: set[str] = set()
-    # A step of the usual name belongs to its ensemble even if that cannot be read.
-    inner = {names.step_name(name, step) for name in models for step in STEPS}
+    # What has the usual name belongs to its ensemble even if that cannot be read.
+    inner = {part for name in models for part in _parts(name)}
     inner |= {step for used in steps.values() for step in used}
     for name in sorted(models - inner, key=lambda name: (name != name.lower(), name)):
         if name in seen:
             continue
         used = steps[name] or tuple(names.step_name(name, step) for step in STEPS)
-        aliases = [other for other in steps if other != name and steps[other] == used]
-        members = (name, *aliases, *(step for step in used if step in models))
+        others = [
+            other for other, its in steps.items() if other != name and its and set(its) <= set(used)
+        ]
+        members = (name, *others, *(step for step in used if step in models))
         seen.update(members)
         entries.append(_entry(folder, name, members))
     return sorted(entries, key=lambda entry: entry.title.lower())
@@ -101,21 +103,33 @@ def replaced(folder: Path, model_id: str) -> bool:
     """Return whether exporting `model_id` replaces an entry of the same id in `folder`.
 
     Raises:
-        ExportError: it would replace a model of another id, which has the same name for Triton.
+        ExportError: it would replace a model of another id, or a part of one.
     """
     name = names.triton_model_name(model_id)
-    if not (folder / name / "config.pbtxt").is_file():
-        return False
-    try:
-        installed = config.parameters(config.read(folder / name)).get("model_id", name)
-    except (OSError, ValueError):
-        installed = name
-    if installed.lower() != model_id.lower():
-        raise ExportError(
-            f"'{model_id}' would replace '{installed}' in {folder}: both are '{name}' for Triton; "
-            "choose another --model-id"
-        )
-    return True
+    needed = {name, names.alias_name(model_id), *_parts(name)}
+    is_there = False
+    for entry in read_all(folder) if folder.is_dir() else ():
+        taken = sorted(needed & set(entry.models))
+        if not taken or _is_rest(entry, name):
+            continue
+        if entry.title.lower() != model_id.lower():
+            raise ExportError(
+                f"'{model_id}' would replace '{entry.title}' in {folder}: both need the name "
+                f"'{taken[0]}' for Triton; choose another --model-id"
+            )
+        is_there = True
+    return is_there
+
+
+def _is_rest(entry: Entry, name: str) -> bool:
+    """Return whether `entry` is what was left behind of a model `name`, and nothing is lost."""
+    if entry.name == name:
+        return f"{name}/config.pbtxt" not in entry.files
+    return entry.card is None
+
+
+def _parts(name: str) -> list[str]:
+    return [names.step_name(name, part) for part in (*STEPS, names.FLOAT)]
 
 
 def version(folder: Path, entry: Entry, step: str) -> Path:

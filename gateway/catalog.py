@@ -11,7 +11,7 @@ from typing import Any
 from contract import names
 from contract.card import CardError, ModelCard
 from contract.errors import EmbedError, NotFound, Unavailable
-from contract.options import InputType
+from contract.options import InputType, Options
 from gateway.metrics import Phase
 from gateway.triton import Triton
 
@@ -32,12 +32,19 @@ class Model:
     Attributes:
         card: What it can do.
         name: Triton's name of its ensemble.
+        float_name: Triton's name of the ensemble that ends with the encoder. It is `name` if there
+            is none: the model was exported by an older version.
         max_batch_size: Most inputs of one request to Triton.
     """
 
     card: ModelCard
     name: str
+    float_name: str
     max_batch_size: int
+
+    def ensemble(self, options: Options) -> str:
+        """Return Triton's name of the ensemble to ask: the shortest that does all of `options`."""
+        return self.name if options.converts else self.float_name
 
 
 class Catalog:
@@ -111,7 +118,13 @@ class Catalog:
                 continue
             # The alias for clients that do not lower the case is the same model.
             if card.model_id not in models or name == names.triton_model_name(card.model_id):
-                models[card.model_id] = Model(card, name, config.max_batch_size)
+                float_name = names.step_name(name, names.FLOAT)
+                models[card.model_id] = Model(
+                    card,
+                    name,
+                    float_name if float_name in statistics else name,
+                    config.max_batch_size,
+                )
         return statistics, models
 
     def phases(self) -> list[Phase]:

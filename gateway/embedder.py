@@ -53,6 +53,7 @@ class Embedder:
             EmbedError: a piece failed.
         """
         window = self._windows[model.name]
+        ensemble = model.ensemble(options)
         longest = BYTES_PER_TOKEN * model.card.max_tokens
         sizes = [min(len(item), longest) for item in inputs]
         arrived = perf_counter()
@@ -62,7 +63,7 @@ class Embedder:
             nonlocal failed
             sent = perf_counter()
             try:
-                return await self._triton.embed(model.name, inputs[start:stop], options)
+                return await self._triton.embed(ensemble, inputs[start:stop], options)
             except BaseException:
                 failed = True
                 raise

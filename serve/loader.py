@@ -48,9 +48,12 @@ class Loader:
         """
         found = scan(self._folder)
         for entry in found.values():
-            if entry != self._seen.get(entry.name) and entry == self._settling.get(entry.name):
+            before = self._seen.get(entry.name)
+            if entry != before and entry == self._settling.get(entry.name):
                 self._seen[entry.name] = entry
                 await self._load(entry)
+                if before:
+                    await self._unload(before)
         for name in [name for name in self._seen if name not in {*found, *self._settling}]:
             await self._unload(self._seen.pop(name))
         self._settling = found
@@ -65,8 +68,9 @@ class Loader:
             if any(configs.values()):
                 await self._load_steps(entry, configs)
             else:
-                # One call for the ensemble changes all its steps at once.
-                await self._client.load(entry.name)
+                # The call for an ensemble changes all its steps at once.
+                for ensemble in entry.ensembles:
+                    await self._client.load(ensemble)
         except InferenceServerException as error:
             logger.error("%s cannot be served: %s", entry.name, error.message())
             return False
@@ -78,15 +82,16 @@ class Loader:
             for model, config in configs.items():
                 await self._client.load(model, config)
         except InferenceServerException:
-            with suppress(InferenceServerException):
-                await self._client.unload(entry.name)
+            for ensemble in entry.ensembles:
+                with suppress(InferenceServerException):
+                    await self._client.unload(ensemble)
             raise
 
     async def _unload(self, entry: Entry) -> None:
-        """Unload what is in `entry` and in no other entry: an alias shares its steps."""
-        logger.info("unloading %s, which is no longer in the repository", entry.name)
+        """Unload what was in `entry` and is in no entry now."""
         kept = {model for other in self._seen.values() for model in other.models}
         for model in [model for model in reversed(entry.models) if model not in kept]:
+            logger.info("unloading %s, which is no longer in the repository", model)
             try:
                 await self._client.unload(model)
             except InferenceServerException as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +16,24 @@ class Entry:
     """A model with the models that it is made of.
 
     Attributes:
-        name: Triton's name of the model: the ensemble, or a model that stands alone.
-        models: Everything to load, in order; `name` comes last.
+        ensembles: Those of the same steps, or a model that stands alone.
+        steps: What they are made of, in order.
         fingerprint: Changes whenever a file of one of the models does.
     """
 
-    name: str
-    models: tuple[str, ...]
+    ensembles: tuple[str, ...]
+    steps: tuple[str, ...]
     fingerprint: tuple[tuple[str, int, int], ...]
+
+    @property
+    def name(self) -> str:
+        """Triton's name of the model."""
+        return self.ensembles[0]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Everything to load, in order."""
+        return self.steps + self.ensembles
 
 
 def scan(folder: Path) -> dict[str, Entry]:
@@ -35,12 +47,13 @@ def scan(folder: Path) -> dict[str, Entry]:
         if not path.parent.name.startswith("."):
             steps[path.parent.name] = _steps(path.parent)
     inner = {step for names in steps.values() for step in names}
-    entries: dict[str, Entry] = {}
-    for name, names in steps.items():
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for name, used in steps.items():
         if name not in inner:
-            models = (*names, name)
-            entries[name] = Entry(name, models, _fingerprint(folder, models))
-    return entries
+            # Ensembles that begin alike are one model: an alias, or one that ends earlier.
+            groups[used[0] if used else name].append(name)
+    entries = [_entry(folder, names, steps) for names in groups.values()]
+    return {entry.name: entry for entry in entries}
 
 
 def read_config(model: Path) -> model_config_pb2.ModelConfig | None:
@@ -52,6 +65,13 @@ def read_config(model: Path) -> model_config_pb2.ModelConfig | None:
     except (OSError, ValueError, text_format.ParseError):
         return None
     return config
+
+
+def _entry(folder: Path, names: list[str], steps: Mapping[str, tuple[str, ...]]) -> Entry:
+    # An alias has capitals, a shorter ensemble a longer name.
+    ensembles = tuple(sorted(names, key=lambda name: (name != name.lower(), name)))
+    used = tuple(dict.fromkeys(step for name in ensembles for step in steps[name]))
+    return Entry(ensembles, used, _fingerprint(folder, used + ensembles))
 
 
 def _steps(model: Path) -> tuple[str, ...]:

@@ -89,8 +89,8 @@ class Supervisor:
                 task.cancel()
 
     async def _announce(self) -> None:
-        cards = (await self._client.models()).values()
-        models = ", ".join(sorted({card.model_id for card in cards}))
+        served = (await self._client.models()).values()
+        models = ", ".join(sorted({model.card.model_id for model in served}))
         settings = self._settings
         where = f"{self._scheme}://{settings.host}:{settings.port}, " if settings.gateway else ""
         logger.info(

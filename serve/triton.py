@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import secrets
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,19 @@ def _tracing() -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Model:
+    """An embedding model that Triton serves.
+
+    Attributes:
+        card: What it can do.
+        steps: Triton's names of the steps of its ensemble.
+    """
+
+    card: ModelCard
+    steps: tuple[str, ...]
+
+
 class TritonClient:
     """Talks to a Triton started by `command`.
 
@@ -146,22 +161,23 @@ class TritonClient:
         """
         await self._grpc.unload_model(model, headers=self._headers)
 
-    async def models(self) -> dict[str, ModelCard]:
-        """Return the card of each embedding model that is ready, by name.
+    async def models(self) -> dict[str, Model]:
+        """Return each embedding model that is ready, by name.
 
         Raises:
             InferenceServerException: Triton does not answer.
         """
-        models: dict[str, ModelCard] = {}
+        models: dict[str, Model] = {}
         index = await self._grpc.get_model_repository_index(headers=self._headers)
         for entry in index.models:
             if entry.state != "READY":
                 continue
             config = (await self._grpc.get_model_config(entry.name)).config
             values = {key: item.string_value for key, item in config.parameters.items()}
-            if config.HasField("ensemble_scheduling"):
+            steps = tuple(step.model_name for step in config.ensemble_scheduling.step)
+            if steps:
                 with suppress(CardError):
-                    models[entry.name] = ModelCard.from_parameters(values)
+                    models[entry.name] = Model(ModelCard.from_parameters(values), steps)
         return models
 
     async def failures(self) -> dict[str, str]:
@@ -178,24 +194,38 @@ class TritonClient:
             return {"": f"it has not answered for {ANSWER_SECONDS:.0f} s"}
         except InferenceServerException as error:
             return {"": f"it does not answer: {error.message()}"}
-        results = await asyncio.gather(*map(self._ask, models))
+        results = await asyncio.gather(*itertools.starmap(self._failure, models.items()))
         return {name: result for name, result in zip(models, results, strict=True) if result}
 
-    async def _ask(self, model: str) -> str | None:
+    async def _failure(self, name: str, model: Model) -> str | None:
+        """Return what is wrong with a model, if anything is.
+
+        Its last step is asked by itself before: requests that need no conversion go on without it.
+        """
+        *_, encoder, last = model.steps
+        vector = grpc.InferInput(names.EMBEDDINGS, [1, model.card.dimension], "FP32")
+        vector.set_data_from_numpy(np.zeros((1, model.card.dimension), np.float32))
         text = grpc.InferInput(names.TEXT, [1, 1], "BYTES")
         text.set_data_from_numpy(np.array([[b"ready?"]], dtype=np.object_))
+        return await self._ask(last, vector, last) or await self._ask(name, text, encoder)
+
+    async def _ask(self, model: str, question: grpc.InferInput, busy: str) -> str | None:
+        """Return what is wrong with `model`, if it does not answer.
+
+        While the step `busy` finishes anything, others are before us.
+        """
         request = asyncio.ensure_future(
-            self._grpc.infer(model, [text], parameters={"input_type": "query"})
+            self._grpc.infer(model, [question], parameters={"input_type": "query"})
         )
         try:
-            finished = await self._finished(model)
+            finished = await self._finished(busy)
             while not (await asyncio.wait([request], timeout=ANSWER_SECONDS))[0]:
-                before, finished = finished, await self._finished(model)
+                before, finished = finished, await self._finished(busy)
                 if finished == before:
                     return f"{model} has not answered for {ANSWER_SECONDS:.0f} s"
             await request
         except asyncio.TimeoutError:
-            return f"Triton has not said for {ANSWER_SECONDS:.0f} s what {model} is doing"
+            return f"Triton has not said for {ANSWER_SECONDS:.0f} s what {busy} is doing"
         except InferenceServerException as error:
             if error.status() in FATAL_STATUS:
                 return f"{model}: {error.message()}"
@@ -204,10 +234,8 @@ class TritonClient:
         return None
 
     async def _finished(self, model: str) -> int:
-        """Return how often the last step of `model` has run: what came so far has been embedded."""
-        config = (await asyncio.wait_for(self._grpc.get_model_config(model), ANSWER_SECONDS)).config
-        step = config.ensemble_scheduling.step[-1].model_name
+        """Return how many executions `model` has finished."""
         statistics = await asyncio.wait_for(
-            self._grpc.get_inference_statistics(step), ANSWER_SECONDS
+            self._grpc.get_inference_statistics(model), ANSWER_SECONDS
         )
         return sum(item.execution_count for item in statistics.model_stats)

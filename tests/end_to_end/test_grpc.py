@@ -64,6 +64,16 @@ def test_a_name_that_kept_its_capitals_finds_the_model(asymmetric: Service) -> N
     assert np.array_equal(kept, lowered)
 
 
+def test_the_shorter_ensemble_gives_the_same_vectors(asymmetric: Service) -> None:
+    texts = ["a", "two words"]
+    vectors, counted = infer(asymmetric.triton(), NAME, texts, input_type="query")
+    shorter, shorter_counted = infer(
+        asymmetric.triton(), f"{NAME}_float", texts, input_type="query"
+    )
+    assert np.abs(vectors - shorter).max() < 1e-6
+    assert np.array_equal(counted, shorter_counted)
+
+
 @pytest.mark.parametrize("modality", [None, ["text", "text"], ["TEXT", ""]])
 def test_modality_is_optional(asymmetric: Service, modality: list[str] | None) -> None:
     inputs = [bytes_input("text", ["a", "b"])]

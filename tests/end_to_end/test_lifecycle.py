@@ -58,6 +58,18 @@ def test_models_are_added_replaced_and_removed_while_serving(
     assert not [line for line in service.output if "cannot be" in line]
 
 
+def test_a_model_without_the_shorter_ensemble_is_served_by_the_full_one(
+    tiny_service: Service,
+) -> None:
+    expected = tiny_service.vectors("tiny", ["hello"])
+    shutil.rmtree(tiny_service.repository / "tiny_float")
+    tiny_service.wait_for("unloading tiny_float")
+    answer = tiny_service.post(model="tiny", input=["hello"])
+    while answer.status_code != 200:
+        answer = tiny_service.post(model="tiny", input=["hello"])
+    assert np.abs(answer.json()["data"][0]["embedding"] - expected).max() < 1e-6
+
+
 def copy_model(repository: Path, name: str) -> None:
     """Add a copy of the model `tiny`."""
     for folder in list(repository.glob("tiny*")):

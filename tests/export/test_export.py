@@ -78,6 +78,7 @@ def test_prompts_and_a_custom_id_are_written_to_the_card(
         "me_mine_1_0_tokenizer",
         "me_mine_1_0_encoder",
         "me_mine_1_0_postprocess",
+        "me_mine_1_0_float",
         "Me_Mine_1_0",
     }
     card = read_card(tmp_path / "repository", "me_mine_1_0")
@@ -96,6 +97,15 @@ def test_a_plain_transformer_is_pooled_by_the_mean(tmp_path: Path, tiny_folder: 
     for name in ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"):
         (folder / name).unlink()
     assert run(folder, tmp_path / "repository") == 0
+
+
+def test_an_id_whose_name_another_model_needs_is_refused(
+    own_tiny_repository: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = models(own_tiny_repository)
+    assert run(tiny_folder, own_tiny_repository, "--model-id", "Tiny-Float") == 1
+    assert "both need the name 'tiny_float' for Triton" in capsys.readouterr().err
+    assert models(own_tiny_repository) == before
 
 
 def test_exporting_twice_replaces_the_entry(own_tiny_repository: Path, tiny_folder: Path) -> None:
