@@ -9,6 +9,7 @@ from time import perf_counter
 
 from contract.options import Options
 from gateway.catalog import Model
+from gateway.joiner import Joiner
 from gateway.triton import Embedded, Triton
 from gateway.window import Window
 
@@ -21,7 +22,7 @@ come goes first; one that has waited longer does not."""
 
 
 class Embedder:
-    """Sends short lists to Triton at once, and long ones piece by piece.
+    """Sends short lists to Triton at once, joined, and long ones piece by piece.
 
     Args:
         triton: Where to.
@@ -29,6 +30,7 @@ class Embedder:
 
     def __init__(self, triton: Triton) -> None:
         self._triton = triton
+        self._joiner = Joiner(triton)
         self._windows: defaultdict[str, Window] = defaultdict(Window)
 
     async def embed(
@@ -56,32 +58,35 @@ class Embedder:
         ensemble = model.ensemble(options)
         longest = BYTES_PER_TOKEN * model.card.max_tokens
         sizes = [min(len(item), longest) for item in inputs]
+        if window.passes(sizes, model.max_batch_size):
+            most = model.max_batch_size, window.piece_bytes
+            try:
+                return [await self._joiner.embed(ensemble, inputs, options, sum(sizes), most)]
+            finally:
+                on_answer()
         arrived = perf_counter()
+        metadata = self._triton.metadata()
         failed = False
 
-        async def send(start: int, stop: int, *, windowed: bool) -> Embedded:
+        async def send(start: int, stop: int) -> Embedded:
             nonlocal failed
             sent = perf_counter()
             try:
-                return await self._triton.embed(ensemble, inputs[start:stop], options)
+                return await self._triton.embed(ensemble, inputs[start:stop], options, metadata)
             except BaseException:
                 failed = True
                 raise
             finally:
-                if windowed:
-                    window.leave(sum(sizes[start:stop]), perf_counter() - sent)
+                window.leave(sum(sizes[start:stop]), perf_counter() - sent)
                 on_answer()
 
-        short = window.passes(sizes, model.max_batch_size)
         pieces: list[asyncio.Task[Embedded]] = []
         try:
             stop = 0
             while stop < len(inputs) and not failed:
-                start, stop = stop, len(inputs)
-                if not short:
-                    due = arrived + len(pieces) * YIELD_SECONDS
-                    stop = await window.enter(sizes, start, model.max_batch_size, due)
-                pieces.append(asyncio.create_task(send(start, stop, windowed=not short)))
+                start, due = stop, arrived + len(pieces) * YIELD_SECONDS
+                stop = await window.enter(sizes, start, model.max_batch_size, due)
+                pieces.append(asyncio.create_task(send(start, stop)))
         finally:
             await _all_done(pieces)
         return [piece.result() for piece in pieces]

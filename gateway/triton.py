@@ -44,11 +44,20 @@ class Embedded:
 
     Attributes:
         vectors: [n, d] in the dtype asked for.
-        tokens: Tokens that the encoder saw, over all inputs.
+        token_counts: Tokens of each input that the encoder saw, int32 [n].
     """
 
     vectors: NDArray[Any]
-    tokens: int
+    token_counts: NDArray[np.int32]
+
+    def __getitem__(self, part: slice) -> Embedded:
+        """Return what was answered for some of the inputs."""
+        return Embedded(self.vectors[part], self.token_counts[part])
+
+    @property
+    def tokens(self) -> int:
+        """Tokens over all inputs."""
+        return int(self.token_counts.sum())
 
 
 class Triton:
@@ -58,13 +67,14 @@ class Triton:
 
     Args:
         url: ``host:port``.
-        metadata: Returns the gRPC metadata to send along with an inference.
+        metadata: Returns the gRPC metadata to send along with an inference, from the caller's
+            context.
     """
 
     def __init__(
         self, url: str, metadata: Callable[[], tuple[tuple[str, str], ...]] = tuple
     ) -> None:
-        self._metadata = metadata
+        self.metadata = metadata
         self._channel = grpc.aio.insecure_channel(url, options=CHANNEL_OPTIONS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
@@ -101,13 +111,25 @@ class Triton:
             raise _translate(error) from error
         return answer.config
 
-    async def embed(self, model: str, inputs: Sequence[bytes], options: Options) -> Embedded:
-        """Embed `inputs` with the ensemble `model`, as one request.
+    async def embed(
+        self,
+        ensemble: str,
+        inputs: Sequence[bytes],
+        options: Options,
+        metadata: tuple[tuple[str, str], ...],
+    ) -> Embedded:
+        """Embed `inputs` as one request.
+
+        Args:
+            ensemble: Triton's name of the ensemble to ask.
+            inputs: Texts, or token ids, as bytes.
+            options: The options of the request.
+            metadata: To send along.
 
         Raises:
             EmbedError: Triton refused the request or could not answer it.
         """
-        request = service_pb2.ModelInferRequest(model_name=model)
+        request = service_pb2.ModelInferRequest(model_name=ensemble)
         request.inputs.add(name=names.TEXT, datatype="BYTES", shape=[len(inputs), 1])
         request.raw_input_contents.append(
             b"".join(part for item in inputs for part in (struct.pack("<I", len(item)), item))
@@ -115,7 +137,7 @@ class Triton:
         for name, value in options.to_parameters().items():
             _set(request.parameters[name], value)
         try:
-            response = await self._stub.ModelInfer(request, metadata=self._metadata())
+            response = await self._stub.ModelInfer(request, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
                 logger.error("Triton: %s %s", error.code().name, error.details())
@@ -124,7 +146,7 @@ class Triton:
             output.name: np.frombuffer(raw, DTYPES[output.datatype]).reshape(output.shape)
             for output, raw in zip(response.outputs, response.raw_output_contents, strict=True)
         }
-        return Embedded(tensors[names.EMBEDDINGS], int(tensors[names.TOKEN_COUNT].sum()))
+        return Embedded(tensors[names.EMBEDDINGS], tensors[names.TOKEN_COUNT].reshape(-1))
 
 
 def _set(parameter: service_pb2.InferParameter, value: str | int | bool) -> None:
