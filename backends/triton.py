@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,13 @@ def request_options(request: pb_utils.InferenceRequest) -> Options:
     Raises:
         InvalidRequest: a parameter has a value that is not allowed.
     """
-    return Options.from_parameters(json.loads(request.parameters() or "{}"))
+    return _options(request.parameters() or "{}")
+
+
+# Few clients send many different ones, and every step of every request needs them.
+@lru_cache(maxsize=256)
+def _options(parameters: str) -> Options:
+    return Options.from_parameters(json.loads(parameters))
 
 
 def error_response(error: EmbedError) -> pb_utils.InferenceResponse:

@@ -156,7 +156,7 @@ def pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.in
     Returns:
         Token ids, int32 [n, L], and lengths, int32 [n, 1].
     """
-    lengths = np.fromiter(map(len, rows), np.int32, len(rows))[:, None]
-    token_ids = np.zeros((len(rows), int(lengths.max())), np.int32)
-    token_ids[np.arange(token_ids.shape[1]) < lengths] = np.concatenate(rows)
-    return token_ids, lengths
+    lengths = [len(row) for row in rows]
+    longest = max(lengths)
+    padded = [[*row, *[0] * (longest - length)] for row, length in zip(rows, lengths, strict=True)]
+    return np.array(padded, np.int32), np.array(lengths, np.int32)[:, None]
