@@ -9,6 +9,7 @@ REPOSITORY ?= model_repository
 MODEL_ID := sentence-transformers/all-MiniLM-L6-v2
 MODEL := $(REPOSITORY)/sentence_transformers_all_minilm_l6_v2
 SERVE_FLAGS ?=
+BENCH_FLAGS ?=
 
 .PHONY: serve test lint check test-clients test-compose bench constraints clean
 
@@ -53,7 +54,7 @@ $(VENV)/.bench: $(VENV)/.dev
 	touch $@
 
 bench: $(VENV)/.bench
-	$(PY) -m benchmarks --plot benchmark.svg
+	$(PY) -m benchmarks --plot benchmark.svg $(BENCH_FLAGS)
 
 # Needs uv. The markers that uv repeats on every line are those of [tool.uv] in pyproject.toml.
 constraints:

@@ -119,10 +119,12 @@ def _overhead(folder: Path) -> None:
 
 
 def _large(folder: Path) -> None:
-    """Measure how near servers come to the limit; in-process systems would take minutes more."""
+    """Measure how near servers come to the limit; more systems would take minutes more."""
     texts = text_sets(LARGE_TEXTS, 1, 1)["mixed"]
     for name in LARGE:
         with _systems(name, folder, in_process=False) as (systems, _):
+            servers = {name: systems.servers[name] for name in (GRPC, HTTP)}
+            systems = replace(systems, servers=servers)
             rates = throughput.measure(systems, texts, 1, ["8×8"], passes=1)
             _say(throughput.table(f"{name}, mixed text", rates, ["8×8"]))
 

@@ -14,7 +14,9 @@ import numpy as np
 from benchmarks.systems import Embed
 from benchmarks.throughput import seconds_of
 
-REQUESTS = 100
+ROUNDS, REQUESTS, WARM_REQUESTS = 4, 40, 10
+"""Each system answers so many requests on end, `ROUNDS` times, and the first of them do not count:
+the threads of what ran in this process before still spin for a while."""
 
 LIST_TEXTS = 2000
 
@@ -25,9 +27,10 @@ PAUSE_SECONDS = 0.05
 def alone(systems: Mapping[str, Embed], text: str) -> dict[str, float]:
     """Return the median milliseconds of one text, the systems taking turns."""
     taken: dict[str, list[float]] = defaultdict(list)
-    for _ in range(REQUESTS):
+    for _ in range(ROUNDS):
         for name, embed in systems.items():
-            taken[name].append(seconds_of(partial(embed, [text])))
+            seconds = [seconds_of(partial(embed, [text])) for _ in range(REQUESTS)]
+            taken[name] += seconds[WARM_REQUESTS:]
     return {name: median(values) * 1000 for name, values in taken.items()}
 
 

@@ -46,7 +46,12 @@ class PackedOnnxRuntime:
     def __init__(self, repository: Path, name: str) -> None:
         self._tokenizer = _tokenizer(repository / f"{name}_tokenizer" / "1" / "tokenizer.json")
         model = repository / f"{name}_encoder" / "1" / "model.onnx"
-        self._session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        # As the server does.
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
+        self._session = onnxruntime.InferenceSession(
+            str(model), options, providers=["CPUExecutionProvider"]
+        )
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of `texts`."""
