@@ -42,6 +42,8 @@ def main() -> int:
             log_config=None,
             log_level="warning",
             access_log=False,
+            # Nothing here asks for the client's address.
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=settings.drain_seconds,
             ssl_certfile=settings.tls_certificate,

@@ -57,6 +57,8 @@ def create(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         middleware=_middleware(settings),
         redirect_slashes=False,
+        # Spans are our own (`gateway.tracing`), metrics and logs too.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         responses=errors.RESPONSES,
     )
     errors.install(app)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
+from contract.errors import EmbedError
 from contract.options import Options
 from gateway.catalog import Model
 from gateway.joiner import Joiner
@@ -43,7 +44,7 @@ class Embedder:
         """Embed `inputs` and return their vectors in order, in pieces.
 
         If this is cancelled, or a piece fails, pieces that were not sent are dropped. Those that
-        were are awaited: a cancelled call can crash the Triton of the wheel.
+        were run to their end: a cancelled call can crash the Triton of the wheel.
 
         Args:
             model: The model to embed with.
@@ -61,9 +62,12 @@ class Embedder:
         if window.passes(sizes, model.max_batch_size):
             most = model.max_batch_size, window.piece_bytes
             try:
-                return [await self._joiner.embed(ensemble, inputs, options, sum(sizes), most)]
-            finally:
+                embedded = await self._joiner.embed(ensemble, inputs, options, sum(sizes), most)
+            except EmbedError:
                 on_answer()
+                raise
+            on_answer()
+            return [embedded]
         arrived = perf_counter()
         metadata = self._triton.metadata()
         failed = False
