@@ -115,8 +115,8 @@ def _load(requests: Sequence[Sequence[str]], clients: int, connect: Callable[[],
 
     embeds = [connect() for _ in range(clients)]
     with ThreadPoolExecutor(clients) as pool:
-        # All at once: a server may close a connection that has to wait for the others. Two texts
-        # open it as well as all do, and a single one would tell our gateway to expect more of those.
+        # All at once: a server may close a connection that has to wait for the others. With two
+        # texts, as a single one would tell our gateway to expect more of those.
         list(pool.map(lambda embed: embed(requests[0][:2]), embeds))
         return seconds_of(lambda: list(pool.map(work, embeds)))
 
