@@ -9,7 +9,7 @@ class RowNorm(nn.Module):
     """A layer normalisation of a matrix, whatever the shape of its input.
 
     The detour keeps ONNX Runtime from merging it with the addition before it: on a CPU the merged
-    kernel takes three times as long as the two do. Reshaping costs nothing.
+    kernel is far slower than the two are. Reshaping costs nothing.
     """
 
     def __init__(self, norm: nn.LayerNorm) -> None:
