@@ -202,7 +202,7 @@ class TritonClient:
 
         Its last step is asked by itself before: requests that need no conversion go on without it.
         """
-        *_, encoder, last = model.steps
+        encoder, last = model.steps[-2:][0], model.steps[-1]
         vector = grpc.InferInput(names.EMBEDDINGS, [1, model.card.dimension], "FP32")
         vector.set_data_from_numpy(np.zeros((1, model.card.dimension), np.float32))
         text = grpc.InferInput(names.TEXT, [1, 1], "BYTES")
