@@ -140,15 +140,6 @@ class Unavailable(EmbedError):
         self.retry_after_seconds = retry_after_seconds
 
 
-FROM_TRITON: dict[str, type[EmbedError]] = {
-    "INVALID_ARGUMENT": InvalidRequest,
-    "UNAVAILABLE": Unavailable,
-    # We only name models that Triton has listed: one that is gone is being replaced.
-    "NOT_FOUND": Unavailable,
-}
-"""What a gRPC status from Triton means; any other is an `InternalError`."""
-
-
 def missing_input_type() -> InvalidRequest:
     """NIM's text for an asymmetric model that was not told query from passage."""
     return InvalidRequest(

@@ -30,7 +30,7 @@ def create(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        triton = Triton(settings.triton_url, _grpc_metadata(settings))
+        triton = Triton(settings.triton_url, _trace_headers(settings))
         catalog = Catalog(triton)
         app.state.shared = State(
             settings=settings,
@@ -48,13 +48,19 @@ def create(settings: Settings) -> FastAPI:
         fresh = asyncio.ensure_future(catalog.keep_fresh(settings.refresh_seconds))
         yield
         fresh.cancel()
-        await triton.close()
+        triton.close()
 
     app = FastAPI(
         title="triton-embed",
         version=__version__,
         summary="OpenAI- and NIM-compatible embeddings, served by Triton",
         lifespan=lifespan,
+        # An included router would be searched for each request, after the pages of the docs.
+        routes=[
+            route
+            for module in (embeddings, models, health, about)
+            for route in module.router.routes
+        ],
         middleware=_middleware(settings),
         redirect_slashes=False,
         # Spans are our own (`gateway.tracing`), metrics and logs too.
@@ -62,8 +68,6 @@ def create(settings: Settings) -> FastAPI:
         responses=errors.RESPONSES,
     )
     errors.install(app)
-    for module in (embeddings, models, health, about):
-        app.include_router(module.router)
     return app
 
 
@@ -89,7 +93,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return layers
 
 
-def _grpc_metadata(settings: Settings) -> Callable[[], Any]:
+def _trace_headers(settings: Settings) -> Callable[[], Any]:
     if settings.otel:
         from gateway.tracing import outgoing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -16,6 +17,9 @@ from gateway.metrics import Phase
 from gateway.triton import Triton
 
 logger = logging.getLogger("gateway")
+
+Duration = Mapping[str, int]
+"""Of Triton's statistics: how often (``count``) and how long in all (``ns``)."""
 
 RELOAD_SECONDS = 60.0
 """A Triton that has come back may take so long to load its models again; until then asking
@@ -104,13 +108,15 @@ class Catalog:
         self._models = models
 
     async def _look(self) -> tuple[dict[str, Any], dict[str, Model]]:
-        statistics = {item.name: item for item in await self._triton.statistics()}
+        statistics = {item["name"]: item for item in await self._triton.statistics()}
         models: dict[str, Model] = {}
         for name in statistics:
             config = await self._triton.config(name)
-            if config is None or not config.HasField("ensemble_scheduling"):
+            if config is None or "ensemble_scheduling" not in config:
                 continue
-            parameters = {key: item.string_value for key, item in config.parameters.items()}
+            parameters = {
+                key: item["string_value"] for key, item in config.get("parameters", {}).items()
+            }
             try:
                 card = ModelCard.from_parameters(parameters)
             except CardError as error:
@@ -123,7 +129,7 @@ class Catalog:
                     card,
                     name,
                     float_name if float_name in statistics else name,
-                    config.max_batch_size,
+                    config["max_batch_size"],
                 )
         return statistics, models
 
@@ -132,16 +138,16 @@ class Catalog:
         phases: list[Phase] = []
         for model in self.models:
             steps = [
-                self._statistics[name].inference_stats
+                self._statistics[name]["inference_stats"]
                 for step in (names.TOKENIZER, names.ENCODER, names.POSTPROCESS)
                 if (name := names.step_name(model.name, step)) in self._statistics
             ]
             if len(steps) == 3:
                 tokenizer, encoder, _ = steps
                 phases += [
-                    _phase(model, "queue", encoder.queue.count, *(step.queue for step in steps)),
-                    _phase(model, "tokenize", tokenizer.success.count, *_compute(tokenizer)),
-                    _phase(model, "infer", encoder.success.count, *_compute(encoder)),
+                    _phase(model, "queue", encoder["queue"], *(step["queue"] for step in steps)),
+                    _phase(model, "tokenize", tokenizer["success"], *_compute(tokenizer)),
+                    _phase(model, "infer", encoder["success"], *_compute(encoder)),
                 ]
         return phases
 
@@ -186,9 +192,10 @@ class Catalog:
         )
 
 
-def _compute(step: Any) -> tuple[Any, ...]:
-    return step.compute_input, step.compute_infer, step.compute_output
+def _compute(step: Mapping[str, Duration]) -> tuple[Duration, ...]:
+    return step["compute_input"], step["compute_infer"], step["compute_output"]
 
 
-def _phase(model: Model, name: str, count: int, *durations: Any) -> Phase:
-    return Phase(model.card.model_id, name, count, sum(item.ns for item in durations) / 1e9)
+def _phase(model: Model, name: str, counted: Duration, *durations: Duration) -> Phase:
+    seconds = sum(item["ns"] for item in durations) / 1e9
+    return Phase(model.card.model_id, name, counted["count"], seconds)

@@ -69,14 +69,14 @@ class Embedder:
             on_answer()
             return [embedded]
         arrived = perf_counter()
-        metadata = self._triton.metadata()
+        trace = self._triton.trace()
         failed = False
 
         async def send(start: int, stop: int) -> Embedded:
             nonlocal failed
             sent = perf_counter()
             try:
-                return await self._triton.embed(ensemble, inputs[start:stop], options, metadata)
+                return await self._triton.embed(ensemble, inputs[start:stop], options, trace)
             except BaseException:
                 failed = True
                 raise

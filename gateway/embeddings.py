@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from time import perf_counter
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from contract.errors import ClientLeft, InvalidRequest, Unavailable
 from gateway import response, schema
@@ -20,11 +21,18 @@ UNWATCHED_SECONDS = 0.1
 
 
 class PlainRoute(APIRoute):
-    """Hands the request to its endpoint as it is; FastAPI would look for parameters to inject."""
+    """Hands requests of the right method to its endpoint as they are.
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the endpoint."""
-        return self.endpoint
+    FastAPI would look for parameters to inject, and for resources to release.
+    """
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self.methods and scope["method"] in self.methods:
+            response = await self.endpoint(Request(scope, receive))
+            await response(scope, receive, send)
+        else:
+            await super().handle(scope, receive, send)
 
 
 router = APIRouter(tags=["embeddings"], route_class=PlainRoute)

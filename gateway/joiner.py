@@ -11,7 +11,7 @@ from contract.options import Options
 from gateway.triton import Embedded, Triton
 
 Key = tuple[str, Options, tuple[tuple[str, str], ...]]
-"""What requests must have in common: ensemble, options and gRPC metadata."""
+"""What requests must have in common: ensemble, options and trace."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Joiner:
         Raises:
             EmbedError: Triton refused the request or could not answer it.
         """
-        key = (ensemble, options, self._triton.metadata())
+        key = (ensemble, options, self._triton.trace())
         group = self._groups.get(key)
         if group is None or not group.has_room(len(inputs), size, *most):
             group = self._groups[key] = _Group()

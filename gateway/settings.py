@@ -40,7 +40,7 @@ class Settings:
         f"{MOST_WORKERS}",
         parse=integer(1, 64),
     )
-    triton_url: str = setting("127.0.0.1:8001", "host:port of Triton's gRPC API")
+    triton_url: str = setting("127.0.0.1:8003", "host:port of Triton's HTTP API")
     refresh_seconds: float = setting(
         2.0, "pause between two looks at which models Triton serves", parse=float
     )

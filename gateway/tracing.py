@@ -44,7 +44,7 @@ class Tracing:
 
 
 def outgoing() -> tuple[tuple[str, str], ...]:
-    """Return the gRPC metadata that continues the current trace in Triton."""
+    """Return the headers that continue the current trace in Triton."""
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     return tuple(carrier.items())

@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
 import numpy as np
+import orjson
 from numpy.typing import NDArray
-from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 from contract import names
-from contract.errors import FROM_TRITON, EmbedError, InternalError, InvalidRequest
+from contract.errors import EmbedError, InternalError, InvalidRequest, Unavailable
 from contract.options import Options
+from gateway.connections import Answer, Connections
 
 logger = logging.getLogger("gateway")
 
@@ -27,13 +27,16 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "UINT8": np.dtype("u1"),
 }
 
-CHANNEL_OPTIONS = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    # A restarted Triton must be found again soon; gRPC's default pause grows to two minutes.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-]
+HEAD_LENGTH = "Inference-Header-Content-Length"
+"""Header with the length of the JSON that tensors in binary follow."""
+
+FROM_STATUS: dict[int, type[EmbedError]] = {
+    400: InvalidRequest,
+    503: Unavailable,
+    # We only name models that Triton has listed: one that is gone is being replaced.
+    404: Unavailable,
+}
+"""What an HTTP status from Triton means; any other is an `InternalError`."""
 
 ENSEMBLE_PREFIX = re.compile(r"^in ensemble '[^']*', ")
 
@@ -61,28 +64,25 @@ class Embedded:
 
 
 class Triton:
-    """A Triton server, over one gRPC channel.
-
-    Must be made inside a running event loop.
+    """A Triton server, over its HTTP API (KServe v2 with Triton's binary tensor extension).
 
     Args:
-        url: ``host:port``.
-        metadata: Returns the gRPC metadata to send along with an inference, from the caller's
+        address: ``host:port``.
+        trace: Returns the headers to send along with an inference, from the caller's
             context.
     """
 
     def __init__(
-        self, url: str, metadata: Callable[[], tuple[tuple[str, str], ...]] = tuple
+        self, address: str, trace: Callable[[], tuple[tuple[str, str], ...]] = tuple
     ) -> None:
-        self.metadata = metadata
-        self._channel = grpc.aio.insecure_channel(url, options=CHANNEL_OPTIONS)
-        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        self.trace = trace
+        self._connections = Connections(address)
 
-    async def close(self) -> None:
-        """Close the channel."""
-        await self._channel.close()
+    def close(self) -> None:
+        """Close the connections."""
+        self._connections.close()
 
-    async def statistics(self) -> list[service_pb2.ModelStatistics]:
+    async def statistics(self) -> list[dict[str, Any]]:
         """Return the statistics of every model that is loaded.
 
         They also serve as the list of models: Triton's repository index would need the right to
@@ -91,32 +91,32 @@ class Triton:
         Raises:
             EmbedError: Triton does not answer.
         """
-        try:
-            answer = await self._stub.ModelStatistics(service_pb2.ModelStatisticsRequest())
-        except grpc.aio.AioRpcError as error:
-            raise _translate(error) from error
-        return list(answer.model_stats)
+        answer = await self._ask("GET", "/v2/models/stats")
+        if answer.status != 200:
+            raise _translate(answer)
+        statistics: list[dict[str, Any]] = orjson.loads(answer.body)["model_stats"]
+        return statistics
 
-    async def config(self, name: str) -> model_config_pb2.ModelConfig | None:
+    async def config(self, name: str) -> dict[str, Any] | None:
         """Return the configuration of a model, or ``None`` if it is not loaded.
 
         Raises:
             EmbedError: Triton does not answer.
         """
-        try:
-            answer = await self._stub.ModelConfig(service_pb2.ModelConfigRequest(name=name))
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND:
-                return None
-            raise _translate(error) from error
-        return answer.config
+        answer = await self._ask("GET", f"/v2/models/{name}/config")
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise _translate(answer)
+        config: dict[str, Any] = orjson.loads(answer.body)
+        return config
 
     async def embed(
         self,
         ensemble: str,
         inputs: Sequence[bytes],
         options: Options,
-        metadata: tuple[tuple[str, str], ...],
+        trace: tuple[tuple[str, str], ...],
     ) -> Embedded:
         """Embed `inputs` as one request.
 
@@ -124,43 +124,66 @@ class Triton:
             ensemble: Triton's name of the ensemble to ask.
             inputs: Texts, or token ids, as bytes.
             options: The options of the request.
-            metadata: To send along.
+            trace: Headers to send along.
 
         Raises:
             EmbedError: Triton refused the request or could not answer it.
         """
-        request = service_pb2.ModelInferRequest(model_name=ensemble)
-        request.inputs.add(name=names.TEXT, datatype="BYTES", shape=[len(inputs), 1])
-        request.raw_input_contents.append(
-            b"".join(part for item in inputs for part in (struct.pack("<I", len(item)), item))
-        )
-        for name, value in options.to_parameters().items():
-            _set(request.parameters[name], value)
-        try:
-            response = await self._stub.ModelInfer(request, metadata=metadata)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
-                logger.error("Triton: %s %s", error.code().name, error.details())
-            raise _translate(error) from error
-        tensors = {
-            output.name: np.frombuffer(raw, DTYPES[output.datatype]).reshape(output.shape)
-            for output, raw in zip(response.outputs, response.raw_output_contents, strict=True)
+        data = b"".join(part for item in inputs for part in (struct.pack("<I", len(item)), item))
+        tensor = {
+            "name": names.TEXT,
+            "datatype": "BYTES",
+            "shape": [len(inputs), 1],
+            "parameters": {"binary_data_size": len(data)},
         }
+        parameters = {**options.to_parameters(), "binary_data_output": True}
+        head = orjson.dumps({"parameters": parameters, "inputs": [tensor]})
+        answer = await self._ask(
+            "POST",
+            f"/v2/models/{ensemble}/infer",
+            {HEAD_LENGTH: str(len(head)), **dict(trace)},
+            head + data,
+        )
+        if answer.status != 200:
+            error = _translate(answer)
+            if not isinstance(error, InvalidRequest):
+                logger.error("Triton: %d %s", answer.status, error)
+            raise error
+        tensors = _tensors(answer)
         return Embedded(tensors[names.EMBEDDINGS], tensors[names.TOKEN_COUNT].reshape(-1))
 
+    async def _ask(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Answer:
+        try:
+            return await self._connections.ask(method, path, headers, body)
+        except OSError as error:
+            raise Unavailable(f"Triton cannot be reached: {error}") from error
 
-def _set(parameter: service_pb2.InferParameter, value: str | int | bool) -> None:
-    if isinstance(value, bool):
-        parameter.bool_param = value
-    elif isinstance(value, int):
-        parameter.int64_param = value
-    else:
-        parameter.string_param = value
+
+def _tensors(answer: Answer) -> dict[str, NDArray[Any]]:
+    """Return the tensors of an inference by name."""
+    start = int(answer.headers[HEAD_LENGTH.lower()])
+    tensors: dict[str, NDArray[Any]] = {}
+    for output in orjson.loads(memoryview(answer.body)[:start])["outputs"]:
+        dtype = DTYPES[output["datatype"]]
+        size = output["parameters"]["binary_data_size"]
+        flat = np.frombuffer(answer.body, dtype, size // dtype.itemsize, start)
+        # orjson needs aligned numbers, and the JSON before them may have any length.
+        tensors[output["name"]] = np.require(flat, requirements=["ALIGNED"]).reshape(
+            output["shape"]
+        )
+        start += size
+    return tensors
 
 
-def _translate(error: grpc.aio.AioRpcError) -> EmbedError:
+def _translate(answer: Answer) -> EmbedError:
     """Return our error for Triton's, without the ensemble's name that Triton puts before it."""
-    kind = FROM_TRITON.get(error.code().name, InternalError)
+    kind = FROM_STATUS.get(answer.status, InternalError)
     # What can be wrong with the options was checked before, so it must be the input.
     param = "input" if kind is InvalidRequest else None
-    return kind(ENSEMBLE_PREFIX.sub("", error.details() or error.code().name), param=param)
+    try:
+        message = str(orjson.loads(answer.body)["error"])
+    except (ValueError, KeyError, TypeError):
+        message = f"Triton answered with status {answer.status}"
+    return kind(ENSEMBLE_PREFIX.sub("", message), param=param)

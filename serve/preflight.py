@@ -36,6 +36,7 @@ def check(settings: Settings, installation: Installation) -> None:
     check_repository(settings.repository, settings.served_model_name)
     ports = [
         (settings.triton_host, settings.triton_grpc_port, "--triton-grpc-port"),
+        (settings.triton_host, settings.triton_http_port, "--triton-http-port"),
         (settings.triton_host, settings.triton_metrics_port, "--triton-metrics-port"),
     ]
     if settings.gateway:

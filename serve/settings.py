@@ -35,6 +35,9 @@ class Settings:
         *("NIM_TRITON_GRPC_PORT", "NIM_SERVER_GRPC_BIND_ADDR", "NIM_GRPC_BIND_ADDR"),
         parse=address_port,
     )
+    triton_http_port: int = setting(
+        8003, "port of Triton's own HTTP API, which the gateway asks", parse=tcp_port
+    )
     triton_metrics_port: int = setting(8002, "port of Triton's metrics", parse=tcp_port)
     max_queue_delay_microseconds: int | None = setting(
         None,
@@ -90,10 +93,18 @@ class Settings:
         return Path(self.model_repository).resolve()
 
     @property
-    def triton_url(self) -> str:
-        """``host:port`` under which Triton's gRPC is reached from this machine."""
-        host = "127.0.0.1" if self.triton_host == "0.0.0.0" else self.triton_host
-        return f"{host}:{self.triton_grpc_port}"
+    def triton_grpc(self) -> str:
+        """``host:port`` under which Triton's gRPC API is reached from this machine."""
+        return f"{self._triton_host}:{self.triton_grpc_port}"
+
+    @property
+    def triton_http(self) -> str:
+        """``host:port`` under which Triton's HTTP API is reached from this machine."""
+        return f"{self._triton_host}:{self.triton_http_port}"
+
+    @property
+    def _triton_host(self) -> str:
+        return "127.0.0.1" if self.triton_host == "0.0.0.0" else self.triton_host
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:

@@ -42,7 +42,7 @@ class Supervisor:
         self._settings = settings
         self._installation = installation
         self._run = triton.Run()
-        self._client = triton.TritonClient(settings.triton_url, self._run)
+        self._client = triton.TritonClient(settings.triton_grpc, self._run)
         self._loader = Loader(settings, self._client)
 
     async def run(self) -> None:
@@ -128,7 +128,7 @@ class Supervisor:
                 *(sys.executable, "-m", "gateway"),
                 *("--host", settings.host),
                 *("--port", str(settings.port)),
-                *("--triton-url", settings.triton_url),
+                *("--triton-url", settings.triton_http),
             ],
             environment={**os.environ, **self._shared_settings(), "PYTHONPATH": str(ROOT)},
             logger=None,

@@ -49,7 +49,7 @@ class Service:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.repository = repository
-        self.port, self.grpc_port, self.metrics_port = free_ports(3)
+        self.port, self.grpc_port, self.http_port, self.metrics_port = free_ports(4)
         self.url = f"http://127.0.0.1:{self.port}"
         self.output: list[str] = []
         self._flags = flags
@@ -63,6 +63,7 @@ class Service:
                 *("--model-repository", str(self.repository)),
                 *("--port", str(self.port)),
                 *("--triton-grpc-port", str(self.grpc_port)),
+                *("--triton-http-port", str(self.http_port)),
                 *("--triton-metrics-port", str(self.metrics_port)),
                 *self._flags,
             ],

@@ -22,12 +22,12 @@ class Recorder:
 
     def __init__(self) -> None:
         self.asked: list[list[bytes]] = []
-        self.trace = "one"
+        self.traced = "one"
         self.answering = asyncio.Event()
         self.answering.set()
 
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        return (("traceparent", self.trace),)
+    def trace(self) -> tuple[tuple[str, str], ...]:
+        return (("traceparent", self.traced),)
 
     async def embed(self, _: str, inputs: Sequence[bytes], *__: Any) -> Embedded:
         self.asked.append(list(inputs))
@@ -83,7 +83,7 @@ async def test_other_options_and_other_traces_are_not_joined() -> None:
     first = asyncio.create_task(ask(joiner, b"a"))
     second = asyncio.create_task(ask(joiner, b"b", options=Options(truncate=Truncate.END)))
     await asyncio.sleep(0)
-    recorder.trace = "two"
+    recorder.traced = "two"
     await asyncio.gather(first, second, ask(joiner, b"c"))
     assert recorder.asked == [[b"a"], [b"b"], [b"c"]]
 
