@@ -12,9 +12,6 @@ from contract import names
 from contract.card import ModelCard
 from export.target import Target
 
-QUEUE_DELAY_MICROSECONDS = 100
-"""How long the encoder waits for more requests; NIM's default."""
-
 
 def build(card: ModelCard, max_batch_size: int, target: Target) -> dict[str, str]:
     """Return the text of every config.pbtxt of a model, by Triton model name.
@@ -105,7 +102,7 @@ def _encoder(name: str, card: ModelCard, target: Target) -> pb.ModelConfig:
     )
     config.output.append(_output(names.EMBEDDINGS, pb.TYPE_FP32, card.dimension))
     config.instance_group.add(kind=pb.ModelInstanceGroup.Kind.Value(target.kind), count=1)
-    config.dynamic_batching.max_queue_delay_microseconds = QUEUE_DELAY_MICROSECONDS
+    config.dynamic_batching.max_queue_delay_microseconds = target.queue_delay_microseconds
     return config
 
 

@@ -47,6 +47,8 @@ class Target:
         batch: Most items of an execution if nothing else is asked for, by the greatest length.
         platform: Triton's platform, where the backend does not say enough.
         precision: The name of the one that is used if nothing else is asked for.
+        queue_delay_microseconds: How long an encoder waits for more requests. NIM's default is
+            for GPUs; on a CPU enough requests come while an execution runs.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Target:
     batch: Callable[[int], int] = lambda max_tokens: MAX_BATCH_SIZE
     platform: str = ""
     precision: str = "fp16"
+    queue_delay_microseconds: int = 100
 
 
 def _cpu(limits: Limits) -> str:
@@ -81,7 +84,9 @@ def _tensorrt_batch(max_tokens: int) -> int:
 TARGETS = {
     target.name: target
     for target in (
-        Target("cpu", _cpu, "onnxruntime", "KIND_AUTO", precision="fp32"),
+        Target(
+            *("cpu", _cpu, "onnxruntime", "KIND_AUTO"), precision="fp32", queue_delay_microseconds=0
+        ),
         # Without a GPU Triton refuses KIND_GPU with a clear message.
         Target("cuda", _cuda, "onnxruntime", "KIND_GPU"),
         Target("tensorrt", one_group, "tensorrt", "KIND_GPU", _tensorrt_batch, "tensorrt_plan"),
