@@ -72,10 +72,11 @@ async def _answer(body: bytes, shared: State) -> bytes:
     model, suffix = shared.catalog.resolve(asked.model)
     model_id = model.card.model_id
     metrics = shared.metrics
+    counts = metrics.of(model_id)
     options = asked.options(suffix)
     model.card.check(options)
     inputs = asked.inputs(model.card)
-    metrics.add_phase(model_id, "parse", perf_counter() - started)
+    counts.parse_seconds.observe(perf_counter() - started)
     if len(inputs) > shared.settings.max_inputs:
         raise InvalidRequest(
             f"'input' has {len(inputs)} inputs, at most {shared.settings.max_inputs} are allowed",
@@ -90,12 +91,13 @@ async def _answer(body: bytes, shared: State) -> bytes:
     except Unavailable as error:
         metrics.rejected.labels(error.code).inc()
         raise
-    metrics.inputs.labels(model_id).inc(len(inputs))
-    metrics.request_inputs.labels(model_id).observe(len(inputs))
-    metrics.tokens.labels(model_id).inc(sum(piece.tokens for piece in pieces))
+    tokens = sum(piece.tokens for piece in pieces)
+    counts.inputs.inc(len(inputs))
+    counts.request_inputs.observe(len(inputs))
+    counts.tokens.inc(tokens)
     started = perf_counter()
-    answer = response.encode(model_id, pieces, asked.encoding_format or "float")
-    metrics.add_phase(model_id, "serialize", perf_counter() - started)
+    answer = response.encode(model_id, pieces, tokens, asked.encoding_format or "float")
+    counts.serialize_seconds.observe(perf_counter() - started)
     return answer
 
 

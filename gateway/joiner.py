@@ -75,17 +75,18 @@ class Joiner:
         group = self._groups.get(key)
         if group is None or not group.has_room(len(inputs), size, *most):
             group = self._groups[key] = _Group()
-            asyncio.get_running_loop().call_soon(self._send, key, group)
+            self._send(key, group)
         return await group.add(inputs, size)
 
     def _send(self, key: Key, group: _Group) -> None:
-        if self._groups.get(key) is group:
-            del self._groups[key]
         task = asyncio.ensure_future(self._embed(key, group))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
     async def _embed(self, key: Key, group: _Group) -> None:
+        # A task starts in the next turn of the event loop: until here others could join.
+        if self._groups.get(key) is group:
+            del self._groups[key]
         try:
             embedded = await self._triton.embed(key[0], group.inputs, *key[1:])
         except Exception as error:

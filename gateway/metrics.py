@@ -37,6 +37,17 @@ class Phase:
     seconds: float
 
 
+@dataclass(frozen=True)
+class ModelMetrics:
+    """What is counted for each request of a model."""
+
+    inputs: Counter
+    request_inputs: Histogram
+    tokens: Counter
+    parse_seconds: Summary
+    serialize_seconds: Summary
+
+
 class Metrics:
     """The metrics of one worker of the gateway, and the sums over all workers.
 
@@ -58,13 +69,13 @@ class Metrics:
             buckets=SECONDS_BUCKETS,
             registry=registry,
         )
-        self.tokens = Counter(
+        self._tokens = Counter(
             "triton_embed_tokens", "Tokens embedded.", ["model"], registry=registry
         )
-        self.inputs = Counter(
+        self._inputs = Counter(
             "triton_embed_inputs", "Inputs embedded.", ["model"], registry=registry
         )
-        self.request_inputs = Histogram(
+        self._request_inputs = Histogram(
             "triton_embed_request_inputs",
             "Inputs of one request.",
             ["model"],
@@ -86,6 +97,7 @@ class Metrics:
             ["model", "phase"],
             registry=registry,
         )
+        self._models: dict[str, ModelMetrics] = {}
         self._all = CollectorRegistry()
         self._all.register(_WithTriton(_all_workers() or registry, triton_phases))
 
@@ -98,9 +110,18 @@ class Metrics:
         finally:
             self._in_flight.dec(inputs)
 
-    def add_phase(self, model: str, name: str, seconds: float) -> None:
-        """Count one run of a phase in the gateway itself."""
-        self._phase_seconds.labels(model, name).observe(seconds)
+    def of(self, model: str) -> ModelMetrics:
+        """Return the metrics of one model."""
+        known = self._models.get(model)
+        if known is None:
+            known = self._models[model] = ModelMetrics(
+                inputs=self._inputs.labels(model),
+                request_inputs=self._request_inputs.labels(model),
+                tokens=self._tokens.labels(model),
+                parse_seconds=self._phase_seconds.labels(model, "parse"),
+                serialize_seconds=self._phase_seconds.labels(model, "serialize"),
+            )
+        return known
 
     def text(self) -> bytes:
         """Return all metrics, of all workers, in Prometheus' text format."""

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from gateway.triton import Embedded
 
 
-def encode(model_id: str, chunks: Sequence[Embedded], encoding_format: str) -> bytes:
+def encode(model_id: str, chunks: Sequence[Embedded], tokens: int, encoding_format: str) -> bytes:
     """Return the body of a successful answer.
 
     Args:
         model_id: The id that is echoed.
         chunks: The vectors, in input order.
+        tokens: Tokens over all of them.
         encoding_format: ``float`` for lists of numbers, ``base64`` for the bytes in
             little-endian order.
     """
     rows = [row for chunk in chunks for row in chunk.vectors]
-    tokens = sum(chunk.tokens for chunk in chunks)
     data = [
         {
             "object": "embedding",
