@@ -170,6 +170,15 @@ def address_port(text: str) -> int:
     return tcp_port(text.rpartition(":")[2])
 
 
+def host_port(text: str) -> str:
+    """Return `text`, which must be ``HOST:PORT``."""
+    host, _, port = text.rpartition(":")
+    if not host:
+        raise argparse.ArgumentTypeError(f"must be HOST:PORT, not '{text}'")
+    tcp_port(port)
+    return text
+
+
 def _settings(kind: type) -> list[Field[Any]]:
     return [item for item in fields(kind) if "help" in item.metadata]
 

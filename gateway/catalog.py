@@ -62,6 +62,7 @@ class Catalog:
         self._triton = triton
         self._models: dict[str, Model] = {}
         self._connected = False
+        self._failure = ""
         self._back_since = float("-inf")
         self._expected: set[str] = set()
         self._statistics: dict[str, Any] = {}
@@ -91,10 +92,13 @@ class Catalog:
         try:
             statistics, models = await asyncio.wait_for(self._look(), ANSWER_SECONDS)
         except (EmbedError, asyncio.TimeoutError) as error:
-            if self._connected:
-                logger.error("Triton does not answer: %s", error)
+            failure = str(error) or f"nothing came within {ANSWER_SECONDS:.0f} s"
+            if failure != self._failure:
+                logger.error("Triton does not answer: %s", failure)
+            self._failure = failure
             self._connected = False
             return
+        self._failure = ""
         if not self._connected and self._models:
             self._back_since = monotonic()
         self._connected = True

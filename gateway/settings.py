@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from contract.configuration import (
     address_port,
     comma_separated,
+    host_port,
     integer,
     one_of,
     read,
@@ -40,7 +41,7 @@ class Settings:
         f"{MOST_WORKERS}",
         parse=integer(1, 64),
     )
-    triton_url: str = setting("127.0.0.1:8003", "host:port of Triton's HTTP API")
+    triton_url: str = setting("127.0.0.1:8003", "host:port of Triton's HTTP API", parse=host_port)
     refresh_seconds: float = setting(
         2.0, "pause between two looks at which models Triton serves", parse=float
     )

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import orjson
@@ -103,7 +104,7 @@ class Triton:
         Raises:
             EmbedError: Triton does not answer.
         """
-        answer = await self._ask("GET", f"/v2/models/{name}/config")
+        answer = await self._ask("GET", f"/v2/models/{quote(name)}/config")
         if answer.status == 404:
             return None
         if answer.status != 200:

@@ -36,6 +36,7 @@ def test_a_flag_goes_before_the_environment_and_both_before_the_default() -> Non
     [
         (["--port", "0"], {}, "--port"),
         (["--log-level", "loud"], {}, "--log-level"),
+        (["--triton-url", "triton"], {}, "--triton-url"),
         ([], {"NIM_HTTP_API_PORT": "many"}, "NIM_HTTP_API_PORT=many"),
         ([], {"NIM_JSONL_LOGGING": "perhaps"}, "NIM_JSONL_LOGGING=perhaps"),
     ],

@@ -147,4 +147,7 @@ def test_a_stop_leaves_nothing_behind(own_tiny_repository: Path, number: int) ->
 def test_clients_may_not_load_or_unload_models(tiny_service: Service) -> None:
     with pytest.raises(Exception, match="restricted"):
         tiny_service.triton().unload_model("tiny")
+    own = f"http://127.0.0.1:{tiny_service.http_port}/v2"
+    for path in ("repository/index", "repository/models/tiny/unload", "logging"):
+        assert "restricted" in httpx.post(f"{own}/{path}", json={}).text
     assert tiny_service.post(model="tiny", input="a").status_code == 200
