@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.systems import Embed
 from benchmarks.throughput import seconds_of
 
-ROUNDS, REQUESTS, WARM_REQUESTS = 4, 40, 10
+ROUNDS, REQUESTS, WARM_REQUESTS = 8, 40, 10
 """Each system answers so many requests on end, `ROUNDS` times, and the first of them do not count:
 the threads of what ran in this process before still spin for a while."""
 
