@@ -33,10 +33,10 @@ INFINITY = "infinity over HTTP"
 
 ROUNDS = 3
 
-TEXTS = {"mixed": 128, "short": 128, "long": 32}
+TEXTS = {"mixed": 128, "short": 320, "long": 32}
 """How many of each kind: enough for seconds, few enough for minutes."""
 
-LARGE, LARGE_TEXTS = ("e5-large-size", "llama-300m-size"), 32
+LARGE, LARGE_TEXTS = ("e5-large-size", "llama-300m-size"), 24
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from tests.service import Service
 
 CLIENTS = 16
 
-SECONDS = 6.0
+SECONDS = 4.0
 
 TEXT = "How are vectors searched?"
 

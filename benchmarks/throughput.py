@@ -64,7 +64,9 @@ def measure(
     workloads: Sequence[str],
     passes: int = PASSES,
 ) -> Rates:
-    """Measure all systems in turn, so many times over; servers get the texts `passes` times each.
+    """Measure all systems in turn, so many times over for each workload.
+
+    Servers get the texts `passes` times each.
 
     In a process of its own nobody else asks for work, so there a workload's clients add nothing:
     its requests are embedded one after the other.
@@ -76,19 +78,19 @@ def measure(
     def count(system: str, workload: str, seconds: float, passes: int = 1) -> None:
         rates.rounds[system, workload].append(passes * tokens / seconds)
 
-    for _ in range(rounds):
-        count(LIMIT, AT_ONCE, seconds_of(lambda: systems.limit.run(rows)))
-        for name, embed in systems.in_process.items():
-            if name == SENTENCE_TRANSFORMERS:
-                count(name, AT_ONCE, _one_by_one(embed, [texts]))
-            for workload in workloads:
-                count(name, workload, _one_by_one(embed, _requests(texts, WORKLOADS[workload][1])))
-        # Single texts first: for some seconds after them our gateway cuts long lists small.
-        for workload in reversed(workloads):
-            clients, size = WORKLOADS[workload]
-            requests = passes * _requests(texts, size)
+    # Single texts first: for ten seconds after them our gateway cuts lists smaller.
+    for workload in reversed(workloads):
+        clients, size = WORKLOADS[workload]
+        requests = _requests(texts, size)
+        for _ in range(rounds):
+            count(LIMIT, AT_ONCE, seconds_of(lambda: systems.limit.run(rows)))
+            for name, embed in systems.in_process.items():
+                count(name, workload, _one_by_one(embed, requests))
             for name, connect in systems.servers.items():
-                count(name, workload, _load(requests, clients, connect), passes)
+                count(name, workload, _load(passes * requests, clients, connect), passes)
+    if SENTENCE_TRANSFORMERS in systems.in_process:
+        embed = systems.in_process[SENTENCE_TRANSFORMERS]
+        count(SENTENCE_TRANSFORMERS, AT_ONCE, _one_by_one(embed, [texts]))
     return rates
 
 

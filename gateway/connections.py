@@ -1,7 +1,7 @@
-"""Kept HTTP/1.1 connections to one server, made for short requests.
+"""Kept HTTP/1.1 connections to one server.
 
-General clients, of HTTP or of gRPC, take more of the gateway's time than everything else that it
-does for a short request; `docs/performance.md` has the figures.
+A call of a general client, of HTTP or of gRPC, takes so much more time that a short request shows
+it: see `docs/performance.md`.
 """
 
 from __future__ import annotations
