@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import struct
@@ -39,6 +40,10 @@ FROM_STATUS: dict[int, type[EmbedError]] = {
 }
 """What an HTTP status from Triton means; any other is an `InternalError`."""
 
+MOST_INFERENCES = 256
+"""Inferences asked for at a time, each over a connection of its own; more have to wait. So many
+fill a batch, and leave the process enough file descriptors for its clients."""
+
 ENSEMBLE_PREFIX = re.compile(r"^in ensemble '[^']*', ")
 
 
@@ -67,6 +72,8 @@ class Embedded:
 class Triton:
     """A Triton server, over its HTTP API (KServe v2 with Triton's binary tensor extension).
 
+    Must be made inside a running event loop.
+
     Args:
         address: ``host:port``.
         trace: Returns the headers to send along with an inference, from the caller's
@@ -78,6 +85,7 @@ class Triton:
     ) -> None:
         self.trace = trace
         self._connections = Connections(address)
+        self._places = asyncio.Semaphore(MOST_INFERENCES)
 
     def close(self) -> None:
         """Close the connections."""
@@ -139,12 +147,13 @@ class Triton:
         }
         parameters = {**options.to_parameters(), "binary_data_output": True}
         head = orjson.dumps({"parameters": parameters, "inputs": [tensor]})
-        answer = await self._ask(
-            "POST",
-            f"/v2/models/{ensemble}/infer",
-            {HEAD_LENGTH: str(len(head)), **dict(trace)},
-            head + data,
-        )
+        async with self._places:
+            answer = await self._ask(
+                "POST",
+                f"/v2/models/{ensemble}/infer",
+                {HEAD_LENGTH: str(len(head)), **dict(trace)},
+                head + data,
+            )
         if answer.status != 200:
             error = _translate(answer)
             if not isinstance(error, InvalidRequest):

@@ -3,54 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from gateway.connections import Connections
-
-Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-def ok(body: bytes, *headers: str) -> bytes:
-    lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
-async def read_request(reader: asyncio.StreamReader) -> bytes:
-    """Return the body of the next request, or nothing after the last one."""
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return b""
-    length = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
-    return await reader.readexactly(length)
-
-
-class Server:
-    """Counts the connections made to it; each has a `conversation`."""
-
-    def __init__(self, conversation: Conversation) -> None:
-        self.connections = 0
-        self._conversation = conversation
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        await self._conversation(reader, writer)
-        writer.close()
+from tests.loopback import Conversation, Server, listening, ok, read_request
 
 
 @asynccontextmanager
 async def running(conversation: Conversation) -> AsyncIterator[tuple[Server, Connections]]:
-    server = Server(conversation)
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    connections = Connections(f"127.0.0.1:{listener.sockets[0].getsockname()[1]}")
-    try:
+    async with listening(conversation) as server:
+        connections = Connections(server.address)
         yield server, connections
-    finally:
         connections.close()
-        listener.close()
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
