@@ -12,9 +12,10 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from contract import __version__
+from gateway.errors import RESPONSES
 from gateway.state import state
 
-router = APIRouter(tags=["about"])
+router = APIRouter(tags=["about"], responses=RESPONSES)
 
 LICENSE = Path(__file__).resolve().parent.parent / "LICENSE"
 

@@ -65,7 +65,6 @@ def create(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         # Spans are our own (`gateway.tracing`), metrics and logs too.
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        responses=errors.RESPONSES,
     )
     errors.install(app)
     return app

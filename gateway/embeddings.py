@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from contract.errors import ClientLeft, InvalidRequest, Unavailable
 from gateway import response, schema
+from gateway.errors import RESPONSES
 from gateway.state import State, state
 
 UNWATCHED_SECONDS = 0.1
@@ -35,7 +36,7 @@ class PlainRoute(APIRoute):
             await super().handle(scope, receive, send)
 
 
-router = APIRouter(tags=["embeddings"], route_class=PlainRoute)
+router = APIRouter(tags=["embeddings"], responses=RESPONSES, route_class=PlainRoute)
 
 REQUEST_BODY = {
     "requestBody": {

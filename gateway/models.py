@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from gateway.catalog import Model
+from gateway.errors import RESPONSES
 from gateway.state import state
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], responses=RESPONSES)
 
 # Declared here and not as an argument, for which FastAPI would promise a 422 that never comes.
 MODEL_ID: dict[str, Any] = {
