@@ -1,1 +1,1 @@
-"""The HTTP API: OpenAI-style requests in, calls to Triton's gRPC out."""
+"""The HTTP API: OpenAI-style requests in, inferences over Triton's own HTTP API out."""
