@@ -105,11 +105,7 @@ def _latency(systems: throughput.Systems, text: str, texts: Sequence[str]) -> No
         sentence_transformers: systems.in_process[sentence_transformers],
         **{name: connect() for name, connect in systems.servers.items()},
     }
-    milliseconds = latency.alone(one, text)
-    _say(
-        "| one short text at a time | median ms |\n|---|---|\n"
-        + "\n".join(f"| {name} | {value:.1f} |" for name, value in milliseconds.items())
-    )
+    _say(latency.table(latency.alone(one, text)))
     _say(str(latency.beside_a_list(systems.servers[HTTP], texts)))
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import sub
 from statistics import median
 
 import numpy as np
@@ -24,14 +25,28 @@ PAUSE_SECONDS = 0.05
 """Between two texts beside the list: they are to meet it at any moment, not to compete with it."""
 
 
-def alone(systems: Mapping[str, Embed], text: str) -> dict[str, float]:
-    """Return the median milliseconds of one text, the systems taking turns."""
-    taken: dict[str, list[float]] = defaultdict(list)
+def alone(systems: Mapping[str, Embed], text: str) -> dict[str, list[float]]:
+    """Return the median milliseconds of one text in each round, the systems taking turns."""
+    medians: dict[str, list[float]] = defaultdict(list)
     for _ in range(ROUNDS):
         for name, embed in systems.items():
             seconds = [seconds_of(partial(embed, [text])) for _ in range(REQUESTS)]
-            taken[name] += seconds[WARM_REQUESTS:]
-    return {name: median(values) * 1000 for name, values in taken.items()}
+            medians[name].append(median(seconds[WARM_REQUESTS:]) * 1000)
+    return medians
+
+
+def table(rounds: Mapping[str, Sequence[float]]) -> str:
+    """Return what `alone` found as a Markdown table.
+
+    How much longer than the first system each takes is the median over rounds, too: the speed of
+    a shared machine changes from minute to minute.
+    """
+    first = next(iter(rounds.values()))
+    lines = ["| one short text at a time | ms | longer by |", "|---|---|---|"]
+    for name, values in rounds.items():
+        longer = median(map(sub, values, first))
+        lines.append(f"| {name} | {median(values):.1f} | {longer:.1f} |")
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from operator import truediv
 from statistics import median
 from time import perf_counter
 
@@ -52,6 +53,14 @@ class Rates:
         """Return the median of a system and workload; 0 if it was not measured."""
         return median(self.rounds[cell]) if cell in self.rounds else 0.0
 
+    def share(self, cell: tuple[str, str]) -> float:
+        """Return the median share of the limit as it was in the same round.
+
+        The speed of a shared machine changes from minute to minute.
+        """
+        limits = self.rounds[LIMIT, cell[1]]
+        return median(map(truediv, self.rounds[cell], limits))
+
     def systems(self) -> list[str]:
         """Return the systems in the order in which they were measured."""
         return list(dict.fromkeys(system for system, _ in self.rounds))
@@ -83,14 +92,15 @@ def measure(
         clients, size = WORKLOADS[workload]
         requests = _requests(texts, size)
         for _ in range(rounds):
-            count(LIMIT, AT_ONCE, seconds_of(lambda: systems.limit.run(rows)))
             for name, embed in systems.in_process.items():
                 count(name, workload, _one_by_one(embed, requests))
+            count(LIMIT, workload, seconds_of(lambda: systems.limit.run(rows)))
             for name, connect in systems.servers.items():
                 count(name, workload, _load(passes * requests, clients, connect), passes)
     if SENTENCE_TRANSFORMERS in systems.in_process:
         embed = systems.in_process[SENTENCE_TRANSFORMERS]
         count(SENTENCE_TRANSFORMERS, AT_ONCE, _one_by_one(embed, [texts]))
+        count(LIMIT, AT_ONCE, seconds_of(lambda: systems.limit.run(rows)))
     return rates
 
 
@@ -132,13 +142,18 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def table(title: str, rates: Rates, workloads: Sequence[str]) -> str:
-    """Return the rates as a Markdown table, and the share of the limit in brackets."""
-    limit = rates[LIMIT, AT_ONCE]
-    columns = [AT_ONCE, *workloads]
+    """Return the rates as a Markdown table, and the share of the limit in brackets.
+
+    The limit embeds all texts at once whatever the workload is that it is measured beside.
+    """
+    measured = {workload for _, workload in rates.rounds}
+    columns = [column for column in (AT_ONCE, *workloads) if column in measured]
     lines = [f"| {title}, tokens/s | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for system in rates.systems():
         cells = [
-            f"{rate:.0f} ({rate / limit:.2f})" if (rate := rates[system, column]) else ""
+            f"{rate:.0f} ({rates.share((system, column)):.2f})"
+            if (rate := rates[system, column])
+            else ""
             for column in columns
         ]
         lines.append(f"| {system} | {' | '.join(cells)} |")

@@ -48,6 +48,43 @@ NIM_VARIABLES = frozenset(
 )
 """The NIM's variables that set something, in one process or another."""
 
+OWN_VARIABLES = frozenset(
+    f"TRITON_EMBED_{name}"
+    for name in (
+        "API_KEYS",
+        "CORS_ORIGINS",
+        "DRAIN_SECONDS",
+        "GATEWAY",
+        "HOST",
+        "LOG_JSONL",
+        "LOG_LEVEL",
+        "MAX_BATCH_SIZE",
+        "MAX_BODY_BYTES",
+        "MAX_INPUTS",
+        "MAX_INPUTS_IN_FLIGHT",
+        "MAX_QUEUE_DELAY_MICROSECONDS",
+        "MAX_WAIT_SECONDS",
+        "MODEL_INSTANCES",
+        "MODEL_REPOSITORY",
+        "OTEL",
+        "PERFORMANCE_MODE",
+        "PORT",
+        "REFRESH_SECONDS",
+        "SERVED_MODEL_NAME",
+        "TLS_CERTIFICATE",
+        "TLS_KEY",
+        "TOKENIZERS",
+        "TRITON_GRPC_PORT",
+        "TRITON_HOST",
+        "TRITON_HTTP_PORT",
+        "TRITON_LOG_VERBOSE",
+        "TRITON_METRICS_PORT",
+        "TRITON_URL",
+        "WORKERS",
+    )
+)
+"""Our own, of all processes: each sees those of the others, too."""
+
 
 def setting(default: Any, help: str, *env: str, parse: Callable[[str], Any] = str) -> Any:
     """Return a data class field that is a setting.
@@ -106,9 +143,13 @@ def show(settings: Any) -> None:
         print(f"{item.name} = {shown}  # {', '.join((_flag(item), *_variables(item)))}")
 
 
-def log_unknown_nim_variables(environment: Mapping[str, str] = os.environ) -> None:
-    """Log, in one line, the ``NIM_*`` variables that are set but mean nothing here."""
-    unknown = sorted(name for name in environment.keys() - NIM_VARIABLES if name.startswith("NIM_"))
+def log_unknown_variables(environment: Mapping[str, str] = os.environ) -> None:
+    """Log, in one line, the ``NIM_*`` and ``TRITON_EMBED_*`` variables that mean nothing here."""
+    unknown = sorted(
+        name
+        for name in environment.keys() - NIM_VARIABLES - OWN_VARIABLES
+        if name.startswith(("NIM_", "TRITON_EMBED_"))
+    )
     if unknown:
         logger.warning("ignoring %s, which mean nothing to triton-embed", ", ".join(unknown))
 

@@ -28,7 +28,7 @@ def main() -> int:
     """Serve HTTP until SIGTERM and return the exit status."""
     settings = parse()
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
-    configuration.log_unknown_nim_variables()
+    configuration.log_unknown_variables()
     with TemporaryDirectory(prefix="triton-embed-metrics-") as folder:
         if settings.workers > 1:
             # Here each worker leaves its counts, so that any of them can tell the sum.

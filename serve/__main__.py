@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = parse(arguments)
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     if not settings.gateway:
-        configuration.log_unknown_nim_variables()
+        configuration.log_unknown_variables()
     try:
         server = installation.find()
         preflight.check(settings, server)

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from contract import configuration
-from contract.configuration import NIM_VARIABLES
+from contract.configuration import NIM_VARIABLES, OWN_VARIABLES
 from gateway.settings import Settings as GatewaySettings
 from serve.settings import Settings as ServeSettings
 
@@ -66,20 +66,25 @@ def test_the_settings_can_be_shown_without_their_secrets(
     assert "secret" not in shown
 
 
-def test_every_nim_variable_sets_something_and_unknown_ones_are_logged_once(
+def test_every_variable_sets_something_and_unknown_ones_are_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     used = {
         name
         for kind in (GatewaySettings, ServeSettings)
         for item in configuration._settings(kind)
-        for name in item.metadata["env"]
+        for name in configuration._variables(item)
     }
-    assert used == NIM_VARIABLES
+    assert used == NIM_VARIABLES | OWN_VARIABLES
     with caplog.at_level(logging.WARNING):
-        configuration.log_unknown_nim_variables(
-            {"NIM_CACHE_PATH": "/x", "NIM_MODEL_PROFILE": "auto", "NIM_LOG_LEVEL": "INFO"}
+        configuration.log_unknown_variables(
+            {
+                "NIM_CACHE_PATH": "/x",
+                "NIM_LOG_LEVEL": "INFO",
+                "TRITON_EMBED_API_KEY": "misspelt",
+                "TRITON_EMBED_PORT": "8000",
+            }
         )
     assert [record.getMessage() for record in caplog.records] == [
-        "ignoring NIM_CACHE_PATH, NIM_MODEL_PROFILE, which mean nothing to triton-embed"
+        "ignoring NIM_CACHE_PATH, TRITON_EMBED_API_KEY, which mean nothing to triton-embed"
     ]
