@@ -151,7 +151,7 @@ def log_unknown_variables(environment: Mapping[str, str] = os.environ) -> None:
         if name.startswith(("NIM_", "TRITON_EMBED_"))
     )
     if unknown:
-        logger.warning("ignoring %s, which mean nothing to triton-embed", ", ".join(unknown))
+        logger.warning("ignoring %s: unknown to triton-embed", ", ".join(unknown))
 
 
 def boolean(text: str) -> bool:

@@ -86,5 +86,5 @@ def test_every_variable_sets_something_and_unknown_ones_are_logged_once(
             }
         )
     assert [record.getMessage() for record in caplog.records] == [
-        "ignoring NIM_CACHE_PATH, TRITON_EMBED_API_KEY, which mean nothing to triton-embed"
+        "ignoring NIM_CACHE_PATH, TRITON_EMBED_API_KEY: unknown to triton-embed"
     ]
