@@ -72,7 +72,11 @@ class Loader:
                 for ensemble in entry.ensembles:
                     await self._client.load(ensemble)
         except InferenceServerException as error:
-            logger.error("%s cannot be served: %s", entry.name, error.message())
+            if scan(self._folder).get(entry.name) == entry:
+                logger.error("%s cannot be served: %s", entry.name, error.message())
+            else:
+                # What Triton complains of may be gone too; `follow` does what the change asks for.
+                logger.info("%s was changed or removed while it was being loaded", entry.name)
             return False
         return True
 
