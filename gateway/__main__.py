@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from tempfile import TemporaryDirectory
 
 import uvicorn
@@ -15,6 +16,10 @@ from gateway.settings import parse
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers keep an idle connection, so that they never use one we close."""
+
+WORKER_START_SECONDS = 60
+"""How long one of several workers may take to import everything: it is killed if it does not answer
+for so long."""
 
 
 def application() -> FastAPI:
@@ -29,10 +34,12 @@ def main() -> int:
     settings = parse()
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     configuration.log_unknown_variables()
-    with TemporaryDirectory(prefix="triton-embed-metrics-") as folder:
+    with ExitStack() as stack:
         if settings.workers > 1:
-            # Here each worker leaves its counts, so that any of them can tell the sum.
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            # Here each worker leaves its counts, so that any of them can tell the sum. (A single
+            # one could not remove it: uvicorn lets it end by the signal that stopped it.)
+            folder = TemporaryDirectory(prefix="triton-embed-metrics-")
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(folder)
         uvicorn.run(
             "gateway.__main__:application",
             factory=True,
@@ -45,6 +52,7 @@ def main() -> int:
             # Nothing here asks for the client's address.
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_worker_healthcheck=WORKER_START_SECONDS,
             timeout_graceful_shutdown=settings.drain_seconds,
             ssl_certfile=settings.tls_certificate,
             ssl_keyfile=settings.tls_key,
