@@ -102,6 +102,9 @@ class Triton:
         """
         answer = await self._ask("GET", "/v2/models/stats")
         if answer.status != 200:
+            # All of it is refused if one model is unloaded just then.
+            answer = await self._ask("GET", "/v2/models/stats")
+        if answer.status != 200:
             raise _translate(answer)
         statistics: list[dict[str, Any]] = orjson.loads(answer.body)["model_stats"]
         return statistics

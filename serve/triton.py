@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import tritonclient.grpc.aio as grpc
+from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
 from contract import names
@@ -172,15 +173,24 @@ class TritonClient:
         models: dict[str, Model] = {}
         index = await self._grpc.get_model_repository_index(headers=self._headers)
         for entry in index.models:
-            if entry.state != "READY":
+            config = await self._config(entry.name) if entry.state == "READY" else None
+            if config is None:
                 continue
-            config = (await self._grpc.get_model_config(entry.name)).config
             values = {key: item.string_value for key, item in config.parameters.items()}
             steps = tuple(step.model_name for step in config.ensemble_scheduling.step)
             if steps:
                 with suppress(CardError):
                     models[entry.name] = Model(ModelCard.from_parameters(values), steps)
         return models
+
+    async def _config(self, model: str) -> model_config_pb2.ModelConfig | None:
+        """Return the configuration of a model, or ``None`` if it has just been unloaded."""
+        try:
+            return (await self._grpc.get_model_config(model)).config
+        except InferenceServerException as error:
+            if error.status() == "StatusCode.NOT_FOUND":
+                return None
+            raise
 
     async def failures(self) -> dict[str, str]:
         """Return what is wrong with each ready model that fails to embed a word, by name.

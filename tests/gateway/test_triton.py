@@ -92,6 +92,18 @@ async def test_a_triton_that_is_gone_is_unavailable() -> None:
             await embed(asked)
 
 
+async def test_a_model_unloaded_while_triton_counts_does_not_hide_the_others() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        refusal = ok(b'{"error":"unknown model: \'m\' version 1 is not at ready state"}')
+        writer.write(refusal.replace(b"200 OK", b"503 No"))
+        await read_request(reader)
+        writer.write(ok(b'{"model_stats":[{"name":"other"}]}'))
+
+    async with triton(answer) as (_, asked):
+        assert await asked.statistics() == [{"name": "other"}]
+
+
 async def test_a_burst_is_asked_for_over_so_many_connections_and_answered_to_the_last() -> None:
     full, going = asyncio.Event(), asyncio.Event()
     waiting = 0
