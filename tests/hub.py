@@ -45,7 +45,7 @@ class Hub:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Hub:
@@ -122,6 +122,11 @@ class Hub:
         if cut is not None:
             request.close_connection = True
         request.wfile.write(contents[begin : None if cut is None else begin + cut])
+
+
+class _Server(ThreadingHTTPServer):
+    # Downloads run side by side, more of them than the default.
+    request_queue_size = 64
 
 
 def _etag(path: Path) -> str:

@@ -43,7 +43,8 @@ class Server:
 async def listening(conversation: Conversation) -> AsyncIterator[Server]:
     """Answer connections while in the block."""
     server = Server(conversation)
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    # A burst of connections is longer than the default backlog.
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, backlog=1024)
     server.address = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield server

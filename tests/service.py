@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +21,9 @@ import tritonclient.grpc as triton
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
+
+PATIENT = {"TRITON_EMBED_MAX_WAIT_SECONDS": "600"}
+"""The environment of a service that takes any burst, however slow the machine is."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -55,6 +59,7 @@ class Service:
         self._flags = flags
         self._environment = {**os.environ, **(environment or {})}
         self._spoken = threading.Condition()
+        self._silent = False
 
     def __enter__(self) -> Service:
         self.process = subprocess.Popen(
@@ -95,17 +100,23 @@ class Service:
                 self.output.append(line)
                 self._spoken.notify_all()
         with self._spoken:
+            self._silent = True
             self._spoken.notify_all()
 
-    def wait_for(self, text: str, *, times: int = 1, seconds: float = 90) -> None:
+    def wait_for(self, text: str, *, times: int = 1, seconds: float = 300) -> None:
         """Wait until the service has printed `text` so many times."""
+        seen = found = 0
 
         def said() -> bool:
-            return sum(text in line for line in self.output) >= times
+            nonlocal seen, found
+            new = self.output[seen:]
+            seen += len(new)
+            found += sum(text in line for line in new)
+            return found >= times
 
         with self._spoken:
-            done = self._spoken.wait_for(lambda: said() or self.process.poll() is not None, seconds)
-            assert done and said(), f"'{text}' was not said:\n{''.join(self.output)}"
+            self._spoken.wait_for(lambda: said() or self._silent, seconds)
+            assert found >= times, f"'{text}' was not said:\n{''.join(self.output)}"
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal and return the exit status."""
@@ -120,13 +131,18 @@ class Service:
         while waiting:
             for child in _children(waiting.pop()):
                 waiting.append(child)
-                if name in Path(f"/proc/{child}/cmdline").read_text().replace("\0", " "):
-                    found.append(child)
+                with suppress(OSError):
+                    if name in Path(f"/proc/{child}/cmdline").read_text().replace("\0", " "):
+                        found.append(child)
         return found
 
     def kill(self, name: str) -> None:
         """``kill -9`` one process below the service."""
         os.kill(self.descendants(name)[0], signal.SIGKILL)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        """``GET`` `path` from the gateway."""
+        return httpx.get(f"{self.url}{path}", timeout=60, **options)
 
     def post(self, **body: Any) -> httpx.Response:
         """Send one request to ``/v1/embeddings``."""
@@ -144,7 +160,8 @@ class Service:
 
     def metric(self, name: str, model: str) -> float:
         """Return the value of one of Triton's metrics for `model`."""
-        text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics").text
+        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        text = httpx.get(url, timeout=60).text
         found = re.search(rf'^{name}{{model="{model}",version="1"}} (\S+)$', text, re.M)
         assert found, f"no {name} for {model}"
         return float(found[1])
@@ -153,7 +170,9 @@ class Service:
 def _children(pid: int) -> list[int]:
     children: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        children += map(int, task.read_text().split())
+        # A thread may end meanwhile.
+        with suppress(OSError):
+            children += map(int, task.read_text().split())
     return children
 
 

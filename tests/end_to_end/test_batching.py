@@ -70,10 +70,12 @@ async def test_concurrent_clients_share_executions_of_the_encoder(
     before = [service.metric(name, encoder) for name in names]
     groups = [[text] for text in mixed_texts(320, seed=3)]
     await embed_groups(service, groups, clients=16)
+    # Triton counts an execution after it has answered.
+    while service.metric(names[0], encoder) - before[0] < 320:
+        pass
     items, executions = (
         service.metric(name, encoder) - old for name, old in zip(names, before, strict=True)
     )
     with capsys.disabled():
         print(f"\n16 clients: {items:.0f} texts in {executions:.0f} executions of the encoder")
-    assert items >= 320
     assert items / executions > 3

@@ -6,7 +6,6 @@ import json
 import subprocess
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
@@ -108,7 +107,7 @@ def test_metrics_count_requests_tokens_and_phases(service: Service, path: str) -
     # The phases in Triton are read once a refresh.
     text = ""
     while f'phase_seconds_count{{model="{MINILM}",phase="infer"}}' not in text:
-        text = httpx.get(f"{service.url}{path}").text
+        text = service.get(f"{path}").text
     for line in (
         'triton_embed_requests_total{endpoint="/v1/embeddings",status="200"}',
         'triton_embed_requests_total{endpoint="/v1/embeddings",status="400"}',
@@ -134,7 +133,7 @@ def test_int8_keeps_the_direction_of_the_floats(service: Service) -> None:
 
 
 def test_the_openapi_document_describes_request_and_answer(service: Service) -> None:
-    document = httpx.get(f"{service.url}/openapi.json").json()
+    document = service.get("/openapi.json").json()
     operation = document["paths"]["/v1/embeddings"]["post"]
     request = operation["requestBody"]["content"]["application/json"]["schema"]
     assert set(request["required"]) == {"model", "input"}

@@ -114,7 +114,7 @@ def test_unknown_paths_and_wrong_methods_have_the_same_body(service: Service) ->
     answer = httpx.post(f"{service.url}/v1/chat/completions", json={})
     assert answer.status_code == 404
     assert answer.json() == error_body("There is no /v1/chat/completions", None, "not_found")
-    answer = httpx.get(f"{service.url}/v1/embeddings")
+    answer = service.get("/v1/embeddings")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
     assert answer.json()["error"]["code"] == "method_not_allowed"

@@ -18,7 +18,7 @@ from contract.card import ModelCard
 from export.exporter import export
 from export.texts import SENTENCES
 from tests.families import CASES, Case, Families
-from tests.service import Service
+from tests.service import PATIENT, Service
 
 FINE_TUNED = "me/fine-tuned-MiniLM"
 FINE_TUNED_PROMPTS = {"query": "ask: ", "document": "answer: "}
@@ -44,7 +44,7 @@ def served(families: Families, fine_tuned: Path) -> Iterator[Service]:
     for name in CASES:
         families.exported(name)
     export(str(fine_tuned), families.repository, model_id=FINE_TUNED)
-    with Service(families.repository) as running:
+    with Service(families.repository, environment=PATIENT) as running:
         yield running
 
 
@@ -112,7 +112,7 @@ async def test_requests_for_all_models_at_once_are_answered_by_the_right_one(
 
 
 def test_all_models_are_listed(served: Service) -> None:
-    listed = httpx.get(f"{served.url}/v1/models").json()["data"]
+    listed = served.get("/v1/models").json()["data"]
     assert {model["id"] for model in listed} == {*CASES, FINE_TUNED}
 
 
@@ -149,7 +149,7 @@ def test_a_fine_tuned_minilm_with_prompts_cls_and_dense_is_served_as_it_was_save
 
 
 def test_each_card_is_that_of_its_model(served: Service) -> None:
-    cards = httpx.get(f"{served.url}/v1/manifest").json()["models"]
+    cards = served.get("/v1/manifest").json()["models"]
     by_id = {card["model_id"]: ModelCard.from_parameters(card) for card in cards}
     for name, case in CASES.items():
         card = by_id[name]

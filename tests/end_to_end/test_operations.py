@@ -46,7 +46,7 @@ def ask(service: Service, texts: list[str], **headers: str) -> httpx.Response:
 @pytest.mark.parametrize("header", ["", "Bearer wrong", "Basic second-key", "Bearer"])
 def test_without_a_key_nothing_is_embedded_or_listed(limited: Service, header: str) -> None:
     for path in ("/v1/models", "/v1/embeddings", "/v1/manifest"):
-        answer = httpx.get(f"{limited.url}{path}", headers={"Authorization": header})
+        answer = limited.get(f"{path}", headers={"Authorization": header})
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "invalid_api_key"
         assert answer.headers["www-authenticate"] == "Bearer"
@@ -56,7 +56,7 @@ def test_any_of_the_keys_lets_in_and_probes_need_none(limited: Service) -> None:
     for key in ("first-key", "second-key"):
         assert ask(limited, ["a"], Authorization=f"Bearer {key}").status_code == 200
     for path in ("/v1/health/ready", "/v1/health/live", "/metrics", "/v1/metrics", "/docs"):
-        assert httpx.get(f"{limited.url}{path}").status_code == 200
+        assert limited.get(f"{path}").status_code == 200
 
 
 def test_a_body_over_the_limit_is_refused_whether_or_not_it_states_its_length(
@@ -96,7 +96,7 @@ async def test_beyond_the_limit_in_flight_requests_get_503_and_when_to_come_back
     # A list longer than the limit is served when it is alone.
     assert ask(limited, ["a"] * 50).status_code == 200
     rejected = 'triton_embed_rejected_total{reason="overloaded"}'
-    assert rejected in httpx.get(f"{limited.url}/metrics").text
+    assert rejected in limited.get("/metrics").text
 
 
 def test_request_ids_are_kept_or_made_and_logged_as_json(limited: Service) -> None:
@@ -173,33 +173,38 @@ def test_https_is_served_with_a_certificate(tiny_repository: Path, tmp_path: Pat
         assert answer.status_code == 200
 
 
+LONG_LIST = {"model": "tiny", "input": ["word " * 60] * 8000}
+"""Takes a second or so."""
+
+
+async def until_in_flight(client: httpx.AsyncClient, inputs: int) -> None:
+    metric = f"triton_embed_inputs_in_flight {inputs}.0"
+    while metric not in (await client.get("/metrics")).text:
+        pass
+
+
 async def test_requests_under_way_are_answered_when_the_service_is_stopped(
     tiny_repository: Path,
 ) -> None:
     with Service(tiny_repository) as service:
-        body = {"model": "tiny", "input": ["word " * 60] * 4000}
-        async with httpx.AsyncClient(timeout=60) as client:
-            sent = asyncio.create_task(client.post(f"{service.url}/v1/embeddings", json=body))
-            in_flight = "triton_embed_inputs_in_flight 4000.0"
-            while in_flight not in (await client.get(f"{service.url}/metrics")).text:
-                assert not sent.done()
+        async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
+            sent = asyncio.create_task(client.post("/v1/embeddings", json=LONG_LIST))
+            await until_in_flight(client, 8000)
             service.process.send_signal(signal.SIGTERM)
             answer = await sent
         assert answer.status_code == 200
-        assert len(answer.json()["data"]) == 4000
+        assert len(answer.json()["data"]) == 8000
         assert await asyncio.to_thread(service.process.wait, 60) == 0
 
 
 async def test_work_for_a_client_that_has_left_is_dropped(tiny_repository: Path) -> None:
     with Service(tiny_repository) as service:
         before = service.metric("nv_inference_count", "tiny_encoder")
-        async with httpx.AsyncClient() as client:
-            body = {"model": "tiny", "input": ["word " * 60] * 8000}
-            with pytest.raises(httpx.ReadTimeout):
-                await client.post(f"{service.url}/v1/embeddings", json=body, timeout=0.5)
-            text = ""
-            while "triton_embed_inputs_in_flight 0.0" not in text:
-                text = (await client.get(f"{service.url}/metrics")).text
+        async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
+            sent = asyncio.create_task(client.post("/v1/embeddings", json=LONG_LIST))
+            await until_in_flight(client, 8000)
+            sent.cancel()
+            await until_in_flight(client, 0)
         assert service.metric("nv_inference_count", "tiny_encoder") - before < 8000
 
 
@@ -208,13 +213,16 @@ def test_several_workers_are_one_service(tiny_repository: Path) -> None:
     with Service(tiny_repository, environment={"TRITON_EMBED_WORKERS": "2"}) as service:
         for _ in range(40):
             assert service.post(model="tiny", input="word").status_code == 200
+        # Requests are counted, then logged, after their answers.
+        service.wait_for("POST /v1/embeddings 200", times=40)
         # Whichever worker answers counts for both.
         for _ in range(4):
-            assert f"{requests}40.0" in httpx.get(f"{service.url}/metrics").text
+            assert f"{requests}40.0" in service.get("/metrics").text
         os.kill(service.descendants("spawn_main")[0], signal.SIGKILL)
-        service.wait_for("serving tiny", times=3)
+        service.wait_for("gateway: serving tiny", times=3)
         assert service.post(model="tiny", input="word").status_code == 200
-        text = httpx.get(f"{service.url}/metrics").text
+        service.wait_for("POST /v1/embeddings 200", times=41)
+        text = service.get("/metrics").text
         assert f"{requests}41.0" in text
         assert "triton_embed_inputs_in_flight 0.0" in text
         assert 'triton_embed_phase_seconds_count{model="tiny",phase="infer"}' in text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 
-import httpx
 import numpy as np
 import openai
 import pytest
@@ -27,7 +26,7 @@ def test_openai_and_tritonclient_get_the_vectors_of_sentence_transformers(
     expected = reference.encode(TEXTS)
     assert np.abs(over_http - expected).max() < 1e-4
     assert np.abs(over_grpc - expected).max() < 1e-4
-    assert np.array_equal(over_http.astype(np.float32), over_grpc)
+    assert np.abs(over_http - over_grpc).max() < 1e-6
     counted = [len(ids) for ids in reference.tokenizer(TEXTS)["input_ids"]]
     assert tokens.ravel().tolist() == counted
     assert answer.usage.prompt_tokens == answer.usage.total_tokens == sum(counted)
@@ -46,7 +45,7 @@ def test_base64_holds_the_same_floats(service: Service) -> None:
     floats = service.vectors(MINILM, TEXTS)
     answer = service.post(model=MINILM, input=TEXTS, encoding_format="base64").json()
     decoded = [np.frombuffer(base64.b64decode(item["embedding"]), "<f4") for item in answer["data"]]
-    assert np.array_equal(np.array(decoded), floats)
+    assert np.abs(np.array(decoded) - floats).max() < 1e-6
 
 
 def test_optional_fields_may_be_null_and_user_is_ignored(service: Service) -> None:
@@ -54,7 +53,8 @@ def test_optional_fields_may_be_null_and_user_is_ignored(service: Service) -> No
     options = dict.fromkeys(
         ("encoding_format", "input_type", "truncate", "dimensions", "modality", "embedding_type")
     )
-    assert np.array_equal(service.vectors(MINILM, ["a"], user="me", **options), plain)
+    answered = service.vectors(MINILM, ["a"], user="me", **options)
+    assert np.abs(answered - plain).max() < 1e-6
 
 
 @pytest.mark.parametrize("suffix", ["", "-query", "-passage"])
@@ -83,17 +83,17 @@ def test_an_over_long_text_is_an_error_unless_it_may_be_cut(
 
 @pytest.mark.parametrize("path", [MINILM, MINILM.replace("/", "%2F")])
 def test_a_model_is_found_by_its_id_plain_or_escaped(service: Service, path: str) -> None:
-    listed = httpx.get(f"{service.url}/v1/models").json()
+    listed = service.get("/v1/models").json()
     assert listed["object"] == "list"
-    one = httpx.get(f"{service.url}/v1/models/{path}").json()
+    one = service.get(f"/v1/models/{path}").json()
     assert one in listed["data"]
     assert one["id"] == one["root"] == MINILM
 
 
 def test_health_and_docs_answer(service: Service) -> None:
     for name in ("live", "ready"):
-        answer = httpx.get(f"{service.url}/v1/health/{name}")
+        answer = service.get(f"/v1/health/{name}")
         assert answer.status_code == 200
         assert answer.json() == {"object": "health-response", "message": f"Service is {name}."}
-    assert httpx.get(f"{service.url}/docs").status_code == 200
-    assert "/v1/embeddings" in httpx.get(f"{service.url}/openapi.json").json()["paths"]
+    assert service.get("/docs").status_code == 200
+    assert "/v1/embeddings" in service.get("/openapi.json").json()["paths"]
