@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,12 +32,14 @@ INT8, INT8_ID = "HTTP, base64, int8 model", "MiniLM-int8"
 
 INFINITY = "infinity over HTTP"
 
-ROUNDS = 3
+ROUNDS = 5
+
+WORKLOADS = ("4×32", "8×8", "16×1")
 
 TEXTS = {"mixed": 128, "short": 320, "long": 32}
 """How many of each kind: enough for seconds, few enough for minutes."""
 
-LARGE, LARGE_TEXTS = ("e5-large-size", "llama-300m-size"), 24
+LARGE, LARGE_TEXTS, LARGE_WORKLOADS = ("e5-large-size", "llama-300m-size"), 32, ("4×4",)
 
 
 def main() -> None:
@@ -49,7 +52,9 @@ def main() -> None:
     )
     options = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
-    print(f"{conditions()}; seed {SEED}; medians of {options.rounds} rounds.\n", flush=True)
+    peers = ceil(options.rounds / throughput.PEERS_EVERY)
+    medians = f"medians of {options.rounds} rounds, of peers {peers}"
+    print(f"{conditions()}; seed {SEED}; {medians}.\n", flush=True)
     with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
         rates = _minilm(Path(folder), options.rounds, options.infinity)
         _overhead(Path(folder))
@@ -62,19 +67,17 @@ def main() -> None:
 
 def _minilm(folder: Path, rounds: int, peer: str | None) -> Mapping[str, throughput.Rates]:
     sets = text_sets(TEXTS["mixed"], TEXTS["short"], TEXTS["long"])
-    workloads = list(throughput.WORKLOADS)
     rates = {}
     with _systems("MiniLM", folder) as (systems, service):
-        few = replace(
-            systems,
-            in_process={throughput.PADDED: systems.in_process[throughput.PADDED]},
-            servers={name: systems.servers[name] for name in (GRPC, HTTP)},
-        )
+        padded = systems.peers_in_process[throughput.PADDED]
+        few = replace(systems, peers_in_process={throughput.PADDED: padded}, peers={})
         with _peers(systems, service, peer) as everything:
             for name, texts in sets.items():
                 measured = everything if name == "mixed" else few
-                rates[name] = throughput.measure(measured, texts, rounds, workloads)
-                _say(throughput.table(f"MiniLM, {name} text", rates[name], workloads))
+                rates[name] = throughput.measure(measured, texts, rounds, WORKLOADS)
+                title = f"MiniLM, {name} text"
+                _say(throughput.table(title, rates[name], WORKLOADS))
+                _say(throughput.comparison(title, HTTP, rates[name], WORKLOADS))
         _latency(systems, sets["short"][0], sets["mixed"])
         memory = resident_bytes(service.process.pid) / 2**20
         _say(f"Resident memory of the whole service after that: {memory:.0f} MiB.")
@@ -90,20 +93,20 @@ def _peers(
         checkpoints.MINILM_FOLDER, service.repository, INT8_ID, "--precision", "int8"
     )
     service.wait_for(f"serving {INT8_ID}")
-    servers = {**systems.servers, INT8: _http(service, INT8_ID, "base64")}
+    peers = {**systems.peers, INT8: _http(service, INT8_ID, "base64")}
     with ExitStack() as stack:
         if peer:
             url = stack.enter_context(infinity.running(peer, checkpoints.MINILM_FOLDER))
-            servers[INFINITY] = partial(http_client, f"{url}/v1/embeddings", MODEL_ID)
-        yield replace(systems, servers=servers)
+            peers[INFINITY] = partial(http_client, f"{url}/v1/embeddings", MODEL_ID)
+        yield replace(systems, peers=peers)
 
 
 def _latency(systems: throughput.Systems, text: str, texts: Sequence[str]) -> None:
     sentence_transformers = throughput.SENTENCE_TRANSFORMERS
     one = {
         "ONNX Runtime with tokenization": systems.limit.embed,
-        sentence_transformers: systems.in_process[sentence_transformers],
-        **{name: connect() for name, connect in systems.servers.items()},
+        sentence_transformers: systems.peers_in_process[sentence_transformers],
+        **{name: connect() for name, connect in {**systems.servers, **systems.peers}.items()},
     }
     _say(latency.table(latency.alone(one, text)))
     _say(str(latency.beside_a_list(systems.servers[HTTP], texts)))
@@ -119,10 +122,8 @@ def _large(folder: Path) -> None:
     texts = text_sets(LARGE_TEXTS, 1, 1)["mixed"]
     for name in LARGE:
         with _systems(name, folder, in_process=False) as (systems, _):
-            servers = {name: systems.servers[name] for name in (GRPC, HTTP)}
-            systems = replace(systems, servers=servers)
-            rates = throughput.measure(systems, texts, 1, ["8×8"], passes=1)
-            _say(throughput.table(f"{name}, mixed text", rates, ["8×8"]))
+            rates = throughput.measure(replace(systems, peers={}), texts, 1, LARGE_WORKLOADS)
+            _say(throughput.table(f"{name}, mixed text", rates, LARGE_WORKLOADS))
 
 
 @contextmanager
@@ -133,31 +134,27 @@ def _systems(
     checkpoint = checkpoints.checkpoint(name, folder)
     repository = folder / f"{name}-repository"
     # As the others, servers are asked for texts without saying what they are for.
-    triton_name = checkpoints.export(checkpoint, repository, name, "--symmetric")
+    same = ("--prompt-query", "", "--prompt-passage", "")
+    triton_name = checkpoints.export(checkpoint, repository, name, *same)
     peers: Mapping[str, Embed] = {}
     if in_process:
         peers = {
             throughput.PADDED: PaddedOnnxRuntime(checkpoint, folder).embed,
             throughput.SENTENCE_TRANSFORMERS: SentenceTransformers(checkpoint).embed,
         }
-    with ExitStack() as stack:
-        service = stack.enter_context(Service(repository))
+    with Service(repository) as service:
         yield (
             throughput.Systems(
                 limit=PackedOnnxRuntime(repository, triton_name),
-                in_process=peers,
-                servers=_servers(service, name),
+                servers={
+                    GRPC: lambda: grpc_client(f"127.0.0.1:{service.grpc_port}", name),
+                    HTTP: _http(service, name, "base64"),
+                },
+                peers_in_process=peers,
+                peers={HTTP_FLOAT: _http(service, name, "float")},
             ),
             service,
         )
-
-
-def _servers(service: Service, model_id: str) -> Mapping[str, Callable[[], Embed]]:
-    return {
-        GRPC: lambda: grpc_client(f"127.0.0.1:{service.grpc_port}", model_id),
-        HTTP: _http(service, model_id, "base64"),
-        HTTP_FLOAT: _http(service, model_id, "float"),
-    }
 
 
 def _http(service: Service, model_id: str, encoding_format: str) -> Callable[[], Embed]:

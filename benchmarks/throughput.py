@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from operator import truediv
+from math import ceil
 from statistics import median
 from time import perf_counter
 
@@ -16,11 +16,13 @@ from benchmarks.systems import Embed, PackedOnnxRuntime
 
 AT_ONCE = "all at once"
 
-PASSES = 2
-"""How often servers get the texts in a round: with one request a client, the last would count most.
-"""
+REQUESTS = 2
+"""Least requests of each client; with one, the last to be answered would count most."""
 
-WORKLOADS = {"4×32": (4, 32), "8×8": (8, 8), "16×1": (16, 1)}
+PEERS_EVERY = 2
+"""Peers are measured in one of so many rounds: it takes less to tell them apart."""
+
+WORKLOADS = {"4×32": (4, 32), "8×8": (8, 8), "16×1": (16, 1), "4×4": (4, 4)}
 """Clients in closed loops, and texts of each request."""
 
 LIMIT = "ONNX Runtime, packed: the limit"
@@ -34,48 +36,46 @@ class Systems:
 
     Attributes:
         limit: Embeds all texts at once; it sees token ids only.
-        in_process: Embed requests one after the other, on all cores; by name.
         servers: Make a client each; by name.
+        peers_in_process: Embed requests one after the other, on all cores; by name.
+        peers: See `servers`.
     """
 
     limit: PackedOnnxRuntime
-    in_process: Mapping[str, Embed]
     servers: Mapping[str, Callable[[], Embed]]
+    peers_in_process: Mapping[str, Embed] = field(default_factory=dict)
+    peers: Mapping[str, Callable[[], Embed]] = field(default_factory=dict)
 
 
 @dataclass
 class Rates:
-    """Tokens per second by system and workload; several rounds each."""
+    """Tokens per second by system and workload, in the rounds in which it was measured."""
 
-    rounds: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    rounds: dict[tuple[str, str], dict[int, float]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
 
     def __getitem__(self, cell: tuple[str, str]) -> float:
         """Return the median of a system and workload; 0 if it was not measured."""
-        return median(self.rounds[cell]) if cell in self.rounds else 0.0
+        return median(self.rounds[cell].values()) if cell in self.rounds else 0.0
 
-    def share(self, cell: tuple[str, str]) -> float:
-        """Return the median share of the limit as it was in the same round.
+    def ratio(self, system: str, other: str, workload: str) -> float:
+        """Return how many times as fast as another a system is: the median of the rounds of both.
 
         The speed of a shared machine changes from minute to minute.
         """
-        limits = self.rounds[LIMIT, cell[1]]
-        return median(map(truediv, self.rounds[cell], limits))
+        rates, others = self.rounds[system, workload], self.rounds[other, workload]
+        return median(rates[index] / others[index] for index in rates.keys() & others.keys())
 
     def systems(self) -> list[str]:
         """Return the systems in the order in which they were measured."""
         return list(dict.fromkeys(system for system, _ in self.rounds))
 
 
-def measure(
-    systems: Systems,
-    texts: Sequence[str],
-    rounds: int,
-    workloads: Sequence[str],
-    passes: int = PASSES,
-) -> Rates:
+def measure(systems: Systems, texts: Sequence[str], rounds: int, workloads: Sequence[str]) -> Rates:
     """Measure all systems in turn, so many times over for each workload.
 
-    Servers get the texts `passes` times each.
+    Servers get the texts more than once if each client would have less than `REQUESTS`.
 
     In a process of its own nobody else asks for work, so there a workload's clients add nothing:
     its requests are embedded one after the other.
@@ -83,24 +83,29 @@ def measure(
     rows = systems.limit.tokenize(texts)
     tokens = sum(map(len, rows))
     rates = Rates()
+    systems.limit.run(rows[:1])
 
-    def count(system: str, workload: str, seconds: float, passes: int = 1) -> None:
-        rates.rounds[system, workload].append(passes * tokens / seconds)
+    def count(system: str, workload: str, index: int, seconds: float, passes: int = 1) -> None:
+        rates.rounds[system, workload][index] = passes * tokens / seconds
 
     # Single texts first: for ten seconds after them our gateway cuts lists smaller.
     for workload in reversed(workloads):
         clients, size = WORKLOADS[workload]
         requests = _requests(texts, size)
-        for _ in range(rounds):
-            for name, embed in systems.in_process.items():
-                count(name, workload, _one_by_one(embed, requests))
-            count(LIMIT, workload, seconds_of(lambda: systems.limit.run(rows)))
-            for name, connect in systems.servers.items():
-                count(name, workload, _load(passes * requests, clients, connect), passes)
-    if SENTENCE_TRANSFORMERS in systems.in_process:
-        embed = systems.in_process[SENTENCE_TRANSFORMERS]
-        count(SENTENCE_TRANSFORMERS, AT_ONCE, _one_by_one(embed, [texts]))
-        count(LIMIT, AT_ONCE, seconds_of(lambda: systems.limit.run(rows)))
+        passes = ceil(REQUESTS * clients / len(requests))
+        for index in range(rounds):
+            servers = dict(systems.servers)
+            if index % PEERS_EVERY == 0:
+                servers |= systems.peers
+                for name, embed in systems.peers_in_process.items():
+                    count(name, workload, index, _one_by_one(embed, requests))
+            count(LIMIT, workload, index, seconds_of(lambda: systems.limit.run(rows)))
+            for name, connect in servers.items():
+                count(name, workload, index, _load(passes * requests, clients, connect), passes)
+    if SENTENCE_TRANSFORMERS in systems.peers_in_process:
+        embed = systems.peers_in_process[SENTENCE_TRANSFORMERS]
+        count(SENTENCE_TRANSFORMERS, AT_ONCE, 0, _one_by_one(embed, [texts]))
+        count(LIMIT, AT_ONCE, 0, seconds_of(lambda: systems.limit.run(rows)))
     return rates
 
 
@@ -148,13 +153,29 @@ def table(title: str, rates: Rates, workloads: Sequence[str]) -> str:
     """
     measured = {workload for _, workload in rates.rounds}
     columns = [column for column in (AT_ONCE, *workloads) if column in measured]
-    lines = [f"| {title}, tokens/s | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    for system in rates.systems():
-        cells = [
-            f"{rate:.0f} ({rates.share((system, column)):.2f})"
+    rows = {
+        system: [
+            f"{rate:.0f} ({rates.ratio(system, LIMIT, column):.2f})"
             if (rate := rates[system, column])
             else ""
             for column in columns
         ]
-        lines.append(f"| {system} | {' | '.join(cells)} |")
+        for system in rates.systems()
+    }
+    return _markdown(f"{title}, tokens/s", columns, rows)
+
+
+def comparison(title: str, system: str, rates: Rates, workloads: Sequence[str]) -> str:
+    """Return how many times as fast as each other one `system` is, as a Markdown table."""
+    rows = {
+        other: [f"{rates.ratio(system, other, workload):.2f}" for workload in workloads]
+        for other in rates.systems()
+        if other != system
+    }
+    return _markdown(f"{title}: speed of {system}, relative to", workloads, rows)
+
+
+def _markdown(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
+    lines = [f"| {title} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
     return "\n".join(lines)
