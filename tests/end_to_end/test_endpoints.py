@@ -107,7 +107,7 @@ def test_metrics_count_requests_tokens_and_phases(service: Service, path: str) -
     # The phases in Triton are read once a refresh.
     text = ""
     while f'phase_seconds_count{{model="{MINILM}",phase="infer"}}' not in text:
-        text = service.get(f"{path}").text
+        text = service.get(path).text
     for line in (
         'triton_embed_requests_total{endpoint="/v1/embeddings",status="200"}',
         'triton_embed_requests_total{endpoint="/v1/embeddings",status="400"}',
