@@ -46,7 +46,7 @@ def ask(service: Service, texts: list[str], **headers: str) -> httpx.Response:
 @pytest.mark.parametrize("header", ["", "Bearer wrong", "Basic second-key", "Bearer"])
 def test_without_a_key_nothing_is_embedded_or_listed(limited: Service, header: str) -> None:
     for path in ("/v1/models", "/v1/embeddings", "/v1/manifest"):
-        answer = limited.get(f"{path}", headers={"Authorization": header})
+        answer = limited.get(path, headers={"Authorization": header})
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "invalid_api_key"
         assert answer.headers["www-authenticate"] == "Bearer"
@@ -56,7 +56,7 @@ def test_any_of_the_keys_lets_in_and_probes_need_none(limited: Service) -> None:
     for key in ("first-key", "second-key"):
         assert ask(limited, ["a"], Authorization=f"Bearer {key}").status_code == 200
     for path in ("/v1/health/ready", "/v1/health/live", "/metrics", "/v1/metrics", "/docs"):
-        assert limited.get(f"{path}").status_code == 200
+        assert limited.get(path).status_code == 200
 
 
 def test_a_body_over_the_limit_is_refused_whether_or_not_it_states_its_length(
