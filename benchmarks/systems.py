@@ -159,7 +159,7 @@ def http_client(url: str, model_id: str, **options: str) -> Embed:
         options: More fields of the request.
     """
     address = urlsplit(url)
-    assert address.hostname
+    assert address.hostname and address.port
     connection = socket.create_connection((address.hostname, address.port))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     answers = connection.makefile("rb")
