@@ -34,7 +34,7 @@ INFINITY = "infinity over HTTP"
 
 ROUNDS = 5
 
-WORKLOADS = ("4×32", "8×8", "16×1")
+MINILM_WORKLOADS = ("4×32", "8×8", "16×1")
 
 TEXTS = {"mixed": 128, "short": 320, "long": 32}
 """How many of each kind: enough for seconds, few enough for minutes."""
@@ -74,10 +74,10 @@ def _minilm(folder: Path, rounds: int, peer: str | None) -> Mapping[str, through
         with _peers(systems, service, peer) as everything:
             for name, texts in sets.items():
                 measured = everything if name == "mixed" else few
-                rates[name] = throughput.measure(measured, texts, rounds, WORKLOADS)
+                rates[name] = throughput.measure(measured, texts, rounds, MINILM_WORKLOADS)
                 title = f"MiniLM, {name} text"
-                _say(throughput.table(title, rates[name], WORKLOADS))
-                _say(throughput.comparison(title, HTTP, rates[name], WORKLOADS))
+                _say(throughput.table(title, rates[name], MINILM_WORKLOADS))
+                _say(throughput.comparison(title, HTTP, rates[name], MINILM_WORKLOADS))
         _latency(systems, sets["short"][0], sets["mixed"])
         memory = resident_bytes(service.process.pid) / 2**20
         _say(f"Resident memory of the whole service after that: {memory:.0f} MiB.")
