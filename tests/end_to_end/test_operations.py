@@ -177,10 +177,9 @@ LONG_LIST = {"model": "tiny", "input": ["word " * 60] * 8000}
 """Takes a second or so."""
 
 
-async def until_in_flight(client: httpx.AsyncClient, inputs: int) -> None:
-    metric = f"triton_embed_inputs_in_flight {inputs}.0"
-    while metric not in (await client.get("/metrics")).text:
-        pass
+async def in_flight(client: httpx.AsyncClient, inputs: int) -> bool:
+    metric = f"triton_embed_inputs_in_flight {inputs}.0\n"
+    return metric in (await client.get("/metrics")).text
 
 
 async def test_requests_under_way_are_answered_when_the_service_is_stopped(
@@ -189,7 +188,8 @@ async def test_requests_under_way_are_answered_when_the_service_is_stopped(
     with Service(tiny_repository) as service:
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
             sent = asyncio.create_task(client.post("/v1/embeddings", json=LONG_LIST))
-            await until_in_flight(client, 8000)
+            while not await in_flight(client, 8000):
+                assert not sent.done()
             service.process.send_signal(signal.SIGTERM)
             answer = await sent
         assert answer.status_code == 200
@@ -202,9 +202,11 @@ async def test_work_for_a_client_that_has_left_is_dropped(tiny_repository: Path)
         before = service.metric("nv_inference_count", "tiny_encoder")
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
             sent = asyncio.create_task(client.post("/v1/embeddings", json=LONG_LIST))
-            await until_in_flight(client, 8000)
+            while not await in_flight(client, 8000):
+                assert not sent.done()
             sent.cancel()
-            await until_in_flight(client, 0)
+            while not await in_flight(client, 0):
+                pass
         assert service.metric("nv_inference_count", "tiny_encoder") - before < 8000
 
 
