@@ -13,8 +13,8 @@ ROUND_TRIP_SECONDS = 0.05
 comes meanwhile waits about as long."""
 
 CALM_FACTOR = 16
-"""Pieces are so much larger while there are none. The encoder groups texts of similar
-length, and few of them have less in common."""
+"""Pieces are so much larger while there are none. The encoder groups texts of similar length, and
+few of them have less in common."""
 
 CALM_AFTER_SECONDS = 10.0
 """For so long a single text makes others expected; short lists come among long ones anyway."""
