@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 
 from benchmarks import checkpoints, infinity, latency, overhead, throughput
 from benchmarks.processes import resident_bytes
@@ -32,12 +32,18 @@ INT8, INT8_ID = "HTTP, base64, int8 model", "MiniLM-int8"
 
 INFINITY = "infinity over HTTP"
 
-ROUNDS = 5
+MINUTES = 14.0
+
+LATENCY_SECONDS = 70.0
+"""What is measured last takes so long on 2 cores."""
 
 MINILM_WORKLOADS = ("4×32", "8×8", "16×1")
 
 TEXTS = {"mixed": 128, "short": 320, "long": 32}
 """How many of each kind: enough for seconds, few enough for minutes."""
+
+SHARES = {"mixed": 1 / 2, "short": 1 / 3, "long": 1.0}
+"""The part that rounds of each kind get of the time that is left."""
 
 LARGE, LARGE_TEXTS, LARGE_WORKLOADS = ("e5-large-size", "llama-300m-size"), 32, ("4×4",)
 
@@ -45,36 +51,49 @@ LARGE, LARGE_TEXTS, LARGE_WORKLOADS = ("e5-large-size", "llama-300m-size"), 32, 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="medians are over so many")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=MINUTES,
+        help="go on for about so long; more give medians of more rounds (default %(default).0f)",
+    )
     parser.add_argument("--plot", type=Path, help="PNG or SVG to draw")
     parser.add_argument(
         "--infinity", metavar="COMMAND", help="measure infinity, too; see benchmarks/infinity.py"
     )
     options = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
-    peers = ceil(options.rounds / throughput.PEERS_EVERY)
-    medians = f"medians of {options.rounds} rounds, of peers {peers}"
-    print(f"{conditions()}; seed {SEED}; {medians}.\n", flush=True)
+    end = perf_counter() + 60 * options.minutes
+    _say(
+        f"{conditions()}; seed {SEED}; medians of rounds, peers in one of {throughput.PEERS_EVERY}."
+    )
     with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
-        rates = _minilm(Path(folder), options.rounds, options.infinity)
-        _overhead(Path(folder))
         _large(Path(folder))
+        _overhead(Path(folder))
+        rates = _minilm(Path(folder), end - LATENCY_SECONDS, options.infinity)
     if options.plot:
         from benchmarks.plot import draw
 
         draw(rates, options.plot)
 
 
-def _minilm(folder: Path, rounds: int, peer: str | None) -> Mapping[str, throughput.Rates]:
+def _minilm(folder: Path, end: float, peer: str | None) -> Mapping[str, throughput.Rates]:
+    """Measure rounds until `end`, then latency."""
     sets = text_sets(TEXTS["mixed"], TEXTS["short"], TEXTS["long"])
     rates = {}
     with _systems("MiniLM", folder) as (systems, service):
-        padded = systems.peers_in_process[throughput.PADDED]
-        few = replace(systems, peers_in_process={throughput.PADDED: padded}, peers={})
-        with _peers(systems, service, peer) as everything:
+        in_process = systems.peers_in_process
+        with _peers(systems, service, peer) as peers:
             for name, texts in sets.items():
-                measured = everything if name == "mixed" else few
-                rates[name] = throughput.measure(measured, texts, rounds, MINILM_WORKLOADS)
+                seconds = (end - perf_counter()) * SHARES[name]
+                # Padding to the longest text is no rival where lengths differ, and takes long.
+                rival = throughput.SENTENCE_TRANSFORMERS if name == "mixed" else throughput.PADDED
+                measured = replace(
+                    systems,
+                    peers_in_process={rival: in_process[rival]},
+                    peers=peers if name == "mixed" else {},
+                )
+                rates[name] = throughput.measure(measured, texts, MINILM_WORKLOADS, seconds)
                 title = f"MiniLM, {name} text"
                 _say(throughput.table(title, rates[name], MINILM_WORKLOADS))
                 _say(throughput.comparison(title, HTTP, rates[name], MINILM_WORKLOADS))
@@ -87,8 +106,8 @@ def _minilm(folder: Path, rounds: int, peer: str | None) -> Mapping[str, through
 @contextmanager
 def _peers(
     systems: throughput.Systems, service: Service, peer: str | None
-) -> Iterator[throughput.Systems]:
-    """Yield `systems`, an int8 model, and infinity if there is its command `peer`."""
+) -> Iterator[Mapping[str, Callable[[], Embed]]]:
+    """Yield the peers of `systems`, an int8 model, and infinity if there is its command `peer`."""
     checkpoints.export(
         checkpoints.MINILM_FOLDER, service.repository, INT8_ID, "--precision", "int8"
     )
@@ -98,7 +117,7 @@ def _peers(
         if peer:
             url = stack.enter_context(infinity.running(peer, checkpoints.MINILM_FOLDER))
             peers[INFINITY] = partial(http_client, f"{url}/v1/embeddings", MODEL_ID)
-        yield replace(systems, peers=peers)
+        yield peers
 
 
 def _latency(systems: throughput.Systems, text: str, texts: Sequence[str]) -> None:
@@ -122,7 +141,8 @@ def _large(folder: Path) -> None:
     texts = text_sets(LARGE_TEXTS, 1, 1)["mixed"]
     for name in LARGE:
         with _systems(name, folder, in_process=False) as (systems, _):
-            rates = throughput.measure(replace(systems, peers={}), texts, 1, LARGE_WORKLOADS)
+            one_round = replace(systems, peers={}), texts, LARGE_WORKLOADS, 0.0, 1
+            rates = throughput.measure(*one_round)
             _say(throughput.table(f"{name}, mixed text", rates, LARGE_WORKLOADS))
 
 

@@ -22,6 +22,9 @@ REQUESTS = 2
 PEERS_EVERY = 2
 """Peers are measured in one of so many rounds: it takes less to tell them apart."""
 
+MOST_ROUNDS = 5
+"""More would hardly change a median."""
+
 WORKLOADS = {"4×32": (4, 32), "8×8": (8, 8), "16×1": (16, 1), "4×4": (4, 4)}
 """Clients in closed loops, and texts of each request."""
 
@@ -67,13 +70,23 @@ class Rates:
         rates, others = self.rounds[system, workload], self.rounds[other, workload]
         return median(rates[index] / others[index] for index in rates.keys() & others.keys())
 
+    def count(self, workload: str) -> int:
+        """Return the number of rounds of a workload, those without peers included."""
+        return len(self.rounds[LIMIT, workload])
+
     def systems(self) -> list[str]:
         """Return the systems in the order in which they were measured."""
         return list(dict.fromkeys(system for system, _ in self.rounds))
 
 
-def measure(systems: Systems, texts: Sequence[str], rounds: int, workloads: Sequence[str]) -> Rates:
-    """Measure all systems in turn, so many times over for each workload.
+def measure(
+    systems: Systems,
+    texts: Sequence[str],
+    workloads: Sequence[str],
+    seconds: float,
+    fewest_rounds: int = PEERS_EVERY,
+) -> Rates:
+    """Measure all systems in turn, for each workload as many times over as `seconds` allow.
 
     Servers get the texts more than once if each client would have less than `REQUESTS`.
 
@@ -83,17 +96,19 @@ def measure(systems: Systems, texts: Sequence[str], rounds: int, workloads: Sequ
     rows = systems.limit.tokenize(texts)
     tokens = sum(map(len, rows))
     rates = Rates()
+    end = perf_counter() + seconds
     systems.limit.run(rows[:1])
 
     def count(system: str, workload: str, index: int, seconds: float, passes: int = 1) -> None:
         rates.rounds[system, workload][index] = passes * tokens / seconds
 
     # Single texts first: for ten seconds after them our gateway cuts lists smaller.
-    for workload in reversed(workloads):
+    for done, workload in enumerate(reversed(workloads)):
         clients, size = WORKLOADS[workload]
         requests = _requests(texts, size)
         passes = ceil(REQUESTS * clients / len(requests))
-        for index in range(rounds):
+        left = (end - perf_counter()) / (len(workloads) - done)
+        for index in _rounds(left, fewest_rounds):
             servers = dict(systems.servers)
             if index % PEERS_EVERY == 0:
                 servers |= systems.peers
@@ -107,6 +122,19 @@ def measure(systems: Systems, texts: Sequence[str], rounds: int, workloads: Sequ
         count(SENTENCE_TRANSFORMERS, AT_ONCE, 0, _one_by_one(embed, [texts]))
         count(LIMIT, AT_ONCE, 0, seconds_of(lambda: systems.limit.run(rows)))
     return rates
+
+
+def _rounds(seconds: float, fewest: int) -> Iterator[int]:
+    """Yield the numbers of rounds: at least `fewest`, then until one would end after `seconds`."""
+    starts = [perf_counter()]
+    for index in range(MOST_ROUNDS):
+        if index >= fewest:
+            # Rounds without peers are much shorter, so the last one of the same kind tells.
+            like = max(index - PEERS_EVERY, 0)
+            if starts[-1] + starts[like + 1] - starts[like] > starts[0] + seconds:
+                return
+        yield index
+        starts.append(perf_counter())
 
 
 def _requests(texts: Sequence[str], size: int) -> list[Sequence[str]]:
@@ -162,6 +190,7 @@ def table(title: str, rates: Rates, workloads: Sequence[str]) -> str:
         ]
         for system in rates.systems()
     }
+    rows["rounds"] = [str(rates.count(column)) for column in columns]
     return _markdown(f"{title}, tokens/s", columns, rows)
 
 
