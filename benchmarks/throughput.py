@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 
 from benchmarks.systems import Embed, PackedOnnxRuntime
+from gateway.window import CALM_AFTER_SECONDS
 
 AT_ONCE = "all at once"
 
@@ -102,21 +103,27 @@ def measure(
     def count(system: str, workload: str, index: int, seconds: float, passes: int = 1) -> None:
         rates.rounds[system, workload][index] = passes * tokens / seconds
 
-    # Single texts first: for ten seconds after them our gateway cuts lists smaller.
-    for done, workload in enumerate(reversed(workloads)):
+    # A round takes about so long: the servers' passes, and what runs in this process.
+    lengths = {workload: _passes(len(texts), workload) + 1 for workload in workloads}
+    calm_from = perf_counter()
+    # Single texts first, and lists when they are forgotten: until then our gateway cuts smaller.
+    for workload in reversed(workloads):
         clients, size = WORKLOADS[workload]
-        requests = _requests(texts, size)
-        passes = ceil(REQUESTS * clients / len(requests))
-        left = (end - perf_counter()) / (len(workloads) - done)
-        for index in _rounds(left, fewest_rounds):
+        requests, passes = _requests(texts, size), _passes(len(texts), workload)
+        unit = (end - perf_counter()) / sum(lengths.values())
+        for index in _rounds(unit * lengths.pop(workload), fewest_rounds):
             servers = dict(systems.servers)
             if index % PEERS_EVERY == 0:
                 servers |= systems.peers
                 for name, embed in systems.peers_in_process.items():
                     count(name, workload, index, _one_by_one(embed, requests))
             count(LIMIT, workload, index, seconds_of(lambda: systems.limit.run(rows)))
+            if size > 1:
+                sleep(max(calm_from - perf_counter(), 0.0))
             for name, connect in servers.items():
                 count(name, workload, index, _load(passes * requests, clients, connect), passes)
+            if size == 1:
+                calm_from = perf_counter() + CALM_AFTER_SECONDS
     if SENTENCE_TRANSFORMERS in systems.peers_in_process:
         embed = systems.peers_in_process[SENTENCE_TRANSFORMERS]
         count(SENTENCE_TRANSFORMERS, AT_ONCE, 0, _one_by_one(embed, [texts]))
@@ -135,6 +142,12 @@ def _rounds(seconds: float, fewest: int) -> Iterator[int]:
                 return
         yield index
         starts.append(perf_counter())
+
+
+def _passes(texts: int, workload: str) -> int:
+    """Return how often clients go through so many texts, to have `REQUESTS` each."""
+    clients, size = WORKLOADS[workload]
+    return ceil(REQUESTS * clients / ceil(texts / size))
 
 
 def _requests(texts: Sequence[str], size: int) -> list[Sequence[str]]:
