@@ -141,8 +141,8 @@ def _large(folder: Path) -> None:
     texts = text_sets(LARGE_TEXTS, 1, 1)["mixed"]
     for name in LARGE:
         with _systems(name, folder, in_process=False) as (systems, _):
-            one_round = replace(systems, peers={}), texts, LARGE_WORKLOADS, 0.0, 1
-            rates = throughput.measure(*one_round)
+            few = replace(systems, peers={})
+            rates = throughput.measure(few, texts, LARGE_WORKLOADS, seconds=0.0, fewest_rounds=1)
             _say(throughput.table(f"{name}, mixed text", rates, LARGE_WORKLOADS))
 
 
