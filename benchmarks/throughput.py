@@ -24,7 +24,7 @@ PEERS_EVERY = 2
 """Peers are measured in one of so many rounds: it takes less to tell them apart."""
 
 MOST_ROUNDS = 5
-"""More would hardly change a median."""
+"""However much time there is."""
 
 WORKLOADS = {"4×32": (4, 32), "8×8": (8, 8), "16×1": (16, 1), "4×4": (4, 4)}
 """Clients in closed loops, and texts of each request."""
@@ -53,8 +53,14 @@ class Systems:
 
 @dataclass
 class Rates:
-    """Tokens per second by system and workload, in the rounds in which it was measured."""
+    """Tokens per second by system and workload, in the rounds in which it was measured.
 
+    Attributes:
+        tokens: Of all texts together.
+        rounds: What `add` was told, by system and workload, then by round.
+    """
+
+    tokens: int
     rounds: dict[tuple[str, str], dict[int, float]] = field(
         default_factory=lambda: defaultdict(dict)
     )
@@ -70,6 +76,10 @@ class Rates:
         """
         rates, others = self.rounds[system, workload], self.rounds[other, workload]
         return median(rates[index] / others[index] for index in rates.keys() & others.keys())
+
+    def add(self, system: str, workload: str, index: int, seconds: float, passes: int = 1) -> None:
+        """Note how long a system took in a round, to embed all texts so many times."""
+        self.rounds[system, workload][index] = passes * self.tokens / seconds
 
     def count(self, workload: str) -> int:
         """Return the number of rounds of a workload, those without peers included."""
@@ -95,13 +105,9 @@ def measure(
     its requests are embedded one after the other.
     """
     rows = systems.limit.tokenize(texts)
-    tokens = sum(map(len, rows))
-    rates = Rates()
+    rates = Rates(sum(map(len, rows)))
     end = perf_counter() + seconds
     systems.limit.run(rows[:1])
-
-    def count(system: str, workload: str, index: int, seconds: float, passes: int = 1) -> None:
-        rates.rounds[system, workload][index] = passes * tokens / seconds
 
     # A round takes about so long: the servers' passes, and what runs in this process.
     lengths = {workload: _passes(len(texts), workload) + 1 for workload in workloads}
@@ -116,18 +122,19 @@ def measure(
             if index % PEERS_EVERY == 0:
                 servers |= systems.peers
                 for name, embed in systems.peers_in_process.items():
-                    count(name, workload, index, _one_by_one(embed, requests))
-            count(LIMIT, workload, index, seconds_of(lambda: systems.limit.run(rows)))
+                    rates.add(name, workload, index, _one_by_one(embed, requests))
+            rates.add(LIMIT, workload, index, seconds_of(lambda: systems.limit.run(rows)))
             if size > 1:
                 sleep(max(calm_from - perf_counter(), 0.0))
             for name, connect in servers.items():
-                count(name, workload, index, _load(passes * requests, clients, connect), passes)
+                taken = _load(passes * requests, clients, connect)
+                rates.add(name, workload, index, taken, passes)
             if size == 1:
                 calm_from = perf_counter() + CALM_AFTER_SECONDS
     if SENTENCE_TRANSFORMERS in systems.peers_in_process:
         embed = systems.peers_in_process[SENTENCE_TRANSFORMERS]
-        count(SENTENCE_TRANSFORMERS, AT_ONCE, 0, _one_by_one(embed, [texts]))
-        count(LIMIT, AT_ONCE, 0, seconds_of(lambda: systems.limit.run(rows)))
+        rates.add(SENTENCE_TRANSFORMERS, AT_ONCE, 0, _one_by_one(embed, [texts]))
+        rates.add(LIMIT, AT_ONCE, 0, seconds_of(lambda: systems.limit.run(rows)))
     return rates
 
 
