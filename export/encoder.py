@@ -15,7 +15,7 @@ from export.normalization import by_rows
 from export.packing import Packing
 from export.precision import FP32, Precision
 from export.quantization import quantize
-from export.stages import POOLINGS, Dense
+from export.stages import ONE_TOKEN, POOLINGS, Dense
 
 
 class PackedEncoder(nn.Module):
@@ -24,6 +24,7 @@ class PackedEncoder(nn.Module):
     Attributes:
         dimension: Length of the vectors.
         vocab_size: Rows of the token table.
+        pools_one_token: Whether a vector depends on one of its item's last states alone.
     """
 
     def __init__(self, checkpoint: Checkpoint, target: str, precision: Precision = FP32) -> None:
@@ -50,6 +51,7 @@ class PackedEncoder(nn.Module):
         self._padding_id = family.padding_id(config) if family.padding_id else None
         self._token_types = family.token_types
         self._poolings = [POOLINGS[mode] for mode in checkpoint.pooling_modes]
+        self.pools_one_token = checkpoint.pooling_modes in ONE_TOKEN
         self._normalize = checkpoint.normalize
         self.vocab_size = config.vocab_size
         self.dimension = (

@@ -14,12 +14,14 @@ import onnx_ir as ir
 import torch
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 from onnxscript.rewriter.ort_fusions.erfgelu import fuse_erfgelu
+from onnxscript.rewriter.ort_fusions.rms_normalization import fuse_rms_normalization
 
 from export.encoder import PackedEncoder
 from export.packing import pack
 from export.progress import Advance, silent
 from export.prologue import OPSET, Limits
 from export.target import Target
+from export.trimming import gather_early
 
 LARGEST_FILE = 200_000_000
 """Bytes of weights that go into the ONNX file itself.
@@ -52,9 +54,12 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model
     )
     model = ir.from_onnx_text(target.prologue(limits))
     exported = _export(encoder)
+    if encoder.pools_one_token:
+        gather_early(exported)
     if target.backend == "onnxruntime":
-        # ONNX Runtime itself does not recognise the form that PyTorch writes.
+        # ONNX Runtime itself does not recognise the forms that PyTorch writes.
         fuse_erfgelu(exported)
+        fuse_rms_normalization(exported)
         RemoveUnusedNodesPass()(exported)
     _inline(exported, model)
     return model

@@ -53,9 +53,11 @@ class Int8Linear(nn.Module):
         inputs, outputs = self.weight.shape
         rows = states.reshape(-1, inputs)
         scale = _scale(torch.maximum(rows.amax(1), -rows.amin(1)))
+        # From the scales rather than from their number, so that it can be trimmed with them.
+        middle = scale.clamp(MIDDLE, MIDDLE).to(torch.uint8)
         quantized = torch.onnx.ops.symbolic(
             "QuantizeLinear",
-            (rows, scale, torch.full_like(scale, MIDDLE, dtype=torch.uint8)),
+            (rows, scale, middle),
             attrs={"axis": 0},
             dtype=torch.uint8,
             shape=rows.shape,

@@ -77,6 +77,9 @@ POOLINGS: dict[str, Callable[[Tensor, Packing], Tensor]] = {
     "lasttoken": pool_last,
 }
 
+ONE_TOKEN = (("cls",), ("lasttoken",))
+"""Pooling modes with which one of its tokens makes an item's vector."""
+
 
 class Dense(nn.Module):
     """A linear layer and its activation.

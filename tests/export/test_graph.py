@@ -9,7 +9,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from tests.onnx_encoder import embed, open_encoder
+from contract.names import triton_model_name
+from tests.families import Families
+from tests.onnx_encoder import embed, open_encoder, trace
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +70,11 @@ def test_activations_are_one_operator_and_norms_are_none_with_the_addition_befor
     operators = {node.op_type for node in body.node}
     assert {"BiasGelu", "LayerNormalization"} <= operators
     assert not {"Erf", "SkipLayerNormalization"} & operators
+
+
+def test_a_norm_by_the_root_mean_square_is_one_operator(families: Families, tmp_path: Path) -> None:
+    name = "mistral-sliding"
+    repository = families.exported(name)
+    kinds = [item.kind for item in trace(repository, triton_model_name(name), [[5, 6]], tmp_path)]
+    assert kinds.count("SimplifiedLayerNormalization") == 5
+    assert not {"Pow", "Reciprocal"} & set(kinds)

@@ -1,0 +1,47 @@
+"""The last layer computes what follows attention for the pooled tokens only."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+
+import pytest
+
+from export.__main__ import main
+from tests.checkpoints import tiny_checkpoint
+from tests.onnx_encoder import trace
+
+LENGTHS = (4, 7, 6)
+LAYERS, LINEAR, AFTER_ATTENTION = 2, 6, 3
+"""Of `tiny_bert`: its layers, and linear ones in each, in all and after attention."""
+
+
+def products(checkpoint: Path, folder: Path, precision: str = "fp32") -> list[int]:
+    """Export `checkpoint` and return the rows of each matrix product for texts of `LENGTHS`."""
+    arguments = ["--model-repository", str(folder), "--model-id", "m", "--precision", precision]
+    assert main([str(checkpoint), *arguments]) == 0
+    operations = trace(folder, "m", [[101] * length for length in LENGTHS], folder)
+    return [prod(item.outputs[0][1][:-1]) for item in operations if "MatMul" in item.kind]
+
+
+@pytest.mark.parametrize(
+    ("pooling", "precision", "normalize"),
+    [("cls", "fp32", True), ("lasttoken", "fp32", False), ("cls", "int8", True)],
+)
+def test_one_token_of_each_item_is_computed_where_one_is_pooled(
+    tmp_path: Path, minilm_folder: Path, pooling: str, precision: str, normalize: bool
+) -> None:
+    checkpoint = tiny_checkpoint(
+        tmp_path / "checkpoint", minilm_folder, pooling=(pooling,), normalize=normalize
+    )
+    rows = products(checkpoint, tmp_path, precision)
+    assert rows.count(len(LENGTHS)) == AFTER_ATTENTION
+    assert rows.count(sum(LENGTHS)) == LAYERS * LINEAR - AFTER_ATTENTION
+
+
+@pytest.mark.parametrize("pooling", [("max",), ("cls", "mean"), ("cls", "lasttoken")])
+def test_every_token_is_computed_where_several_are_pooled(
+    tmp_path: Path, minilm_folder: Path, pooling: tuple[str, ...]
+) -> None:
+    checkpoint = tiny_checkpoint(tmp_path / "checkpoint", minilm_folder, pooling=pooling)
+    assert products(checkpoint, tmp_path) == [sum(LENGTHS)] * (LAYERS * LINEAR)
