@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, field, fields
@@ -86,7 +87,13 @@ OWN_VARIABLES = frozenset(
 """Our own, of all processes: each sees those of the others, too."""
 
 
-def setting(default: Any, help: str, *env: str, parse: Callable[[str], Any] = str) -> Any:
+def setting(
+    default: Any,
+    help: str,
+    *env: str,
+    parse: Callable[[str], Any] = str,
+    secret: bool = False,
+) -> Any:
     """Return a data class field that is a setting.
 
     Args:
@@ -94,9 +101,10 @@ def setting(default: Any, help: str, *env: str, parse: Callable[[str], Any] = st
         help: One phrase for ``--help``.
         env: Variables of the NIM that set it.
         parse: Turns text into the value; raises ValueError if it cannot.
+        secret: It is not shown, and a variable that is set but empty does not count as unset.
     """
     assert NIM_VARIABLES.issuperset(env), "a variable is missing in NIM_VARIABLES"
-    metadata = {"help": help, "env": env, "parse": parse}
+    metadata = {"help": help, "env": env, "parse": parse, "secret": secret}
     return field(default=default, metadata=metadata)
 
 
@@ -122,7 +130,8 @@ def read(
         if given[item.name] is not None:
             values[item.name] = given[item.name]
             continue
-        name = next((name for name in _variables(item) if environment.get(name)), None)
+        counts = environment.__contains__ if item.metadata["secret"] else environment.get
+        name = next(filter(counts, _variables(item)), None)
         if name:
             try:
                 values[item.name] = _parser(item)(environment[name])
@@ -139,7 +148,7 @@ def show(settings: Any) -> None:
     """Print every setting, its value and what sets it."""
     for item in _settings(type(settings)):
         value = getattr(settings, item.name)
-        shown = "(set)" if item.name == "api_keys" and value else value
+        shown = "(set)" if item.metadata["secret"] and value else value
         print(f"{item.name} = {shown}  # {', '.join((_flag(item), *_variables(item)))}")
 
 
@@ -190,16 +199,36 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def seconds(text: str) -> float:
+    """Return a number of seconds, which is neither negative nor infinite."""
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError("must be a number of seconds")
+    return value
+
+
 def comma_separated(text: str) -> tuple[str, ...]:
     """Return the parts of a list.
 
     Raises:
-        ArgumentTypeError: there is none: an empty list of keys must not mean "no keys needed".
+        ArgumentTypeError: there is none.
     """
     parts = tuple(part.strip() for part in text.split(",") if part.strip())
     if not parts:
         raise argparse.ArgumentTypeError("the list is empty")
     return parts
+
+
+def bearer_keys(text: str) -> tuple[str, ...]:
+    """Return the parts of a list of keys.
+
+    Raises:
+        ArgumentTypeError: there is none, which must not mean "no keys needed", or one that clients
+            could not send in a header.
+    """
+    if not text.isascii():
+        raise argparse.ArgumentTypeError("keys must be ASCII")
+    return comma_separated(text)
 
 
 tcp_port = integer(1, 65535)

@@ -18,7 +18,14 @@ OpenAI's clients read the one and NVIDIA's the other.
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
+
+TOO_LONG = re.compile(r"Input length \d+ exceeds maximum allowed token size \d+")
+"""Message of `input_too_long`; Triton passes on no codes."""
+
+TOO_LONG_CODE = "context_length_exceeded"
+"""OpenAI's code for it."""
 
 
 class EmbedError(Exception):
@@ -154,7 +161,7 @@ def input_too_long(tokens: int, limit: int) -> InvalidRequest:
     return InvalidRequest(
         f"Input length {tokens} exceeds maximum allowed token size {limit}",
         param="input",
-        code="context_length_exceeded",
+        code=TOO_LONG_CODE,
     )
 
 

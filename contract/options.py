@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -45,6 +46,8 @@ class EmbeddingType(str, Enum):
 
 Choice = TypeVar("Choice", bound=Enum)
 
+INTEGER = re.compile(r"-?[0-9]{1,18}")
+
 
 def choose(choices: type[Choice], value: object, *, param: str) -> Choice:
     """Return the member of `choices` that `value` spells, in any case.
@@ -59,6 +62,14 @@ def choose(choices: type[Choice], value: object, *, param: str) -> Choice:
     *others, last = (f"'{choice.value}'" for choice in choices)
     expected = f"{', '.join(others)} or {last}" if others else last
     raise InvalidRequest(f"'{param}': input should be {expected}, not {value!r}", param=param)
+
+
+def _integer(value: object, *, param: str) -> int | None:
+    if value is None or type(value) is int:
+        return value
+    if isinstance(value, str) and INTEGER.fullmatch(value):
+        return int(value)
+    raise InvalidRequest(f"'{param}': input should be an integer, not {value!r}", param=param)
 
 
 @dataclass(frozen=True)
@@ -96,21 +107,12 @@ class Options:
         Raises:
             InvalidRequest: a value is not among those allowed.
         """
-        dimensions = parameters.get("dimensions")
-        if dimensions is not None:
-            try:
-                dimensions = int(dimensions)
-            except (OverflowError, ValueError):
-                raise InvalidRequest(
-                    f"'dimensions': input should be an integer, not {dimensions!r}",
-                    param="dimensions",
-                ) from None
         input_type = parameters.get("input_type")
         modality = parameters.get("modality")
         return cls(
             input_type=choose(InputType, input_type, param="input_type") if input_type else None,
             truncate=choose(Truncate, parameters.get("truncate") or "NONE", param="truncate"),
-            dimensions=dimensions,
+            dimensions=_integer(parameters.get("dimensions"), param="dimensions"),
             embedding_type=choose(
                 EmbeddingType, parameters.get("embedding_type") or "float", param="embedding_type"
             ),

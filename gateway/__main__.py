@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from contract import configuration, logs
 from gateway import app
+from gateway.protocol import Protocol
 from gateway.settings import parse
 
 KEEP_ALIVE_SECONDS = 75
@@ -46,6 +47,8 @@ def main() -> int:
             workers=settings.workers,
             host=settings.host,
             port=settings.port,
+            http=Protocol,
+            ws="none",
             log_config=None,
             log_level="warning",
             access_log=False,

@@ -13,7 +13,14 @@ from time import perf_counter
 from contract.errors import Unavailable
 
 LIST_INPUTS = 256
-"""A longer list counts as so many inputs: the rest of it waits outside Triton."""
+"""A longer list counts as so many inputs, or as a part of the limit if that is less: the rest of it
+waits outside Triton."""
+
+LIST_PART = 4
+"""So many long lists fill the limit, however low it is."""
+
+MOST_RETRY_SECONDS = 60
+"""While nothing is answered the estimated wait grows beyond all bounds."""
 
 FEW = 16
 """So many newcomers are never too many, however slow the model is."""
@@ -35,7 +42,7 @@ class Admission:
     `BURST_SECONDS` on end, more are refused until the wait is shorter again.
 
     Args:
-        limit: Most inputs at a time. A larger request is let in when it is alone.
+        limit: Most inputs at a time.
         wait_seconds: Longest acceptable wait for the first answer.
         clock: Returns seconds.
     """
@@ -64,7 +71,7 @@ class Admission:
             Unavailable: there is no room.
         """
         self._tick()
-        inputs = min(inputs, LIST_INPUTS)
+        inputs = min(inputs, LIST_INPUTS, ceil(self._limit / LIST_PART))
         self._check(inputs)
         self.in_flight += inputs
         self._newcomers += 1
@@ -91,12 +98,12 @@ class Admission:
         since = self._waiting_since
         standing = since is not None and self._at - since > BURST_SECONDS
         overloaded = standing and wait > self._wait_seconds and self._newcomers > FEW
-        full = self.in_flight and self.in_flight + inputs > self._limit
+        full = self.in_flight + inputs > self._limit
         if full or overloaded:
             raise Unavailable(
                 f"The server is embedding {self.in_flight} inputs; try again later.",
                 code="overloaded",
-                retry_after_seconds=max(1, ceil(wait)),
+                retry_after_seconds=max(1, ceil(min(wait, MOST_RETRY_SECONDS))),
             )
 
     def _wait(self) -> float:

@@ -99,7 +99,7 @@ class Catalog:
             self._connected = False
             return
         self._failure = ""
-        if not self._connected and self._models:
+        if self._models and (not self._connected or self._restarted(statistics)):
             self._back_since = monotonic()
         self._connected = True
         for model_id in models.keys() - self._models.keys():
@@ -110,6 +110,16 @@ class Catalog:
         self._expected = self._expected | set(models) if reloading else set(models)
         self._statistics = statistics
         self._models = models
+
+    def _restarted(self, statistics: Mapping[str, Any]) -> bool:
+        """Whether Triton began anew since we last looked: it has nothing, or counts from 0."""
+        counts = [
+            (item["inference_count"], self._statistics[name]["inference_count"])
+            for name, item in statistics.items()
+            if name in self._statistics
+        ]
+        used = [(now, before) for now, before in counts if before]
+        return not statistics or (bool(used) and all(now < before for now, before in used))
 
     async def _look(self) -> tuple[dict[str, Any], dict[str, Model]]:
         statistics = {item["name"]: item for item in await self._triton.statistics()}
@@ -126,8 +136,8 @@ class Catalog:
             except CardError as error:
                 logger.debug("%s is not an embedding model: %s", name, error)
                 continue
-            # The alias for clients that do not lower the case is the same model.
-            if card.model_id not in models or name == names.triton_model_name(card.model_id):
+            # The alias for clients that do not lower the case is the same model; it has no steps.
+            if card.model_id not in models or names.step_name(name, names.ENCODER) in statistics:
                 float_name = names.step_name(name, names.FLOAT)
                 models[card.model_id] = Model(
                     card,
@@ -160,7 +170,7 @@ class Catalog:
 
         Raises:
             NotFound: there is none; the message lists those there are.
-            Unavailable: Triton has not been reached yet.
+            Unavailable: Triton has not been reached yet, or is about to load it again.
         """
         model = self._models.get(model_id)
         if model is None:
@@ -185,8 +195,9 @@ class Catalog:
         raise self._missing(name)
 
     def _missing(self, name: str) -> EmbedError:
-        bare = name.removesuffix("-query").removesuffix("-passage")
-        if not self._models or {name, bare} & self._expected:
+        expected = self._expected - self._models.keys()
+        meant = {name, *(name.removesuffix(f"-{input_type.value}") for input_type in InputType)}
+        if not self._models or meant & expected:
             return Unavailable("The model is being loaded; try again soon.")
         known = ", ".join(f"'{model_id}'" for model_id in sorted(self._models))
         return NotFound(

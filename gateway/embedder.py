@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
-from contract.errors import EmbedError
 from contract.options import Options
 from gateway.catalog import Model
 from gateway.joiner import Joiner
@@ -44,7 +43,8 @@ class Embedder:
         """Embed `inputs` and return their vectors in order, in pieces.
 
         If this is cancelled, or a piece fails, pieces that were not sent are dropped. Those that
-        were run to their end: a cancelled call can crash the Triton of the wheel.
+        were run to their end, which is waited for: a cancelled call can crash the Triton of the
+        wheel, and whoever leaves keeps its place for as long as there is work for it.
 
         Args:
             model: The model to embed with.
@@ -61,13 +61,10 @@ class Embedder:
         sizes = [min(len(item), longest) for item in inputs]
         if window.passes(sizes, model.max_batch_size):
             most = model.max_batch_size, window.piece_bytes
-            try:
-                embedded = await self._joiner.embed(ensemble, inputs, options, sum(sizes), most)
-            except EmbedError:
-                on_answer()
-                raise
-            on_answer()
-            return [embedded]
+            answer = self._joiner.embed(ensemble, inputs, options, sum(sizes), most)
+            answer.add_done_callback(lambda _: on_answer())
+            await _all_done([answer])
+            return [answer.result()]
         arrived = perf_counter()
         trace = self._triton.trace()
         failed = False
@@ -75,13 +72,16 @@ class Embedder:
         async def send(start: int, stop: int) -> Embedded:
             nonlocal failed
             sent = perf_counter()
+            seconds = None
             try:
-                return await self._triton.embed(ensemble, inputs[start:stop], options, trace)
+                embedded = await self._triton.embed(ensemble, inputs[start:stop], options, trace)
+                seconds = perf_counter() - sent
+                return embedded
             except BaseException:
                 failed = True
                 raise
             finally:
-                window.leave(sum(sizes[start:stop]), perf_counter() - sent)
+                window.leave(sum(sizes[start:stop]), seconds)
                 on_answer()
 
         pieces: list[asyncio.Task[Embedded]] = []
@@ -96,17 +96,17 @@ class Embedder:
         return [piece.result() for piece in pieces]
 
 
-async def _all_done(tasks: Sequence[asyncio.Task[Embedded]]) -> None:
-    """Wait until all `tasks` have ended, even if this is cancelled meanwhile."""
-    if not tasks:
+async def _all_done(answers: Sequence[asyncio.Future[Embedded]]) -> None:
+    """Wait until there are all `answers`, even if this is cancelled meanwhile."""
+    if not answers:
         return
     try:
-        await asyncio.wait(tasks)
+        await asyncio.wait(answers)
     except asyncio.CancelledError:
-        await asyncio.wait(tasks)
+        await asyncio.wait(answers)
         raise
     finally:
-        for task in tasks:
+        for answer in answers:
             # Only the first failure is told; asyncio would log the others as forgotten.
-            if task.done() and not task.cancelled():
-                task.exception()
+            if answer.done() and not answer.cancelled():
+                answer.exception()

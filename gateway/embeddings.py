@@ -76,13 +76,13 @@ async def _answer(body: bytes, shared: State) -> bytes:
     counts = metrics.of(model_id)
     options = asked.options(suffix)
     model.card.check(options)
-    inputs = asked.inputs(model.card)
-    counts.parse_seconds.observe(perf_counter() - started)
-    if len(inputs) > shared.settings.max_inputs:
+    if asked.count > shared.settings.max_inputs:
         raise InvalidRequest(
-            f"'input' has {len(inputs)} inputs, at most {shared.settings.max_inputs} are allowed",
+            f"'input' has {asked.count} inputs, at most {shared.settings.max_inputs} are allowed",
             param="input",
         )
+    inputs = asked.inputs(model.card)
+    counts.parse_seconds.observe(perf_counter() - started)
     try:
         with (
             shared.admission.admit(len(inputs)) as on_answer,

@@ -48,18 +48,18 @@ class Joiner:
         self._groups: dict[Key, _Group] = {}
         self._sending: set[asyncio.Task[None]] = set()
 
-    async def embed(
+    def embed(
         self,
         ensemble: str,
         inputs: Sequence[bytes],
         options: Options,
         size: int,
         most: tuple[int, int],
-    ) -> Embedded:
+    ) -> asyncio.Future[Embedded]:
         """Embed `inputs`.
 
-        A request that is wrong does not harm those that it was joined with. One that is cancelled
-        is embedded all the same: a cancelled call can crash the Triton of the wheel.
+        A request that is wrong does not harm those that it was joined with. One whose future is
+        cancelled is embedded all the same: a cancelled call can crash the Triton of the wheel.
 
         Args:
             ensemble: Triton's name of the ensemble to ask.
@@ -68,15 +68,15 @@ class Joiner:
             size: Bytes of the inputs.
             most: Inputs and bytes that requests may have together.
 
-        Raises:
-            EmbedError: Triton refused the request or could not answer it.
+        Returns:
+            What Triton answers, or an EmbedError: it refused the request or could not answer it.
         """
         key = (ensemble, options, self._triton.trace())
         group = self._groups.get(key)
         if group is None or not group.has_room(len(inputs), size, *most):
             group = self._groups[key] = _Group()
             self._send(key, group)
-        return await group.add(inputs, size)
+        return group.add(inputs, size)
 
     def _send(self, key: Key, group: _Group) -> None:
         task = asyncio.ensure_future(self._embed(key, group))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import struct
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,6 +26,9 @@ EXAMPLE: JsonDict = {
 Texts = Annotated[list[str], Field(fail_fast=True)]
 TokenIds = Annotated[list[int], Field(fail_fast=True)]
 TokenIdLists = Annotated[list[TokenIds], Field(fail_fast=True)]
+
+MOST_ERRORS = 1000
+"""In one body of which a field is named."""
 
 
 class EmbeddingRequest(BaseModel):
@@ -91,6 +96,12 @@ class EmbeddingRequest(BaseModel):
             token_ids=not isinstance(self.input, str) and not isinstance(self.input[0], str),
         )
 
+    @property
+    def count(self) -> int:
+        """Number of inputs."""
+        single = isinstance(self.input, str) or isinstance(self.input[0], int)
+        return 1 if single else len(self.input)
+
     def inputs(self, card: ModelCard) -> list[bytes]:
         """Return each input as the bytes that Triton is sent: UTF-8, or packed token ids.
 
@@ -110,19 +121,17 @@ class EmbeddingRequest(BaseModel):
                 card.check_modality(modality or infer(item))
         return [item.encode() if isinstance(item, str) else _pack(item) for item in items]
 
-    def _stated_modalities(self, count: int) -> list[Modality | None]:
+    def _stated_modalities(self, count: int) -> Sequence[Modality | None]:
         if self.modality is None:
             return [None] * count
         stated = [self.modality] if isinstance(self.modality, str) else self.modality
-        modalities = [choose(Modality, value, param="modality") for value in stated]
-        if len(modalities) == 1:
-            return [modalities[0]] * count
-        if len(modalities) != count:
+        if len(stated) not in (1, count):
             raise InvalidRequest(
                 f"'modality' has {len(stated)} values for {count} inputs; give one, or one each",
                 param="modality",
             )
-        return list(modalities)
+        modalities = [choose(Modality, value, param="modality") for value in stated]
+        return modalities * count if len(modalities) == 1 else modalities
 
 
 class Embedding(BaseModel):
@@ -160,16 +169,23 @@ def parse(body: bytes) -> EmbeddingRequest:
         InvalidRequest: it is not JSON, or a field is missing, unknown or of the wrong type; the
             message names the field.
     """
+    # Of millions of lists none is garbage, but looking for it takes longer than parsing them.
+    gc.disable()
     try:
         request = EmbeddingRequest.model_validate_json(body)
     except ValidationError as error:
         raise _explain(error) from None
+    finally:
+        gc.enable()
     if not request.input:
         raise InvalidRequest("'input' must not be empty", param="input")
     return request
 
 
 def _explain(error: ValidationError) -> InvalidRequest:
+    if error.error_count() > MOST_ERRORS:
+        # To look at the first, all have to be made.
+        return InvalidRequest(f"The request body has {error.error_count()} errors")
     first = error.errors(include_url=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return InvalidRequest(f"The request body is not valid JSON: {first['ctx']['error']}")

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from contract.configuration import (
     address_port,
+    bearer_keys,
     comma_separated,
     host_port,
     integer,
     one_of,
     read,
+    seconds,
     setting,
 )
 from contract.logs import LEVELS
@@ -43,7 +45,7 @@ class Settings:
     )
     triton_url: str = setting("127.0.0.1:8003", "host:port of Triton's HTTP API", parse=host_port)
     refresh_seconds: float = setting(
-        2.0, "pause between two looks at which models Triton serves", parse=float
+        2.0, "pause between two looks at which models Triton serves", parse=seconds
     )
     drain_seconds: int = setting(
         25, "how long requests may take to finish after SIGTERM", parse=integer(0)
@@ -51,7 +53,8 @@ class Settings:
     api_keys: tuple[str, ...] = setting(
         (),
         "comma-separated keys, one of which a client must send as 'Authorization: Bearer KEY'",
-        parse=comma_separated,
+        parse=bearer_keys,
+        secret=True,
     )
     max_body_bytes: int = setting(
         32 << 20,
@@ -69,7 +72,7 @@ class Settings:
     max_wait_seconds: float = setting(
         1.0,
         "how long requests may go on having to wait for their turn before more get 503",
-        parse=float,
+        parse=seconds,
     )
     cors_origins: tuple[str, ...] = setting(
         (),

@@ -5,6 +5,8 @@ Where spans go is said by the standard ``OTEL_*`` variables. Needs the extra ``o
 
 from __future__ import annotations
 
+import asyncio
+
 from opentelemetry import propagate, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -26,7 +28,10 @@ class Tracing:
         self._tracer = self._provider.get_tracer("triton-embed")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
+        """Handle one connection, or the application's start and stop."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, self._after_spans(send))
+            return
         if scope["type"] != "http" or scope["path"] != "/v1/embeddings":
             await self._app(scope, receive, send)
             return
@@ -41,6 +46,15 @@ class Tracing:
                 await send(message)
 
             await self._app(scope, receive, send_and_note)
+
+    def _after_spans(self, send: Send) -> Send:
+        async def send_after_spans(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown"):
+                # Uvicorn lets the process end by a signal, with which nothing is run at exit.
+                await asyncio.to_thread(self._provider.shutdown)
+            await send(message)
+
+        return send_after_spans
 
 
 def outgoing() -> tuple[tuple[str, str], ...]:

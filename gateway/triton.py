@@ -16,7 +16,14 @@ import orjson
 from numpy.typing import NDArray
 
 from contract import names
-from contract.errors import EmbedError, InternalError, InvalidRequest, Unavailable
+from contract.errors import (
+    TOO_LONG,
+    TOO_LONG_CODE,
+    EmbedError,
+    InternalError,
+    InvalidRequest,
+    Unavailable,
+)
 from contract.options import Options
 from gateway.connections import Answer, Connections
 
@@ -199,4 +206,6 @@ def _translate(answer: Answer) -> EmbedError:
         message = str(orjson.loads(answer.body)["error"])
     except (ValueError, KeyError, TypeError):
         message = f"Triton answered with status {answer.status}"
-    return kind(ENSEMBLE_PREFIX.sub("", message), param=param)
+    message = ENSEMBLE_PREFIX.sub("", message)
+    code = TOO_LONG_CODE if param and TOO_LONG.fullmatch(message) else None
+    return kind(message, param=param, code=code)

@@ -90,13 +90,14 @@ class Window:
                 self._called = None
                 self._call_next()
 
-    def leave(self, size: int, seconds: float) -> None:
-        """Make room: a piece of `size` bytes came back after `seconds`."""
+    def leave(self, size: int, seconds: float | None) -> None:
+        """Make room: a piece of `size` bytes came back after `seconds`; ``None`` if it failed."""
         self._at_triton -= size
-        wanted = ROUND_TRIP_SECONDS * self._factor()
-        # If nobody waits it is not the window that keeps pieces small.
-        self._bytes *= min(max(wanted / seconds, 0.8), 1.25 if self._line else 1.0)
-        self._bytes = min(max(self._bytes, FEWEST_BYTES), MOST_BYTES)
+        if seconds is not None:
+            wanted = ROUND_TRIP_SECONDS * self._factor()
+            # If nobody waits it is not the window that keeps pieces small.
+            self._bytes *= min(max(wanted / seconds, 0.8), 1.25 if self._line else 1.0)
+            self._bytes = min(max(self._bytes, FEWEST_BYTES), MOST_BYTES)
         self._call_next()
 
     def _call_next(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
@@ -15,6 +15,13 @@ from contract.card import ModelCard
 from contract.errors import InvalidRequest, input_too_long
 from contract.media import infer
 from contract.options import InputType, Modality, Options, Truncate, choose
+
+MOST_BYTES = 1 << 20
+"""Of one text, which is more than the longest models take. Others wait while it is tokenized."""
+
+MOST_CHARACTERS = 1 << 20
+"""Of texts that are tokenized at a time. Until they are cut, their tokens take a hundred times the
+memory that the texts do."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +77,7 @@ class TextEncoder:
             ``card.max_tokens``, all inside the vocabulary; or what is wrong with the request.
         """
         results: list[list[list[int]] | InvalidRequest] = []
-        texts: list[str] = []
-        spans: list[tuple[int, int, int]] = []
+        texts: list[tuple[int, str]] = []
         for index, request in enumerate(requests):
             options = request.options
             try:
@@ -79,19 +85,21 @@ class TextEncoder:
                     results.append([self._read_token_ids(item, options) for item in request.inputs])
                     continue
                 prompt = self._card.prompt(options.input_type)
-                start = len(texts)
-                texts.extend([prompt + text for text in self._read_texts(request)])
-                spans.append((index, start, len(texts)))
+                texts += [(index, prompt + text) for text in self._read_texts(request)]
                 results.append([])
             except InvalidRequest as error:
                 results.append(error)
-        encodings = self._tokenizer.encode_batch_fast(texts) if texts else []
-        for index, start, stop in spans:
-            options = requests[index].options
-            try:
-                results[index] = [self._fit(item.ids, options) for item in encodings[start:stop]]
-            except InvalidRequest as error:
-                results[index] = error
+        for part in _parts(texts):
+            encodings = self._tokenizer.encode_batch_fast([text for _, text in part])
+            for (index, _), encoding in zip(part, encodings, strict=True):
+                rows = results[index]
+                if isinstance(rows, InvalidRequest):
+                    continue
+                try:
+                    rows.append(self._fit(encoding.ids, requests[index].options))
+                except InvalidRequest as error:
+                    # A traceback would keep this frame, and with it the encodings.
+                    results[index] = error.with_traceback(None)
         return results
 
     def _read_texts(self, request: Request) -> list[str]:
@@ -141,9 +149,26 @@ class TextEncoder:
         return len(self._tokenizer.encode(prompt, add_special_tokens=False).ids) if prompt else 0
 
 
+def _parts(texts: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str]]]:
+    """Cut `texts` so that none of more than one text has over `MOST_CHARACTERS` together."""
+    start = size = 0
+    for stop, (_, text) in enumerate(texts):
+        size += len(text)
+        if size > MOST_CHARACTERS and stop > start:
+            yield texts[start:stop]
+            start, size = stop, len(text)
+    if texts:
+        yield texts[start:]
+
+
 def _decode(item: bytes) -> str:
     if not item:
         raise InvalidRequest("'input' must not be an empty string", param="input")
+    if len(item) > MOST_BYTES:
+        raise InvalidRequest(
+            f"'input': a text of {len(item)} bytes exceeds the maximum of {MOST_BYTES} bytes",
+            param="input",
+        )
     try:
         return item.decode()
     except UnicodeDecodeError as error:

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from backends.tokenizer.encoding import Request, TextEncoder, pad
+from backends.tokenizer.encoding import (
+    MOST_BYTES,
+    MOST_CHARACTERS,
+    Request,
+    TextEncoder,
+    pad,
+)
 from contract.card import ModelCard
 from contract.errors import InvalidRequest
 from contract.options import InputType, Modality, Options, Truncate
@@ -64,6 +70,32 @@ def test_a_bad_request_does_not_disturb_its_neighbours(encoder: TextEncoder) -> 
     assert messages[0] == "Input length 11 exceeds maximum allowed token size 8"
     assert "UTF-8" in messages[1]
     assert "empty" in messages[2]
+
+
+def test_a_refusal_holds_on_to_nothing(encoder: TextEncoder) -> None:
+    (refused,) = encoder.encode([Request([b"word " * 9], Options())])
+    assert isinstance(refused, InvalidRequest)
+    assert refused.__traceback__ is None
+
+
+def test_texts_that_are_tokenized_apart_are_answered_in_order(
+    encoder: TextEncoder, tokenizer_file: str
+) -> None:
+    long = b"a " * (MOST_CHARACTERS // 3)
+    cut = Options(truncate=Truncate.END)
+    first, second = encoder.encode([Request([long, b"one", long], cut), Request([b"two"], cut)])
+    whole = [CLS, *[1037] * 6, SEP]
+    assert first == [whole, ids_of(tokenizer_file, "one"), whole]
+    assert second == [ids_of(tokenizer_file, "two")]
+
+
+def test_a_text_of_more_than_a_mebibyte_is_refused_whatever_is_to_be_cut(
+    encoder: TextEncoder,
+) -> None:
+    (refused,) = encoder.encode(
+        [Request([b"a" * (MOST_BYTES + 1)], Options(truncate=Truncate.END))]
+    )
+    assert "1048577 bytes exceeds the maximum of 1048576 bytes" in str(refused)
 
 
 def test_the_end_is_cut_as_the_tokenizer_itself_would(

@@ -39,6 +39,10 @@ def test_a_flag_goes_before_the_environment_and_both_before_the_default() -> Non
         (["--triton-url", "triton"], {}, "--triton-url"),
         ([], {"NIM_HTTP_API_PORT": "many"}, "NIM_HTTP_API_PORT=many"),
         ([], {"NIM_JSONL_LOGGING": "perhaps"}, "NIM_JSONL_LOGGING=perhaps"),
+        ([], {"TRITON_EMBED_API_KEYS": ""}, "TRITON_EMBED_API_KEYS=: the list is empty"),
+        (["--api-keys", "geheimnisträger"], {}, "--api-keys"),
+        (["--refresh-seconds", "nan"], {}, "--refresh-seconds"),
+        (["--max-wait-seconds", "-1"], {}, "--max-wait-seconds"),
     ],
 )
 def test_a_bad_value_is_named(

@@ -47,7 +47,6 @@ def test_data_urls_are_found_bare_in_tags_and_in_text(
         "",
         "plain",
         "data:image/",
-        "data:image/gif;base64,AAAA",
         "data:image/png,AAAA",
         "data:image/png;base64,",
         "a data:image/ b data:image/png c",
@@ -58,6 +57,18 @@ def test_data_urls_are_found_bare_in_tags_and_in_text(
 def test_all_else_is_text(text: str) -> None:
     assert infer(text) is Modality.TEXT
     assert parse(text).images == ()
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "svg+xml;charset=utf-8", "PNG", "png;name=a"])
+def test_an_image_of_any_type_is_no_text(kind: str) -> None:
+    assert infer(f"data:image/{kind};base64,AAAA") is Modality.IMAGE
+    assert infer(f'see <img src="data:image/{kind};base64,AAAA">') is Modality.TEXT_IMAGE
+
+
+def test_images_other_than_png_and_jpeg_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="'image/gif', but must be png or jpeg"):
+        parse("data:image/gif;base64,AAAA")
+    assert parse("data:image/PNG;base64,AAAA").images[0].format == "png"
 
 
 def test_broken_base64_and_huge_images_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,9 @@ def test_an_empty_input_type_counts_as_absent_and_unknown_parameters_are_ignored
         ({"truncate": "MIDDLE"}, "'truncate': input should be 'NONE', 'START' or 'END'"),
         ({"embedding_type": 7}, "'embedding_type': input should be 'float', "),
         ({"dimensions": "many"}, "'dimensions': input should be an integer, not 'many'"),
+        ({"dimensions": 2.7}, "'dimensions': input should be an integer, not 2.7"),
+        ({"dimensions": True}, "'dimensions': input should be an integer, not True"),
+        ({"dimensions": "6_4"}, "'dimensions': input should be an integer, not '6_4'"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused_by_name(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
+from http.client import HTTPResponse
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -141,3 +144,21 @@ def test_the_openapi_document_describes_request_and_answer(service: Service) -> 
     assert answer.status_code == 200
     assert {"200", "400", "401", "404", "413", "500", "503"} <= set(operation["responses"])
     assert "422" not in operation["responses"]
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_an_offer_to_speak_http_2_is_declined_by_answering(service: Service, pieces: int) -> None:
+    body = json.dumps({"model": MINILM, "input": "a"}).encode()
+    head = (
+        b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"Upgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    address = urlsplit(service.url)
+    with socket.create_connection((address.hostname, address.port), 30) as connection:
+        for _ in range(2):
+            for part in [head + body] if pieces == 1 else [head, body]:
+                connection.sendall(part)
+            answer = HTTPResponse(connection)
+            answer.begin()
+            assert answer.status == 200
+            assert json.loads(answer.read())["usage"]["prompt_tokens"] == 3

@@ -284,6 +284,20 @@ def test_one_trace_runs_from_the_client_through_gateway_and_triton(tiny_reposito
     assert trace.encode() in everything
 
 
+def test_a_service_that_is_stopped_sends_the_spans_it_has(tiny_repository: Path) -> None:
+    collector = Collector()
+    threading.Thread(target=collector.serve_forever, daemon=True).start()
+    environment = {
+        "NIM_ENABLE_OTEL": "1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
+        "OTEL_BSP_SCHEDULE_DELAY": "600000",
+    }
+    with Service(tiny_repository, environment=environment) as service:
+        assert service.post(model="tiny", input="a").status_code == 200
+    collector.shutdown()
+    assert b"POST /v1/embeddings" in b"".join(collector.received)
+
+
 def test_triton_itself_is_not_reachable_beyond_loopback(limited: Service) -> None:
     lines = [
         line.split()

@@ -93,11 +93,23 @@ def test_no_more_inputs_are_taken_than_the_limit() -> None:
     assert server.refused[0].code == "overloaded"
 
 
-def test_a_request_beyond_the_limit_is_taken_when_it_is_alone() -> None:
+def test_a_long_list_leaves_room_for_others_however_low_the_limit() -> None:
     server = Server(limit=10)
-    server.ask(inputs=50)
+    for inputs in (2000, 2000, 2000, 1):
+        server.ask(inputs)
+    assert server.waiting == 4 and not server.refused
     server.ask()
-    assert server.waiting == 1 and len(server.refused) == 1
+    assert len(server.refused) == 1
+
+
+def test_what_is_said_about_trying_again_stays_within_a_minute() -> None:
+    server = Server(limit=400)
+    server.work(5, asking_each=1)
+    for _ in range(400):
+        server.ask()
+    server.now += 3600
+    server.ask()
+    assert server.refused[-1].retry_after_seconds == 60
 
 
 @pytest.mark.parametrize("answered", [True, False])
@@ -107,5 +119,4 @@ def test_a_failed_request_leaves_no_trace(answered: bool) -> None:
         if answered:
             on_answer()
         raise KeyError
-    with admission.admit(10):
-        assert admission.in_flight == 10
+    assert admission.in_flight == 0

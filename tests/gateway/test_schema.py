@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,3 +82,25 @@ def test_any_data_url_is_taken_apart_or_refused(text: str) -> None:
         parse_media(text)
     except InvalidRequest as error:
         assert error.param == "input"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"unknown": 1}, "'unknown': Extra inputs are not permitted"),
+        ({str(number): 1 for number in range(2000)}, "The request body has 2000 errors"),
+        ({"modality": ["text"] * 3}, "'modality' has 3 values for 2 inputs; give one, or one each"),
+        ({"modality": ["text", "sound"]}, "'modality': input should be 'text', 'image' or "),
+    ],
+)
+def test_what_is_wrong_is_said(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse(json.dumps({"model": "m", "input": ["a", "b"], **fields}).encode()).inputs(CARD)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "count"), [("a", 1), (["a", "b"], 2), ([1, 2, 3], 1), ([[1], [2, 3]], 2)]
+)
+def test_inputs_are_counted_before_they_are_looked_at(inputs: Any, count: int) -> None:
+    assert parse(json.dumps({"model": "m", "input": inputs}).encode()).count == count

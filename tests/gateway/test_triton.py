@@ -8,14 +8,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import numpy as np
+import orjson
 import pytest
 
-from contract.errors import EmbedError, InternalError, InvalidRequest, Unavailable
+from contract.errors import (
+    EmbedError,
+    InternalError,
+    InvalidRequest,
+    Unavailable,
+    input_too_long,
+)
 from contract.options import Options
 from gateway.triton import MOST_INFERENCES, Embedded, Triton
 from tests.loopback import Conversation, Server, listening, ok, read_request
 
 VECTORS = np.arange(6, dtype="<f4").reshape(2, 3)
+TOO_LONG = input_too_long(9, 8)
 COUNTS = np.array([[4], [5]], dtype="<i4")
 
 
@@ -62,25 +70,24 @@ async def test_tensors_come_out_as_they_went_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "message"),
+    ("status", "body", "error"),
     [
-        (400, b'{"error":"in ensemble \'m\', too long"}', InvalidRequest, "too long"),
-        (404, b'{"error":"unknown model"}', Unavailable, "unknown model"),
-        (503, b'{"error":"not ready"}', Unavailable, "not ready"),
-        (500, b"<html>", InternalError, "Triton answered with status 500"),
+        (400, b'{"error":"in ensemble \'m\', wrong"}', InvalidRequest("wrong", param="input")),
+        (400, orjson.dumps({"error": TOO_LONG.message}), TOO_LONG),
+        (404, b'{"error":"unknown model"}', Unavailable("unknown model")),
+        (503, b'{"error":"not ready"}', Unavailable("not ready")),
+        (500, b"<html>", InternalError("Triton answered with status 500")),
     ],
 )
-async def test_refusals_become_errors_of_ours(
-    status: int, body: bytes, kind: type[EmbedError], message: str
-) -> None:
+async def test_refusals_become_errors_of_ours(status: int, body: bytes, error: EmbedError) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(ok(body).replace(b"200 OK", b"%d No" % status))
 
     async with triton(refuse) as (_, asked):
-        with pytest.raises(kind) as caught:
+        with pytest.raises(type(error)) as caught:
             await embed(asked)
-    assert str(caught.value) == message
+    assert caught.value.body() == error.body()
 
 
 async def test_a_triton_that_is_gone_is_unavailable() -> None:

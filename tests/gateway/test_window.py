@@ -90,6 +90,17 @@ async def test_pieces_do_not_grow_while_nobody_waits_and_shrink_while_they_are_l
         assert window.piece_bytes < before
 
 
+async def test_a_piece_that_failed_makes_room_and_tells_nothing() -> None:
+    window = make_window()
+    before = window.piece_bytes
+    for _ in range(2):
+        await window.enter(SIZES, 0, 1000, 0.0)
+    waiting = await enters(window)
+    window.leave(100 * PIECE, None)
+    assert await waiting == PIECE
+    assert window.piece_bytes == before
+
+
 async def test_a_text_larger_than_the_window_enters_alone() -> None:
     window = make_window()
     assert await window.enter([10**6, 1], 0, 1000, 0.0) == 1

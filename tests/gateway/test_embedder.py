@@ -1,0 +1,65 @@
+"""Whoever leaves keeps its place for as long as Triton has work for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from contract.card import ModelCard
+from contract.errors import InvalidRequest
+from contract.options import Options
+from gateway.catalog import Model
+from gateway.embedder import Embedder
+from gateway.triton import Embedded, Triton
+
+MODEL = Model(ModelCard(model_id="m", max_tokens=8, vocab_size=9, dimension=1), "m", "m", 256)
+
+
+class Held:
+    """Stands in for Triton: answers when it is told to, and refuses what is wrong."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.answering = asyncio.Event()
+
+    def trace(self) -> tuple[tuple[str, str], ...]:
+        return ()
+
+    async def embed(self, _: str, inputs: Sequence[bytes], *__: Any) -> Embedded:
+        self.asked += 1
+        await self.answering.wait()
+        if b"wrong" in inputs:
+            raise InvalidRequest("'input' is wrong", param="input")
+        return Embedded(np.zeros((len(inputs), 1), np.float32), np.ones(len(inputs), np.int32))
+
+
+@pytest.mark.parametrize("inputs", [[b"a"], [b"long" * 16] * 100])
+async def test_one_that_leaves_is_waited_for(inputs: list[bytes]) -> None:
+    triton, answers = Held(), []
+    embedder = Embedder(cast(Triton, triton))
+    asking = asyncio.create_task(
+        embedder.embed(MODEL, inputs, Options(), lambda: answers.append(None))
+    )
+    while not triton.asked:
+        await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.sleep(0)
+    assert not asking.done() and not answers
+    triton.answering.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert len(answers) == triton.asked
+
+
+@pytest.mark.parametrize("inputs", [[b"wrong"], [b"wrong"] * 300])
+async def test_a_refusal_counts_as_an_answer(inputs: list[bytes]) -> None:
+    triton, answers = Held(), []
+    triton.answering.set()
+    embedder = Embedder(cast(Triton, triton))
+    with pytest.raises(InvalidRequest):
+        await embedder.embed(MODEL, inputs, Options(), lambda: answers.append(None))
+    assert len(answers) == triton.asked
