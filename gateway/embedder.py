@@ -16,6 +16,9 @@ from gateway.window import Window
 BYTES_PER_TOKEN = 8
 """What is beyond so many bytes for each token that a model takes is taken to be cut off."""
 
+TOKENIZED_SHARE = 32
+"""Bytes that are tokenized only, to be cut off, take about as long as one that is embedded, too."""
+
 YIELD_SECONDS = 0.25
 """So much later than the one before is each piece of a list due. Meanwhile a list that has just
 come goes first; one that has waited longer does not."""
@@ -58,7 +61,7 @@ class Embedder:
         window = self._windows[model.name]
         ensemble = model.ensemble(options)
         longest = BYTES_PER_TOKEN * model.card.max_tokens
-        sizes = [min(len(item), longest) for item in inputs]
+        sizes = [min(len(item), longest) + len(item) // TOKENIZED_SHARE for item in inputs]
         if window.passes(sizes, model.max_batch_size):
             most = model.max_batch_size, window.piece_bytes
             answer = self._joiner.embed(ensemble, inputs, options, sum(sizes), most)
