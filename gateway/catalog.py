@@ -90,7 +90,7 @@ class Catalog:
     async def refresh(self) -> None:
         """Look at Triton once; while it does not answer the known models are kept."""
         try:
-            statistics, models = await asyncio.wait_for(self._look(), ANSWER_SECONDS)
+            statistics, models, loading = await asyncio.wait_for(self._look(), ANSWER_SECONDS)
         except (EmbedError, asyncio.TimeoutError) as error:
             failure = str(error) or f"nothing came within {ANSWER_SECONDS:.0f} s"
             if failure != self._failure:
@@ -99,6 +99,8 @@ class Catalog:
             self._connected = False
             return
         self._failure = ""
+        # While a model is replaced Triton has no ensemble of it, and asking for it gives a 503.
+        models = {**{key: self._models[key] for key in loading & self._models.keys()}, **models}
         if self._models and (not self._connected or self._restarted(statistics)):
             self._back_since = monotonic()
         self._connected = True
@@ -107,7 +109,7 @@ class Catalog:
         for model_id in self._models.keys() - models.keys():
             logger.info("no longer serving %s", model_id)
         reloading = monotonic() < self._back_since + RELOAD_SECONDS
-        self._expected = self._expected | set(models) if reloading else set(models)
+        self._expected = (self._expected if reloading else set()) | models.keys() | loading
         self._statistics = statistics
         self._models = models
 
@@ -121,12 +123,14 @@ class Catalog:
         used = [(now, before) for now, before in counts if before]
         return not statistics or (bool(used) and all(now < before for now, before in used))
 
-    async def _look(self) -> tuple[dict[str, Any], dict[str, Model]]:
+    async def _look(self) -> tuple[dict[str, Any], dict[str, Model], set[str]]:
+        """Return Triton's statistics, the models it serves, and the ids of which it has steps."""
         statistics = {item["name"]: item for item in await self._triton.statistics()}
         models: dict[str, Model] = {}
+        stepped: set[str] = set()
         for name in statistics:
             config = await self._triton.config(name)
-            if config is None or "ensemble_scheduling" not in config:
+            if config is None:
                 continue
             parameters = {
                 key: item["string_value"] for key, item in config.get("parameters", {}).items()
@@ -134,7 +138,10 @@ class Catalog:
             try:
                 card = ModelCard.from_parameters(parameters)
             except CardError as error:
-                logger.debug("%s is not an embedding model: %s", name, error)
+                logger.debug("%s has no model card: %s", name, error)
+                continue
+            if "ensemble_scheduling" not in config:
+                stepped.add(card.model_id)
                 continue
             # The alias for clients that do not lower the case is the same model; it has no steps.
             if card.model_id not in models or names.step_name(name, names.ENCODER) in statistics:
@@ -145,7 +152,7 @@ class Catalog:
                     float_name if float_name in statistics else name,
                     config["max_batch_size"],
                 )
-        return statistics, models
+        return statistics, models, stepped
 
     def phases(self) -> list[Phase]:
         """Return how long requests spent in Triton's queues, tokenizers and encoders, so far."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from tritonclient.utils import InferenceServerException
 
 from serve import overrides
+from serve.errors import ServeError
 from serve.repository import Entry, scan
 from serve.settings import Settings
 from serve.triton import TritonClient
@@ -26,19 +27,31 @@ class Loader:
     Args:
         settings: Where the model repository is, and what overrides its configurations.
         client: The running Triton.
+
+    Attributes:
+        unproven: Ensembles that `follow` is loading, or has loaded and not yet seen at work.
     """
 
     def __init__(self, settings: Settings, client: TritonClient) -> None:
         self._settings = settings
         self._folder = settings.repository
         self._client = client
+        self.unproven: tuple[str, ...] = ()
         self._seen: dict[str, Entry] = {}
         self._settling: dict[str, Entry] = {}
 
     async def load_all(self) -> list[str]:
-        """Load every entry into a Triton that has none, and return the names of those that work."""
+        """Load every entry into a Triton that has none, and return the names of those that work.
+
+        Raises:
+            ServeError: Triton has not survived them.
+        """
         self._seen = self._settling = scan(self._folder)
-        return [entry.name for entry in self._seen.values() if await self._load(entry)]
+        loaded = [entry for entry in self._seen.values() if await self._load(entry)]
+        failures = await self._client.failures()
+        if "" in failures:
+            raise ServeError(f"Triton has loaded the models, but {failures['']}")
+        return [entry.name for entry in loaded if await self._works(entry, failures)]
 
     async def follow(self) -> None:
         """Do what changed in the folder since the last call.
@@ -51,14 +64,33 @@ class Loader:
             before = self._seen.get(entry.name)
             if entry != before and entry == self._settling.get(entry.name):
                 self._seen[entry.name] = entry
-                await self._load(entry)
-                if before:
-                    await self._unload(before)
+                self.unproven = entry.ensembles
+                try:
+                    await self._change(before, entry)
+                finally:
+                    self.unproven = ()
         for name in [name for name in self._seen if name not in {*found, *self._settling}]:
             await self._unload(self._seen.pop(name))
         self._settling = found
 
-    async def _load(self, entry: Entry) -> bool:
+    async def _change(self, before: Entry | None, entry: Entry) -> None:
+        old_serves_on = before is not None and len(entry.changed_steps(before)) <= 1
+        if before and not old_serves_on:
+            # Triton changes one step at a time: texts would go through old and new ones.
+            await self._take_down(before.ensembles)
+            await self._client.drain(before.ensembles)
+        if await self._load(entry, old_serves_on):
+            await self._works(entry, await self._client.failures(entry.ensembles))
+        if before:
+            await self._unload(before)
+
+    async def _load(self, entry: Entry, old_serves_on: bool = False) -> bool:
+        """Load `entry` and return whether that went well; what is left of it otherwise is unloaded.
+
+        Args:
+            entry: What to load.
+            old_serves_on: Whether Triton has an older version of all of it, which then stays.
+        """
         logger.info("loading %s", entry.name)
         try:
             configs = {
@@ -66,9 +98,10 @@ class Loader:
                 for model in entry.models
             }
             if any(configs.values()):
-                await self._load_steps(entry, configs)
+                for model, config in configs.items():
+                    await self._client.load(model, config)
             else:
-                # The call for an ensemble changes all its steps at once.
+                # An ensemble brings its steps with it, and Triton loads them side by side.
                 for ensemble in entry.ensembles:
                     await self._client.load(ensemble)
         except InferenceServerException as error:
@@ -77,26 +110,37 @@ class Loader:
             else:
                 # What Triton complains of may be gone too; `follow` does what the change asks for.
                 logger.info("%s was changed or removed while it was being loaded", entry.name)
+            if not old_serves_on:
+                await self._take_down(self._only_in(entry))
             return False
         return True
 
-    async def _load_steps(self, entry: Entry, configs: Mapping[str, str | None]) -> None:
-        """Load model by model; if one fails, the entry is not served with steps that differ."""
-        try:
-            for model, config in configs.items():
-                await self._client.load(model, config)
-        except InferenceServerException:
-            for ensemble in entry.ensembles:
-                with suppress(InferenceServerException):
-                    await self._client.unload(ensemble)
-            raise
+    async def _works(self, entry: Entry, failures: Mapping[str, str]) -> bool:
+        """Return whether none of the `failures` is of `entry`, which is unloaded if one is."""
+        reason = next((failures[name] for name in entry.ensembles if name in failures), None)
+        if reason is None:
+            return True
+        logger.error("%s; not serving it", reason)
+        await self._take_down(self._only_in(entry))
+        return False
+
+    async def _take_down(self, models: Iterable[str]) -> None:
+        """Unload those of `models` that Triton has."""
+        for model in models:
+            with suppress(InferenceServerException):
+                await self._client.unload(model)
 
     async def _unload(self, entry: Entry) -> None:
         """Unload what was in `entry` and is in no entry now."""
-        kept = {model for other in self._seen.values() for model in other.models}
-        for model in [model for model in reversed(entry.models) if model not in kept]:
+        for model in self._only_in(entry):
             logger.info("unloading %s, which is no longer in the repository", model)
             try:
                 await self._client.unload(model)
             except InferenceServerException as error:
                 logger.error("%s cannot be unloaded: %s", model, error.message())
+
+    def _only_in(self, entry: Entry) -> list[str]:
+        """Return what is in `entry` and in no other, the ensembles first."""
+        others = [other for other in self._seen.values() if other is not entry]
+        kept = {model for other in others for model in other.models}
+        return [model for model in reversed(entry.models) if model not in kept]

@@ -10,6 +10,9 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+Fingerprint = tuple[tuple[str, int, int], ...]
+"""Of the files of a model: the path, the time of the last change and the size of each."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -18,12 +21,12 @@ class Entry:
     Attributes:
         ensembles: Those of the same steps, or a model that stands alone.
         steps: What they are made of, in order.
-        fingerprint: Changes whenever a file of one of the models does.
+        fingerprints: By model, what changes whenever one of its files does.
     """
 
     ensembles: tuple[str, ...]
     steps: tuple[str, ...]
-    fingerprint: tuple[tuple[str, int, int], ...]
+    fingerprints: Mapping[str, Fingerprint]
 
     @property
     def name(self) -> str:
@@ -34,6 +37,11 @@ class Entry:
     def models(self) -> tuple[str, ...]:
         """Everything to load, in order."""
         return self.steps + self.ensembles
+
+    def changed_steps(self, before: Entry) -> list[str]:
+        """Return the steps whose files are not those that they had in `before`."""
+        facts = before.fingerprints
+        return [step for step in self.steps if self.fingerprints[step] != facts.get(step)]
 
 
 def scan(folder: Path) -> dict[str, Entry]:
@@ -71,7 +79,8 @@ def _entry(folder: Path, names: list[str], steps: Mapping[str, tuple[str, ...]])
     # An alias has capitals, a shorter ensemble a longer name.
     ensembles = tuple(sorted(names, key=lambda name: (name != name.lower(), name)))
     used = tuple(dict.fromkeys(step for name in ensembles for step in steps[name]))
-    return Entry(ensembles, used, _fingerprint(folder, used + ensembles))
+    fingerprints = {model: _fingerprint(folder / model) for model in used + ensembles}
+    return Entry(ensembles, used, fingerprints)
 
 
 def _steps(model: Path) -> tuple[str, ...]:
@@ -81,14 +90,13 @@ def _steps(model: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(step.model_name for step in config.ensemble_scheduling.step))
 
 
-def _fingerprint(folder: Path, models: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
+def _fingerprint(model: Path) -> Fingerprint:
     facts: list[tuple[str, int, int]] = []
-    for model in models:
-        try:
-            for path in sorted((folder / model).rglob("*")):
-                status = path.stat()
-                facts.append((str(path), status.st_mtime_ns, status.st_size))
-        except OSError as error:
-            # It is being removed or replaced, or is not ours to read: Triton will say.
-            facts.append((f"{model}: {error.strerror}", 0, 0))
+    try:
+        for path in sorted(model.rglob("*")):
+            status = path.stat()
+            facts.append((str(path), status.st_mtime_ns, status.st_size))
+    except OSError as error:
+        # It is being removed or replaced, or is not ours to read: Triton will say.
+        facts.append((f"{model.name}: {error.strerror}", 0, 0))
     return tuple(facts)

@@ -20,7 +20,7 @@ SICK_STOP_SECONDS = 1.0
 """How long a program that needs a restart may take to end; there is little left to finish."""
 
 STABLE_SECONDS = 60.0
-"""A process that lived for so long starts again without a pause."""
+"""A process that lived for so long starts again after the first, short pause."""
 
 
 LEVELS = {"W": logging.WARNING, "E": logging.ERROR}

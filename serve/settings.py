@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from contract.configuration import address_port, integer, one_of, read, setting, tcp_port
 from contract.logs import LEVELS
+
+
+def _not_ipv6(text: str) -> str:
+    if ":" in text:
+        raise argparse.ArgumentTypeError(f"Triton cannot bind an IPv6 address like '{text}'")
+    return text
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Settings:
     )
     gateway: bool = setting(True, "start the gateway beside Triton")
     # The server of the wheel has known security holes: keep it on loopback.
-    triton_host: str = setting("127.0.0.1", "address Triton binds")
+    triton_host: str = setting("127.0.0.1", "address Triton binds", parse=_not_ipv6)
     triton_grpc_port: int = setting(
         8001,
         "port of Triton's gRPC API",
@@ -91,6 +98,13 @@ class Settings:
     def repository(self) -> Path:
         """The model repository."""
         return Path(self.model_repository).resolve()
+
+    @property
+    def url(self) -> str:
+        """Where the HTTP API is reached from this machine."""
+        scheme = "https" if self.tls_certificate else "http"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def triton_grpc(self) -> str:

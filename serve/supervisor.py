@@ -10,8 +10,11 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from tritonclient.utils import InferenceServerException
 
 from serve import triton
 from serve.errors import ServeError
@@ -89,10 +92,10 @@ class Supervisor:
                 task.cancel()
 
     async def _announce(self) -> None:
-        served = (await self._client.models()).values()
-        models = ", ".join(sorted({model.card.model_id for model in served}))
+        served = await self._served()
+        models = ", ".join(sorted({model.card.model_id for model in served.values()}))
         settings = self._settings
-        where = f"{self._scheme}://{settings.host}:{settings.port}, " if settings.gateway else ""
+        where = f"{settings.url}, " if settings.gateway else ""
         logger.info(
             "triton-embed is ready: %sgRPC %s:%d, metrics %s:%d; serving %s",
             where,
@@ -103,9 +106,13 @@ class Supervisor:
             models,
         )
 
-    @property
-    def _scheme(self) -> str:
-        return "https" if self._settings.tls_certificate else "http"
+    async def _served(self) -> dict[str, triton.Model]:
+        """Return the models that Triton serves, once it has any: it may be dead or restarting."""
+        while True:
+            with suppress(InferenceServerException):
+                if models := await self._client.models():
+                    return models
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _triton(self, backends: Path) -> Program:
         return Program(
@@ -154,13 +161,7 @@ class Supervisor:
         while not await self._client.live():
             await asyncio.sleep(LOOK_SECONDS)
         if not await self._loader.load_all():
-            raise ServeError(f"no model in '{self._settings.repository}' could be loaded")
-        failures = await self._client.failures()
-        for model, reason in failures.items():
-            logger.error("%s; not serving it", reason)
-            await self._client.unload(model)
-        if failures and not await self._client.models():
-            raise ServeError("Triton loaded the models, but none of them works")
+            raise ServeError(f"no model in '{self._settings.repository}' works; why is said above")
 
     async def _until_triton_sick(self) -> str:
         follow = asyncio.ensure_future(self._follow_repository())
@@ -181,30 +182,37 @@ class Supervisor:
                 logger.error("cannot read the model repository: %s", error)
 
     async def _until_probe_fails(self) -> str:
-        """Two probes in a row must fail, because a model may be reloading during one."""
+        """Two probes in a row must fail, because a model may be reloading during one.
+
+        A model that is new is the loader's to judge: it must not take the others down.
+        """
         before: dict[str, str] = {}
         while True:
             await asyncio.sleep(LOOK_SECONDS if before else PROBE_SECONDS)
             failures = await self._client.failures()
+            for model in self._loader.unproven:
+                failures.pop(model, None)
             if failures and before:
                 return next(iter(failures.values()))
             before = failures
 
     async def _until_gateway_ready(self) -> None:
         logger.info("starting the gateway")
-        host = "127.0.0.1" if self._settings.host == "0.0.0.0" else self._settings.host
-        url = f"{self._scheme}://{host}:{self._settings.port}/v1/health/ready"
+        url = f"{self._settings.url}/v1/health/ready"
         while not await asyncio.to_thread(_answers, url):
             await asyncio.sleep(LOOK_SECONDS)
 
 
 def _answers(url: str) -> bool:
-    # We ask ourselves over loopback, where the certificate need not name us.
+    # We ask ourselves, where the certificate need not name us and no proxy has a part.
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
     try:
-        with urllib.request.urlopen(url, timeout=5, context=context) as response:
+        with opener.open(url, timeout=5) as response:
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

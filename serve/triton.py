@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import secrets
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ EXIT_SECONDS = 10
 ANSWER_SECONDS = 120.0
 """A model that has not answered anybody for so long is taken for dead. Far above any execution,
 because an early deadline can crash the bundled server."""
+
+DRAIN_SECONDS = 10.0
+"""How long a model that is replaced may finish requests. A step may be dead and never answer."""
 
 FATAL_STATUS = ("StatusCode.INTERNAL", "StatusCode.UNAVAILABLE", "StatusCode.UNKNOWN")
 
@@ -129,7 +133,12 @@ class TritonClient:
 
     def __init__(self, url: str, run: Run) -> None:
         self._grpc = grpc.InferenceServerClient(
-            url, channel_args=[("grpc.max_reconnect_backoff_ms", 500)]
+            url,
+            channel_args=[
+                ("grpc.max_reconnect_backoff_ms", 500),
+                # It is on this machine, whatever http_proxy says.
+                ("grpc.enable_http_proxy", 0),
+            ],
         )
         self._headers = {f"triton-grpc-protocol-{OWNER_HEADER}": run.key}
 
@@ -164,6 +173,19 @@ class TritonClient:
         """
         await self._grpc.unload_model(model, headers=self._headers)
 
+    async def drain(self, models: Collection[str]) -> None:
+        """Wait until the requests to `models`, which were unloaded, are answered, or for a time."""
+        with suppress(asyncio.TimeoutError, InferenceServerException):
+            await asyncio.wait_for(self._until_drained(models), DRAIN_SECONDS)
+
+    async def _until_drained(self, models: Collection[str]) -> None:
+        draining = True
+        while draining:
+            await asyncio.sleep(0.05)
+            index = await self._grpc.get_model_repository_index(headers=self._headers)
+            states = {entry.name: entry.state for entry in index.models}
+            draining = any(states.get(model) == "UNLOADING" for model in models)
+
     async def models(self) -> dict[str, Model]:
         """Return each embedding model that is ready, by name.
 
@@ -192,13 +214,16 @@ class TritonClient:
                 return None
             raise
 
-    async def failures(self) -> dict[str, str]:
+    async def failures(self, among: Collection[str] | None = None) -> dict[str, str]:
         """Return what is wrong with each ready model that fails to embed a word, by name.
 
         A Triton that does not answer at all is a failure of the model ``""``.
 
         Triton's own readiness is not enough: the bundled server stays ready after a Python
         process of one of its models has died.
+
+        Args:
+            among: Names of the models to look at; ``None``: all.
         """
         try:
             models = await asyncio.wait_for(self.models(), ANSWER_SECONDS)
@@ -206,6 +231,8 @@ class TritonClient:
             return {"": f"it has not answered for {ANSWER_SECONDS:.0f} s"}
         except InferenceServerException as error:
             return {"": f"it does not answer: {error.message()}"}
+        if among is not None:
+            models = {name: model for name, model in models.items() if name in among}
         results = await asyncio.gather(*itertools.starmap(self._failure, models.items()))
         return {name: result for name, result in zip(models, results, strict=True) if result}
 
@@ -214,7 +241,7 @@ class TritonClient:
 
         Its last step is asked by itself before: requests that need no conversion go on without it.
         """
-        encoder, last = model.steps[-2:][0], model.steps[-1]
+        encoder, last = model.steps[:2][-1], model.steps[-1]
         vector = grpc.InferInput(names.EMBEDDINGS, [1, model.card.dimension], "FP32")
         vector.set_data_from_numpy(np.zeros((1, model.card.dimension), np.float32))
         text = grpc.InferInput(names.TEXT, [1, 1], "BYTES")

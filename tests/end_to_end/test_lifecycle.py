@@ -7,12 +7,16 @@ import os
 import select
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
+import onnx
 import pytest
+from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from export.__main__ import main
@@ -31,6 +35,14 @@ def listed(service: Service) -> set[str]:
     return {model["id"] for model in service.get("/v1/models").json()["data"]}
 
 
+def until_served(service: Service, model: str, **options: Any) -> NDArray[np.float32]:
+    """Embed two words, again and again while the model is being loaded."""
+    while (answer := service.post(model=model, input=["one", "two"], **options)).status_code != 200:
+        assert answer.status_code == 503, answer.text
+        time.sleep(0.05)
+    return np.array([item["embedding"] for item in answer.json()["data"]], np.float32)
+
+
 def test_models_are_added_replaced_and_removed_while_serving(
     tiny_service: Service, tmp_path: Path, minilm_folder: Path
 ) -> None:
@@ -46,14 +58,16 @@ def test_models_are_added_replaced_and_removed_while_serving(
     export(str(second), service.repository, model_id="Me/Second_1.0")
     service.wait_for("loading me_second_1_0", times=2)
     expected = SentenceTransformer(str(second), device="cpu").encode(["one", "two"])
-    answered = service.vectors("Me/Second_1.0", ["one", "two"])
+    answered = until_served(service, "Me/Second_1.0")
     while answered.shape[1] != 16:
-        answered = service.vectors("Me/Second_1.0", ["one", "two"])
+        answered = until_served(service, "Me/Second_1.0")
     assert np.abs(answered - expected).max() < 1e-4
 
     remove = ["remove", "Me/Second_1.0", "--model-repository", str(service.repository)]
     assert main(remove) == 0
-    service.wait_for("no longer serving Me/Second_1.0")
+    service.wait_for("unloading me_second_1_0_tokenizer")
+    while "Me/Second_1.0" in listed(service):
+        time.sleep(0.1)
     assert listed(service) == {"tiny"}
     assert service.post(model="Me/Second_1.0", input="a").status_code == 404
     assert not [line for line in service.output if "cannot be" in line]
@@ -94,6 +108,58 @@ def test_a_broken_entry_does_not_take_the_others_down(own_tiny_repository: Path)
         assert listed(service) == {"tiny", "second"}
         one, other = (service.vectors(name, ["a"]) for name in ("tiny", "second"))
         assert np.abs(one - other).max() < 1e-6
+
+
+def test_a_replaced_model_answers_with_its_old_steps_or_its_new_ones(
+    tiny_service: Service, tmp_path: Path, minilm_folder: Path
+) -> None:
+    service = tiny_service
+    old = service.vectors("tiny", ["one", "two"], input_type="query")
+    # Both the tokenizer and the encoder matter: another prompt, and another pooling.
+    other = tiny_checkpoint(
+        tmp_path / "other", minilm_folder, pooling=("cls",), prompts={"query": "search for: "}
+    )
+    reference = SentenceTransformer(str(other), device="cpu")
+    new = reference.encode(["one", "two"], prompt_name="query")
+    export(str(other), service.repository, model_id="tiny")
+    answered = old
+    while np.abs(answered - old).max() < 1e-6:
+        answered = until_served(service, "tiny", input_type="query")
+    assert np.abs(answered - new).max() < 1e-4
+
+
+def test_a_model_that_embeds_nothing_does_not_take_the_others_down_when_it_is_added(
+    tiny_service: Service, tmp_path: Path
+) -> None:
+    service = tiny_service
+    new = tmp_path / "new"
+    shutil.copytree(service.repository, new)
+    copy_model(new, "broken")
+    make_unusable(new / "broken_encoder" / "1" / "model.onnx")
+    for folder in new.glob("broken*"):
+        folder.rename(service.repository / folder.name)
+    service.wait_for("not serving it")
+    for _ in range(10):
+        assert service.post(model="tiny", input="a").status_code == 200
+        time.sleep(0.2)
+    assert not [line for line in service.output if "restarting" in line]
+
+
+def make_unusable(path: Path) -> None:
+    """Change an encoder so that it loads, but fails every time it is run."""
+    model = onnx.load(path)
+    output = model.graph.output[0].name
+    last = next(node for node in model.graph.node if output in node.output)
+    last.output[:] = ["whole" if name == output else name for name in last.output]
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1, 5]), "odd"))
+    model.graph.node.append(onnx.helper.make_node("Reshape", ["whole", "odd"], [output]))
+    onnx.save(model, path)
+
+
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(own_tiny_repository: Path) -> None:
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy"), "http://127.0.0.1:9")
+    with Service(own_tiny_repository, environment={**nowhere, "no_proxy": ""}) as service:
+        assert service.post(model="tiny", input="a").status_code == 200
 
 
 @pytest.mark.parametrize("victim", ["bin/tritonserver", "tiny_tokenizer", "tiny_encoder"])

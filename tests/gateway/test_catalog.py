@@ -26,12 +26,11 @@ class Server:
         return [{"name": name, "inference_count": count} for name, count in loaded.items()]
 
     async def config(self, name: str) -> dict[str, Any] | None:
-        if name in self.steps:
-            return {}
         model_id = self.model_ids.get(name, name)
         card = ModelCard(model_id=model_id, max_tokens=8, vocab_size=9, dimension=1)
         parameters = {key: {"string_value": text} for key, text in card.to_parameters().items()}
-        return {"ensemble_scheduling": {}, "parameters": parameters, "max_batch_size": 4}
+        config = {"parameters": parameters, "max_batch_size": 4}
+        return config if name in self.steps else {**config, "ensemble_scheduling": {}}
 
 
 async def looked_at(server: Server) -> Catalog:
@@ -70,6 +69,22 @@ async def test_a_model_that_is_gone_while_the_others_go_on_is_unknown() -> None:
     await catalog.refresh()
     with pytest.raises(NotFound):
         catalog.resolve("two")
+
+
+async def test_a_model_of_which_there_are_only_steps_is_being_replaced() -> None:
+    server = Server(one=9, two=5)
+    catalog = await looked_at(server)
+    server.counts = {"one": 10}
+    server.steps, server.model_ids = {"two_tokenizer"}, {"two_tokenizer": "two"}
+    await catalog.refresh()
+    assert catalog.get("two").name == "two"
+
+
+async def test_a_model_of_which_there_are_only_steps_is_about_to_come() -> None:
+    server = Server(one=9)
+    server.steps, server.model_ids = {"new_tokenizer"}, {"new_tokenizer": "new"}
+    with pytest.raises(Unavailable):
+        (await looked_at(server)).get("new")
 
 
 @pytest.mark.parametrize("names", [("Public", "tiny"), ("tiny", "Public")])

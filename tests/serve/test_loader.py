@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,32 @@ class RefusingTriton(TritonClient):
             shutil.rmtree(self._removed)
         raise InferenceServerException(f"failed to open directory {model}")
 
+    async def unload(self, model: str) -> None:
+        pass
+
+    async def failures(self, among: Collection[str] | None = None) -> dict[str, str]:
+        return {}
+
+
+class ObedientTriton(TritonClient):
+    """Loads everything and notes what it is asked for; the models `broken` embed nothing."""
+
+    def __init__(self, broken: Collection[str] = ()) -> None:
+        self._broken = broken
+        self.asked: list[str] = []
+
+    async def load(self, model: str, config: str | None = None) -> None:
+        self.asked.append(f"load {model}")
+
+    async def unload(self, model: str) -> None:
+        self.asked.append(f"unload {model}")
+
+    async def drain(self, models: Collection[str]) -> None:
+        self.asked.append(f"drain {' '.join(models)}")
+
+    async def failures(self, among: Collection[str] | None = None) -> dict[str, str]:
+        return {model: f"{model}: no" for model in self._broken if not among or model in among}
+
 
 async def test_a_model_that_goes_while_it_is_loaded_is_no_error(
     own_tiny_repository: Path, caplog: pytest.LogCaptureFixture
@@ -41,3 +68,44 @@ async def test_why_a_model_is_not_loaded_is_told(
     settings = Settings(model_repository=str(own_tiny_repository))
     assert await Loader(settings, RefusingTriton()).load_all() == []
     assert "tiny cannot be served: failed to open directory tiny" in caplog.text
+
+
+async def follow(loader: Loader) -> None:
+    """Look until what has changed is the same for the second time."""
+    for _ in range(2):
+        await loader.follow()
+
+
+async def test_a_replaced_model_is_not_served_until_all_its_steps_are_new(
+    own_tiny_repository: Path,
+) -> None:
+    triton = ObedientTriton()
+    loader = Loader(Settings(model_repository=str(own_tiny_repository)), triton)
+    assert await loader.load_all() == ["tiny"]
+    triton.asked.clear()
+    for step in ("tiny_tokenizer", "tiny_encoder"):
+        (own_tiny_repository / step / "config.pbtxt").touch()
+    await follow(loader)
+    down = ["unload tiny", "unload tiny_float", "drain tiny tiny_float"]
+    assert triton.asked == [*down, "load tiny", "load tiny_float"]
+
+
+async def test_a_model_with_one_new_step_is_served_all_the_time(own_tiny_repository: Path) -> None:
+    triton = ObedientTriton()
+    loader = Loader(Settings(model_repository=str(own_tiny_repository)), triton)
+    await loader.load_all()
+    triton.asked.clear()
+    (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
+    await follow(loader)
+    assert triton.asked == ["load tiny", "load tiny_float"]
+
+
+async def test_a_new_model_that_embeds_nothing_is_unloaded_with_its_steps(
+    own_tiny_repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    triton = ObedientTriton(broken=["tiny"])
+    loader = Loader(Settings(model_repository=str(own_tiny_repository)), triton)
+    await follow(loader)
+    unloaded = [f"tiny{step}" for step in ("_float", "", "_postprocess", "_encoder", "_tokenizer")]
+    assert triton.asked[-5:] == [f"unload {model}" for model in unloaded]
+    assert "tiny: no; not serving it" in caplog.text

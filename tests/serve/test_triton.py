@@ -1,0 +1,50 @@
+"""`serve.triton`: which models the probe takes for dead."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from contract.card import ModelCard
+from serve import triton
+
+STEPS = ("m_tokenizer", "m_encoder", "m_postprocess")
+
+
+class Queue:
+    """Triton's gRPC while `ensemble` waits behind others; only the `working` steps finish any."""
+
+    def __init__(self, *working: str) -> None:
+        self._working = working
+        self._finished = 0
+
+    async def infer(self, model: str, *_: Any, **__: Any) -> None:
+        if model == "m":
+            await asyncio.sleep(0.5)
+
+    async def get_inference_statistics(self, model: str) -> SimpleNamespace:
+        self._finished += model in self._working
+        return SimpleNamespace(model_stats=[SimpleNamespace(execution_count=self._finished)])
+
+
+class BusyTriton(triton.TritonClient):
+    def __init__(self, queue: Queue, steps: tuple[str, ...]) -> None:
+        self._grpc = queue
+        self._steps = steps
+
+    async def models(self) -> dict[str, triton.Model]:
+        return {"m": triton.Model(ModelCard("m", 256, 1000, 32), self._steps)}
+
+
+@pytest.mark.parametrize("steps", [STEPS, STEPS[:2]], ids=["full", "without postprocess"])
+async def test_a_model_whose_encoder_works_on_is_busy_and_not_dead(
+    steps: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triton, "ANSWER_SECONDS", 0.1)
+    assert await BusyTriton(Queue("m_encoder"), steps).failures() == {}
+    stuck = BusyTriton(Queue("m_tokenizer", "m_postprocess"), steps)
+    assert await stuck.failures() == {"m": "m has not answered for 0 s"}
+    assert await stuck.failures(["other"]) == {}
