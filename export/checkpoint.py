@@ -26,7 +26,13 @@ LEGACY_POOLING_KEYS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model")
+ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid")
+"""Classes of ``torch.nn`` that may follow a Dense layer."""
+
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
+
+PASSAGE_PROMPTS = ("document", "passage", "corpus")
+"""Names of the passage prompt in sentence-transformers, the first with a text counts."""
 
 TRANSFORMER_SETTINGS = tuple(
     f"sentence_{kind}_config.json"
@@ -37,7 +43,15 @@ TRANSFORMER_SETTINGS = tuple(
 
 @dataclass(frozen=True)
 class DenseStage:
-    """A linear layer after pooling; `folder` holds its ``model.safetensors``."""
+    """A linear layer after pooling.
+
+    Attributes:
+        folder: Where its ``model.safetensors`` lies.
+        in_features: Length of the vectors that it takes.
+        out_features: Length of those that it makes.
+        bias: Whether it has one.
+        activation: One of `ACTIVATIONS`.
+    """
 
     folder: Path
     in_features: int
@@ -88,14 +102,24 @@ class Checkpoint:
 
     @property
     def prompt_passage(self) -> str:
-        """The text put before a passage: sentence-transformers knows three names for it."""
-        named = (self.prompts.get(name) for name in ("document", "passage", "corpus"))
-        return next(filter(None, named), "")
+        """The text put before a passage."""
+        return next(filter(None, map(self.prompts.get, PASSAGE_PROMPTS)), "")
 
     @property
     def prompt_default(self) -> str:
         """The text put before an input of no stated type."""
         return self.prompts.get(self.default_prompt_name or "") or ""
+
+    @property
+    def has_prompts(self) -> bool:
+        """Whether a prompt is put before any kind of text; those for single tasks do not count."""
+        return bool(self.prompt_query or self.prompt_passage or self.prompt_default)
+
+    @property
+    def unused_prompts(self) -> tuple[str, ...]:
+        """The names of prompts for single tasks, which a client cannot ask for by name."""
+        used = {"query", *PASSAGE_PROMPTS, self.default_prompt_name}
+        return tuple(name for name, text in self.prompts.items() if text and name not in used)
 
 
 def read(folder: Path, files: Collection[str]) -> Checkpoint:
@@ -129,7 +153,7 @@ def read(folder: Path, files: Collection[str]) -> Checkpoint:
             normalize = True
     if not pooling:
         raise ExportError("modules.json names no Pooling module")
-    settings = _json(folder / "config_sentence_transformers.json", default={})
+    settings = _sentence_transformers_settings(folder)
     checkpoint = Checkpoint(
         folder=folder,
         transformer=transformer,
@@ -140,7 +164,7 @@ def read(folder: Path, files: Collection[str]) -> Checkpoint:
         normalize=normalize,
         prompts=settings.get("prompts") or {},
         default_prompt_name=settings.get("default_prompt_name"),
-        max_seq_length=_max_seq_length(transformer),
+        max_seq_length=_max_seq_length(_transformer_settings(transformer)),
         tokenizer_max_length=_tokenizer_max_length(transformer),
     )
     _check_files(checkpoint, files)
@@ -164,6 +188,17 @@ def modules(folder: Path) -> list[tuple[str, str]]:
     if stages and stages[0][0] != "Transformer":
         raise ExportError("modules.json does not begin with a Transformer")
     return stages
+
+
+def _sentence_transformers_settings(folder: Path) -> dict[str, Any]:
+    name = "config_sentence_transformers.json"
+    settings: dict[str, Any] = _json(folder / name, default={})
+    if (size := settings.get("truncate_dim")) is not None:
+        raise ExportError(
+            f"{name}: truncate_dim {size} is not supported: take it out, and use --matryoshka so "
+            "that clients can ask for shorter vectors"
+        )
+    return settings
 
 
 def _plain_pooling(config: dict[str, Any]) -> str:
@@ -191,21 +226,40 @@ def _dense(folder: Path) -> DenseStage:
         config.get("module_output_name") or "sentence_embedding"
     ):
         raise ExportError(f"{folder.name}: a residual or renamed Dense layer is not supported")
+    if lacking := {"in_features", "out_features"} - config.keys():
+        raise ExportError(f"{folder.name}: config.json does not say {min(lacking)}")
+    named = config.get("activation_function", "torch.nn.modules.activation.Tanh")
+    package, _, activation = str(named).rpartition(".")
+    if not package.startswith("torch.nn") or activation not in ACTIVATIONS:
+        raise ExportError(
+            f"{folder.name}: activation '{named}' is not supported; supported are "
+            f"{', '.join(ACTIVATIONS)}"
+        )
     return DenseStage(
         folder=folder,
         in_features=config["in_features"],
         out_features=config["out_features"],
         bias=config.get("bias", True),
-        activation=config.get("activation_function", "torch.nn.modules.activation.Tanh"),
+        activation=activation,
     )
 
 
-def _max_seq_length(transformer: Path) -> int | None:
+def _transformer_settings(transformer: Path) -> dict[str, Any]:
     for name in TRANSFORMER_SETTINGS:
-        if settings := _json(transformer / name, default={}):
-            arguments = settings.get("processor_kwargs") or settings.get("tokenizer_args") or {}
-            return arguments.get("model_max_length", settings.get("max_seq_length"))
-    return None
+        settings: dict[str, Any] = _json(transformer / name, default={})
+        if "message" in (settings.get("modality_config") or {}):
+            raise ExportError(
+                f"{name}: modality_config has 'message': the model embeds texts as the chat "
+                "template of its tokenizer renders them, which is not supported"
+            )
+        if settings:
+            return settings
+    return {}
+
+
+def _max_seq_length(settings: dict[str, Any]) -> int | None:
+    arguments = settings.get("processor_kwargs") or settings.get("tokenizer_args") or {}
+    return arguments.get("model_max_length", settings.get("max_seq_length"))
 
 
 def _tokenizer_max_length(transformer: Path) -> int:
@@ -219,12 +273,14 @@ def _check_files(checkpoint: Checkpoint, files: Collection[str]) -> None:
         if not any(name.endswith(".safetensors") for name in _names(checkpoint, folder, files)):
             raise ExportError(
                 f"'{folder}' has no *.safetensors file (pickled weights are refused: loading "
-                "them can run code; convert them with sentence-transformers' save_pretrained)"
+                "them can run code; on the hub a pull request may have converted them: "
+                "--revision refs/pr/N; else use sentence-transformers' save_pretrained)"
             )
     names = _names(checkpoint, checkpoint.transformer, files)
     if not names.intersection(TOKENIZER_FILES):
         raise ExportError(
-            f"'{checkpoint.transformer}' has no tokenizer (none of {', '.join(TOKENIZER_FILES)})"
+            f"'{checkpoint.transformer}' has no tokenizer that can be read: it needs "
+            f"tokenizer.json, else {' or '.join(TOKENIZER_FILES[1:])}"
         )
 
 
@@ -240,6 +296,10 @@ def _json(path: Path, default: Any = None) -> Any:
             raise ExportError(f"'{path}' is missing: this is not a checkpoint folder")
         return default
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ExportError(f"'{path}' cannot be read: {error}") from error
+    kind, name = (list, "a list") if isinstance(default, list) else (dict, "an object")
+    if not isinstance(value, kind):
+        raise ExportError(f"'{path}' cannot be read: it is not {name}")
+    return value

@@ -111,6 +111,7 @@ def of_plan(plan: Plan, origin: Origin, folder: Path, *, replaces: bool) -> str:
             ("pooling", " and ".join(plan.checkpoint.pooling_modes)),
             ("size", f"about {human(plan.size)}"),
             ("goes to", f"{model}{', replacing what is there' if replaces else ''}"),
+            *(("NOTE", note) for note in plan.notes),
         ]
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -16,6 +18,13 @@ from export.packing import Packing
 from export.precision import FP32, Precision
 from export.quantization import quantize
 from export.stages import ONE_TOKEN, POOLINGS, Dense
+
+UNUSED = re.compile(
+    r"(\w+\.)?(cls|decoder|head\.(dense|norm)|lm_head|pooler|vocab_\w+)\."
+    r"|(\w+\.)?(classifier|pre_classifier|qa_outputs|score)\."
+    r"|(.+\.)?(inv_freq|position_ids|token_type_ids)$"
+)
+"""Tensors that embeddings do not depend on: heads of other tasks, and buffers of old versions."""
 
 
 class PackedEncoder(nn.Module):
@@ -36,7 +45,7 @@ class PackedEncoder(nn.Module):
             precision: Of the transformer.
 
         Raises:
-            ExportError: weights are corrupt, incomplete or of another shape.
+            ExportError: weights are corrupt, incomplete, of another shape or of another model.
         """
         super().__init__()
         family = FAMILIES[checkpoint.config["model_type"]]
@@ -123,6 +132,19 @@ def _load_transformer(
             f"the weights are incomplete: {len(lacking)} tensors are missing or of the wrong "
             f"shape, '{lacking[0]}' first"
         )
+    _check_unexpected(model, report["unexpected_keys"])
     # A decoder's cache of keys and values would only be computed to be thrown away.
     model.config.use_cache = False
     return (family.rewire(model, attention) if family.rewire else model).eval()
+
+
+def _check_unexpected(model: nn.Module, names: Iterable[str]) -> None:
+    """Raise ExportError if the weights hold more than `model` uses.
+
+    The parity gate would not notice: its reference is the same class of transformers.
+    """
+    if foreign := sorted(name for name in names if not UNUSED.match(name)):
+        raise ExportError(
+            f"the weights hold '{foreign[0]}', which transformers' {type(model).__name__} does not "
+            "know: only the checkpoint's own code, which is never run, could use it"
+        )

@@ -63,6 +63,8 @@ def export(
         )
         entry.replaced(folder, plan.card.model_id)
         plan.source.download(plan.checkpoint)
+    for note in plan.notes:
+        progress.note(note)
     texts = corpus()
     with progress.step(f"embedding {len(texts)} texts with sentence-transformers") as advance:
         expected = reference.compute(

@@ -60,6 +60,10 @@ class Family:
         settings: Reads from an official ``config.json`` what the class of transformers looks for
             under other names.
         recipe: See `Recipe`.
+        replaces_code: Whether the class of transformers is known to compute what the code in
+            official checkpoints does.
+        absolute_positions: Whether ``position_embedding_type`` means something, and must be
+            "absolute".
         model: The class of transformers that loads the encoder.
         rewire: Makes of the model, and the name of an attention function, one that runs on packed
             tokens; absent where the model itself does, through the attention interface.
@@ -71,6 +75,8 @@ class Family:
     assumed: Mapping[str, Any] = field(default_factory=dict)
     settings: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda config: {}
     recipe: Recipe = Recipe()
+    replaces_code: bool = False
+    absolute_positions: bool = False
     model: Any = AutoModel
     rewire: Callable[[Any, str], nn.Module] | None = None
 
@@ -131,12 +137,14 @@ def _nomic_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _padding_id(config: PretrainedConfig) -> int:
+    if config.pad_token_id is None:
+        raise ExportError("config.json has no pad_token_id, from which positions are counted")
     return int(config.pad_token_id)
 
 
 FAMILIES: dict[str, Family] = {
-    "bert": Family(token_types=True, pooler=True),
-    "camembert": Family(_padding_id, token_types=True, pooler=True),
+    "bert": Family(token_types=True, pooler=True, absolute_positions=True),
+    "camembert": Family(_padding_id, token_types=True, pooler=True, absolute_positions=True),
     "distilbert": Family(),
     "gemma3_text": Family(),
     "llama": Family(),
@@ -145,18 +153,21 @@ FAMILIES: dict[str, Family] = {
             poolings={"avg": "mean", "cls": "cls", "last": "lasttoken"},
             normalize=True,
             prompts={"query": "query: ", "passage": "passage: "},
-        )
+        ),
+        replaces_code=True,
     ),
     "mistral": Family(),
     "ministral3": Family(),
     "modernbert": Family(),
     # The padding id is fixed in its code.
     "mpnet": Family(lambda config: 1, pooler=True, rewire=PackedMPNet),
-    "nomic_bert": Family(token_types=True, assumed=NOMIC_ASSUMED, settings=_nomic_settings),
+    "nomic_bert": Family(
+        token_types=True, assumed=NOMIC_ASSUMED, settings=_nomic_settings, replaces_code=True
+    ),
     "qwen3": Family(),
-    "roberta": Family(_padding_id, token_types=True, pooler=True),
+    "roberta": Family(_padding_id, token_types=True, pooler=True, absolute_positions=True),
     "t5": Family(model=T5EncoderModel, rewire=PackedT5),
-    "xlm-roberta": Family(_padding_id, token_types=True, pooler=True),
+    "xlm-roberta": Family(_padding_id, token_types=True, pooler=True, absolute_positions=True),
 }
 """Supported values of ``model_type``."""
 
@@ -168,9 +179,11 @@ def check_architecture(config: Mapping[str, Any]) -> None:
         raise ExportError(
             f"architecture '{kind}' is not supported; supported are {', '.join(FAMILIES)}"
         )
-    if config.get("position_embedding_type", "absolute") != "absolute" or config.get("is_decoder"):
+    family = FAMILIES[kind]
+    positions = config.get("position_embedding_type") or "absolute"
+    if (family.absolute_positions and positions != "absolute") or config.get("is_decoder"):
         raise ExportError(f"only bidirectional '{kind}' with absolute positions is supported")
-    for name, value in FAMILIES[kind].assumed.items():
+    for name, value in family.assumed.items():
         if config.get(name, value) != value:
             raise ExportError(
                 f"'{kind}' with {name} = {config[name]!r} is not supported, only {value!r} is"
@@ -197,7 +210,7 @@ def complete(checkpoint: Checkpoint) -> Checkpoint:
         ExportError: the checkpoint does not embed, or pools in a way that is not supported.
     """
     recipe = FAMILIES[checkpoint.config["model_type"]].recipe
-    if not any(checkpoint.prompts.values()):
+    if not checkpoint.has_prompts:
         checkpoint = replace(checkpoint, prompts=dict(recipe.prompts))
     if checkpoint.has_modules:
         return checkpoint

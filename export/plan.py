@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,12 +38,14 @@ class Plan:
         checkpoint: With what its family adds to its files.
         card: Complete but for `int8_range`, before it is `calibrated`.
         variant: As what it is exported.
+        notes: What the user should know besides.
     """
 
     source: Source
     checkpoint: Checkpoint
     card: ModelCard
     variant: Variant
+    notes: tuple[str, ...] = ()
 
     @property
     def prompts(self) -> list[str]:
@@ -102,11 +104,7 @@ def make(
     check_architecture(read.config)
     completed = _with_pooling(complete(read), flags)
     settings = _settings(completed)
-    dimension = (
-        completed.dense[-1].out_features
-        if completed.dense
-        else settings.hidden_size * len(completed.pooling_modes)
-    )
+    dimension = _dimension(completed, settings)
     model_id = model_id or (source.name if source.revision else source.folder.name)
     if not names.triton_model_name(model_id).strip("_"):
         raise ExportError(f"'{model_id}' is not a model id: it has no Latin letter and no digit")
@@ -131,7 +129,35 @@ def make(
         PRECISIONS[precision or purpose.precision],
         max_batch_size or purpose.batch(card.max_tokens),
     )
-    return Plan(source, completed, card, variant)
+    return Plan(source, completed, card, variant, tuple(_notes(read, card)))
+
+
+def _notes(checkpoint: Checkpoint, card: ModelCard) -> Iterator[str]:
+    """Yield what an export of `checkpoint`, as read, leaves out without being wrong for sure."""
+    family = FAMILIES[checkpoint.config["model_type"]]
+    if checkpoint.config.get("auto_map") and not family.replaces_code:
+        yield (
+            "the checkpoint brings code of its own (auto_map in config.json), which was not run; "
+            "the reference is transformers' own class"
+        )
+    if checkpoint.unused_prompts and not card.prompt_query:
+        yield (
+            "no prompt is put before a query; the checkpoint has prompts for single tasks "
+            f"({', '.join(checkpoint.unused_prompts)}): if one of them is meant for queries, give "
+            "it with --prompt-query"
+        )
+
+
+def _dimension(checkpoint: Checkpoint, settings: Any) -> int:
+    width: int = settings.hidden_size * len(checkpoint.pooling_modes)
+    for stage in checkpoint.dense:
+        if stage.in_features != width:
+            raise ExportError(
+                f"{stage.folder.name}: in_features is {stage.in_features}, but the vectors before "
+                f"it have {width} dimensions"
+            )
+        width = stage.out_features
+    return width
 
 
 def _with_pooling(checkpoint: Checkpoint, flags: Rules) -> Checkpoint:

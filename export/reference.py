@@ -57,7 +57,7 @@ def compute(
         advance: Told how many layers are done.
 
     Raises:
-        ExportError: sentence-transformers cannot load the checkpoint.
+        ExportError: sentence-transformers cannot load the checkpoint, or not embed with it.
     """
     family = FAMILIES[checkpoint.config["model_type"]]
     try:
@@ -67,18 +67,42 @@ def compute(
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
     if tokenizer is None:
         raise ExportError("the checkpoint has no fast tokenizer (tokenizer.json)")
+    _prepare(model.tokenizer)
     model.max_seq_length = max_tokens
     _count_layers(model, len(prompts) * math.ceil(len(texts) / BATCH_SIZE), advance)
-    vectors = {
-        prompt: model.encode(
-            list(texts), prompt=prompt, batch_size=BATCH_SIZE, show_progress_bar=False
-        )
-        for prompt in prompts
-    }
+    vectors = {prompt: _encode(model, texts, prompt) for prompt in prompts}
     reference = Reference(tokenizer.to_str(), vectors)
     del model
     gc.collect()
     return reference
+
+
+def _prepare(tokenizer: Any) -> None:
+    """Give `tokenizer` what the exported model does without, or decides differently."""
+    # Padding is masked, so any token will do.
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(0)
+    # Clients say with each request which side to cut; the other side is the exception.
+    tokenizer.truncation_side = "right"
+
+
+def _encode(model: SentenceTransformer, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
+    try:
+        return model.encode(
+            list(texts), prompt=prompt, batch_size=BATCH_SIZE, show_progress_bar=False
+        )
+    except Exception as error:
+        raise ExportError(_reason(error, model)) from error
+
+
+def _reason(error: Exception, model: SentenceTransformer) -> str:
+    """Say why `model` cannot embed, if it can be known better than from `error`."""
+    transformer: Any = model[0]
+    size = transformer.model.config.vocab_size
+    token, largest = max(transformer.tokenizer.get_vocab().items(), key=lambda item: item[1])
+    if isinstance(error, IndexError) and largest >= size:
+        return f"the tokenizer has the id {largest} for '{token}'; the model's end at {size - 1}"
+    return f"sentence-transformers cannot embed with the checkpoint: {error}"
 
 
 def _count_layers(model: nn.Module, batches: int, advance: Advance) -> None:
@@ -102,6 +126,9 @@ def _load(checkpoint: Checkpoint, family: Family) -> SentenceTransformer:
     if checkpoint.has_modules:
         return model
     transformer: Any = model[0]
+    # With a chat template, texts would be embedded as messages, which no checkpoint asks for here.
+    transformer.modality_config = {"text": transformer.modality_config["text"]}
+    transformer.input_formatter.supported_modalities = ["text"]
     pooling = Pooling(transformer.get_embedding_dimension(), checkpoint.pooling_modes)
     normalize = [Normalize()] if checkpoint.normalize else []
     return SentenceTransformer(modules=[transformer, pooling, *normalize], device="cpu")

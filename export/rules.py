@@ -31,7 +31,7 @@ class Rules(TypedDict, total=False):
 
 def of_prompts(checkpoint: Checkpoint) -> Rules:
     """Return the checkpoint's prompts, all or none: one's own do not mix with a table's."""
-    if not any(checkpoint.prompts.values()):
+    if not checkpoint.has_prompts:
         return {}
     return {
         "prompt_query": checkpoint.prompt_query,

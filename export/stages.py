@@ -15,15 +15,6 @@ from export.checkpoint import DenseStage
 from export.errors import ExportError
 from export.packing import Packing
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "Identity": nn.Identity,
-    "Tanh": nn.Tanh,
-    "ReLU": nn.ReLU,
-    "GELU": nn.GELU,
-    "SiLU": nn.SiLU,
-    "Sigmoid": nn.Sigmoid,
-}
-
 
 def pool_cls(states: Tensor, packing: Packing) -> Tensor:
     """Return the first token of each item, [items, hidden]."""
@@ -85,19 +76,13 @@ class Dense(nn.Module):
     """A linear layer and its activation.
 
     Raises:
-        ExportError: the activation is not supported, or the weights do not fit.
+        ExportError: the weights do not fit.
     """
 
     def __init__(self, stage: DenseStage) -> None:
         super().__init__()
-        package, _, activation = stage.activation.rpartition(".")
-        if not package.startswith("torch.nn") or activation not in ACTIVATIONS:
-            raise ExportError(
-                f"{stage.folder.name}: activation '{stage.activation}' is not supported; "
-                f"supported are {', '.join(ACTIVATIONS)}"
-            )
         self.linear = nn.Linear(stage.in_features, stage.out_features, bias=stage.bias)
-        self.activation = ACTIVATIONS[activation]()
+        self.activation = getattr(nn, stage.activation)()
         try:
             self.load_state_dict(load_file(stage.folder / "model.safetensors"))
         except Exception as error:

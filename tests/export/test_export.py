@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import DebertaV2Config
 
 from contract.card import ModelCard
 from export import attention, graph, progress
 from export.__main__ import main
-from tests.checkpoints import edit_json, tiny_bert, tiny_checkpoint
+from tests.checkpoints import edit_json, tiny_bert, tiny_checkpoint, write_json
 from tests.onnx_encoder import embed, open_encoder
 
 
@@ -91,8 +93,6 @@ def test_prompts_and_a_custom_id_are_written_to_the_card(
 
 
 def test_a_plain_transformer_is_pooled_by_the_mean(tmp_path: Path, tiny_folder: Path) -> None:
-    import shutil
-
     folder = Path(shutil.copytree(tiny_folder, tmp_path / "m"))
     for name in ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"):
         (folder / name).unlink()
@@ -117,6 +117,31 @@ def test_exporting_twice_replaces_the_entry(own_tiny_repository: Path, tiny_fold
     assert not marker.exists()
 
 
+def no_padding_token(folder: Path) -> None:
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    del settings["pad_token"]
+    write_json(folder / "tokenizer_config.json", settings)
+
+
+def truncation_of_the_start(folder: Path) -> None:
+    edit_json(folder / "tokenizer_config.json", truncation_side="left")
+
+
+def chat_template(folder: Path) -> None:
+    template = "{% for message in messages %}user: {{ message['content'] }}{% endfor %}"
+    edit_json(folder / "tokenizer_config.json", chat_template=template)
+
+
+@pytest.mark.parametrize("edit", [no_padding_token, truncation_of_the_start, chat_template])
+def test_a_tokenizers_habits_that_embedding_has_no_use_for_do_not_matter(
+    tmp_path: Path, tiny_folder: Path, edit: Callable[[Path], None]
+) -> None:
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "m"))
+    (folder / "modules.json").unlink()
+    edit(folder)
+    assert run(folder, tmp_path / "repository") == 0
+
+
 def no_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
 
@@ -126,11 +151,22 @@ def corrupt_weights(folder: Path) -> None:
 
 
 def lacking_weights(folder: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
     weights = load_file(folder / "model.safetensors")
     del weights["encoder.layer.1.output.dense.weight"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def foreign_weights(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["linear.weight"] = torch.zeros(8, 32)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def token_outside_the_table(folder: Path) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    (mask,) = (token for token in tokenizer["added_tokens"] if token["content"] == "[MASK]")
+    tokenizer["added_tokens"].append({**mask, "id": 30522, "content": "Hello"})
+    write_json(folder / "tokenizer.json", tokenizer)
 
 
 def pickled_weights(folder: Path) -> None:
@@ -161,6 +197,8 @@ def malformed_config(folder: Path) -> None:
         (no_tokenizer, "has no tokenizer"),
         (corrupt_weights, "cannot load the checkpoint"),
         (lacking_weights, "'encoder.layer.1.output.dense.weight' first"),
+        (foreign_weights, "the weights hold 'linear.weight', which transformers' BertModel does"),
+        (token_outside_the_table, "the tokenizer has the id 30522 for 'Hello'; the model's end at"),
         (pickled_weights, "pickled weights are refused"),
         (decoder, "only bidirectional 'bert'"),
         (unknown_architecture, "architecture 'nonesuch' is not supported; supported are bert"),

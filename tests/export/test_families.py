@@ -11,10 +11,22 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from tokenizers import Tokenizer
+from transformers import (
+    AutoConfig,
+    BertForPreTraining,
+    DistilBertForMaskedLM,
+    LlamaForCausalLM,
+    ModernBertForMaskedLM,
+    MPNetForMaskedLM,
+    PreTrainedModel,
+    RobertaForMaskedLM,
+    T5ForConditionalGeneration,
+)
 
 from contract.names import triton_model_name
 from export import checkpoint as checkpoints
 from export.__main__ import main
+from export.encoder import PackedEncoder
 from export.families import FAMILIES, complete
 from export.files import sizes
 from tests.checkpoints import edit_json, write_json
@@ -78,6 +90,26 @@ def test_nomic_bert_is_read_with_the_official_names_of_settings_and_tensors(
             "encoder.layers.0.norm1.weight",
         } <= set(weights.keys())
     families.exported("nomic-embed-text")
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("bert", BertForPreTraining),
+        ("distilbert", DistilBertForMaskedLM),
+        ("gtr", T5ForConditionalGeneration),
+        ("llama-without-modules", LlamaForCausalLM),
+        ("modernbert", ModernBertForMaskedLM),
+        ("mpnet", MPNetForMaskedLM),
+        ("roberta", RobertaForMaskedLM),
+    ],
+)
+def test_the_heads_of_a_checkpoint_for_another_task_are_left_out(
+    tmp_path: Path, families: Families, name: str, model: type[PreTrainedModel]
+) -> None:
+    folder = Path(shutil.copytree(families.checkpoint(name), tmp_path / "m"))
+    model(AutoConfig.from_pretrained(folder)).save_pretrained(folder)
+    PackedEncoder(checkpoints.read(folder, sizes(folder)), "cpu")
 
 
 def test_a_checkpoints_own_prompts_go_before_its_familys(

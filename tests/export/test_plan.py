@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from transformers import ModernBertConfig, RobertaConfig
 
 from contract.card import ModelCard
 from export.__main__ import main
 from export.errors import ExportError
 from export.known import KNOWN, lookup
-from export.plan import make
+from export.plan import Plan, make
 from export.rules import Rules
-from tests.checkpoints import edit_json, tiny_bert, tiny_checkpoint
+from tests.checkpoints import edit_json, tiny_bert, tiny_checkpoint, write_json
+from tests.families import Families
+
+
+def plan(folder: Path, model_id: str | None = None) -> Plan:
+    return make(str(folder), model_id=model_id, flags={})
 
 
 def card(folder: Path, model_id: str | None = None, **flags: object) -> ModelCard:
@@ -41,6 +50,51 @@ def test_files_go_before_the_table_and_flags_before_both(
     )
     assert (told.prompt_query, told.prompt_passage) == ("ask: ", "p: ")
     assert not told.asymmetric and told.matryoshka is None
+
+
+def test_prompts_for_single_tasks_do_not_go_before_the_table(
+    tmp_path: Path, minilm_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompts = {"web_search_query": "Find: ", "sts_query": "Compare: ", "other": ""}
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder, prompts=prompts)
+    known = plan(folder, "intfloat/e5-mistral-7b-instruct")
+    assert known.card.prompt_query.startswith("Instruct: ") and known.card.asymmetric
+    assert not known.notes
+    assert main([str(folder), "--model-repository", str(tmp_path / "r"), "--dry-run"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "query prompt none" in said
+    assert "NOTE no prompt is put before a query" in said
+    assert "(web_search_query, sts_query)" in said and "--prompt-query" in said
+
+
+def test_prompts_for_single_tasks_do_not_go_before_the_family(
+    tmp_path: Path, families: Families
+) -> None:
+    source = families.checkpoint("llama-nemotron-embed-without-modules")
+    folder = Path(shutil.copytree(source, tmp_path / "m"))
+    write_json(folder / "config_sentence_transformers.json", {"prompts": {"STS": "Compare: "}})
+    assert (card(folder).prompt_query, card(folder).prompt_passage) == ("query: ", "passage: ")
+
+
+def test_a_default_prompt_is_the_checkpoints_own_prompt(
+    tmp_path: Path, minilm_folder: Path
+) -> None:
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder, prompts={"plain": "text: "})
+    edit_json(folder / "config_sentence_transformers.json", default_prompt_name="plain")
+    own = plan(folder, "intfloat/e5-small")
+    assert (own.card.prompt_query, own.card.prompt_default) == ("", "text: ")
+    assert not own.notes
+
+
+def test_code_of_a_checkpoint_that_may_matter_is_noted(
+    tmp_path: Path, minilm_folder: Path, families: Families
+) -> None:
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
+    edit_json(folder / "config.json", auto_map={"AutoModel": "modeling_own.OwnModel"})
+    (note,) = plan(folder).notes
+    assert "code of its own (auto_map in config.json), which was not run" in note
+    assert not plan(families.checkpoint("llama-nemotron-embed")).notes
+    assert not plan(families.checkpoint("nomic-embed-text")).notes
 
 
 def test_a_length_over_the_positions_is_cut_and_a_flag_over_them_refused(
@@ -73,6 +127,89 @@ def test_a_plain_transformer_is_pooled_as_the_flag_says(
 def test_a_matryoshka_list_over_the_dimension_is_refused(tiny_folder: Path) -> None:
     with pytest.raises(ExportError, match="--matryoshka 64 is more than the model's dimension 32"):
         card(tiny_folder, matryoshka=(16, 64))
+
+
+def dense_of_unknown_activation(folder: Path) -> None:
+    edit_json(folder / "2_Dense" / "config.json", activation_function="torch.nn.Softplus")
+
+
+def dense_of_another_width(folder: Path) -> None:
+    edit_json(folder / "2_Dense" / "config.json", in_features=48)
+
+
+def dense_of_no_width(folder: Path) -> None:
+    write_json(folder / "2_Dense" / "config.json", {"in_features": 32})
+
+
+def truncated_vectors(folder: Path) -> None:
+    edit_json(folder / "config_sentence_transformers.json", truncate_dim=8)
+
+
+def embedded_messages(folder: Path) -> None:
+    method = {"method": "forward", "method_output_name": "last_hidden_state"}
+    modalities = {"text": method, "message": {**method, "format": "flat"}}
+    edit_json(folder / "sentence_bert_config.json", modality_config=modalities)
+
+
+def config_in_a_list(folder: Path) -> None:
+    write_json(folder / "config.json", [])
+
+
+def relative_positions(folder: Path) -> None:
+    edit_json(folder / "config.json", position_embedding_type="alibi")
+
+
+def sentencepiece_only(folder: Path) -> None:
+    (folder / "tokenizer.json").rename(folder / "sentencepiece.bpe.model")
+
+
+def roberta_without_padding(folder: Path) -> None:
+    RobertaConfig(hidden_size=32, pad_token_id=None).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (dense_of_unknown_activation, "2_Dense: activation 'torch.nn.Softplus' is not supported"),
+        (dense_of_another_width, "2_Dense: in_features is 48, but the vectors before it have 32"),
+        (dense_of_no_width, "2_Dense: config.json does not say out_features"),
+        (truncated_vectors, "truncate_dim 8 is not supported: take it out, and use --matryoshka"),
+        (embedded_messages, "modality_config has 'message'"),
+        (config_in_a_list, "config.json' cannot be read: it is not an object"),
+        (relative_positions, "only bidirectional 'bert' with absolute positions"),
+        (sentencepiece_only, "it needs tokenizer.json, else vocab.txt or vocab.json"),
+        (roberta_without_padding, "config.json has no pad_token_id"),
+    ],
+)
+def test_what_is_wrong_without_weights_is_refused_in_a_dry_run(
+    tmp_path: Path,
+    minilm_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[Path], None],
+    reason: str,
+) -> None:
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder, dense=16)
+    spoil(folder)
+    assert main([str(folder), "--model-repository", str(tmp_path / "r"), "--dry-run"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("export failed: ") and reason in said
+
+
+@pytest.mark.parametrize(
+    ("config", "positions"),
+    [
+        (None, None),
+        (ModernBertConfig(vocab_size=30522, hidden_size=32, pad_token_id=0), "sans_pos"),
+    ],
+)
+def test_a_type_of_positions_that_means_nothing_is_no_reason_to_refuse(
+    tmp_path: Path, minilm_folder: Path, config: Any, positions: str | None
+) -> None:
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
+    if config:
+        config.save_pretrained(folder)
+    edit_json(folder / "config.json", position_embedding_type=positions)
+    assert card(folder).dimension == 32
 
 
 def test_a_module_outside_the_checkpoint_is_refused(tmp_path: Path, minilm_folder: Path) -> None:
