@@ -59,15 +59,28 @@ class Embedder:
             EmbedError: a piece failed.
         """
         window = self._windows[model.name]
-        ensemble = model.ensemble(options)
         longest = BYTES_PER_TOKEN * model.card.max_tokens
         sizes = [min(len(item), longest) + len(item) // TOKENIZED_SHARE for item in inputs]
-        if window.passes(sizes, model.max_batch_size):
-            most = model.max_batch_size, window.piece_bytes
-            answer = self._joiner.embed(ensemble, inputs, options, sum(sizes), most)
-            answer.add_done_callback(lambda _: on_answer())
-            await _all_done([answer])
-            return [answer.result()]
+        if len(inputs) == 1:
+            window.expect_singles()
+        if not window.passes(sizes, model.max_batch_size):
+            return await self._in_pieces(model, inputs, sizes, options, on_answer)
+        most = model.max_batch_size, window.piece_bytes
+        answer = self._joiner.embed(model.ensemble(options), inputs, options, sum(sizes), most)
+        answer.add_done_callback(lambda _: on_answer())
+        await _all_done([answer])
+        return [answer.result()]
+
+    async def _in_pieces(
+        self,
+        model: Model,
+        inputs: Sequence[bytes],
+        sizes: Sequence[int],
+        options: Options,
+        on_answer: Callable[[], None],
+    ) -> list[Embedded]:
+        window = self._windows[model.name]
+        ensemble = model.ensemble(options)
         arrived = perf_counter()
         trace = self._triton.trace()
         failed = False

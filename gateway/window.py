@@ -47,6 +47,10 @@ class Window:
         """Size of the next piece."""
         return int(self._bytes * self._factor() / 2)
 
+    def expect_singles(self) -> None:
+        """Keep pieces small for a while: there has been a single text."""
+        self._calm_from = self._clock() + CALM_AFTER_SECONDS
+
     def passes(self, sizes: Sequence[int], most: int) -> bool:
         """Return whether a list is so short that it need not wait for a turn.
 
@@ -54,10 +58,7 @@ class Window:
             sizes: Bytes of each input. A single one passes: it could not be cut in pieces.
             most: Most inputs of a piece.
         """
-        if len(sizes) == 1:
-            self._calm_from = self._clock() + CALM_AFTER_SECONDS
-            return True
-        return len(sizes) <= most and sum(sizes) <= self._bytes / 2
+        return len(sizes) == 1 or (len(sizes) <= most and sum(sizes) <= self._bytes / 2)
 
     def _factor(self) -> int:
         return CALM_FACTOR if self._clock() >= self._calm_from else 1
