@@ -21,8 +21,10 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-TOO_LONG = re.compile(r"Input length \d+ exceeds maximum allowed token size \d+")
-"""Message of `input_too_long`; Triton passes on no codes."""
+TOO_LONG_TEXT = "Input length {} exceeds maximum allowed token size {}"
+
+TOO_LONG = re.compile(TOO_LONG_TEXT.format(r"\d+", r"\d+"))
+"""Tells the message of `input_too_long`: Triton passes on no codes."""
 
 TOO_LONG_CODE = "context_length_exceeded"
 """OpenAI's code for it."""
@@ -159,7 +161,7 @@ def missing_input_type() -> InvalidRequest:
 def input_too_long(tokens: int, limit: int) -> InvalidRequest:
     """NIM's text for an over-length input; Elasticsearch's client matches on it."""
     return InvalidRequest(
-        f"Input length {tokens} exceeds maximum allowed token size {limit}",
+        TOO_LONG_TEXT.format(tokens, limit),
         param="input",
         code=TOO_LONG_CODE,
     )

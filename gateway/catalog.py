@@ -62,6 +62,7 @@ class Catalog:
         self._triton = triton
         self._models: dict[str, Model] = {}
         self._connected = False
+        self._askable = False
         self._failure = ""
         self._back_since = float("-inf")
         self._expected: set[str] = set()
@@ -75,7 +76,7 @@ class Catalog:
     @property
     def ready(self) -> bool:
         """Whether Triton answered when we last looked, and had a model."""
-        return self._connected and bool(self._models)
+        return self._connected and self._askable
 
     async def keep_fresh(self, pause: float) -> None:
         """Look at Triton for ever, `pause` seconds apart."""
@@ -90,7 +91,7 @@ class Catalog:
     async def refresh(self) -> None:
         """Look at Triton once; while it does not answer the known models are kept."""
         try:
-            statistics, models, loading = await asyncio.wait_for(self._look(), ANSWER_SECONDS)
+            statistics, models, stepped = await asyncio.wait_for(self._look(), ANSWER_SECONDS)
         except (EmbedError, asyncio.TimeoutError) as error:
             failure = str(error) or f"nothing came within {ANSWER_SECONDS:.0f} s"
             if failure != self._failure:
@@ -99,8 +100,9 @@ class Catalog:
             self._connected = False
             return
         self._failure = ""
+        self._askable = bool(models)
         # While a model is replaced Triton has no ensemble of it, and asking for it gives a 503.
-        models = {**{key: self._models[key] for key in loading & self._models.keys()}, **models}
+        models = {**{key: self._models[key] for key in stepped & self._models.keys()}, **models}
         if self._models and (not self._connected or self._restarted(statistics)):
             self._back_since = monotonic()
         self._connected = True
@@ -109,7 +111,7 @@ class Catalog:
         for model_id in self._models.keys() - models.keys():
             logger.info("no longer serving %s", model_id)
         reloading = monotonic() < self._back_since + RELOAD_SECONDS
-        self._expected = (self._expected if reloading else set()) | models.keys() | loading
+        self._expected = (self._expected if reloading else set()) | models.keys() | stepped
         self._statistics = statistics
         self._models = models
 

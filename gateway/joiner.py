@@ -89,6 +89,11 @@ class Joiner:
             del self._groups[key]
         try:
             embedded = await self._triton.embed(key[0], group.inputs, *key[1:])
+        except asyncio.CancelledError:
+            # Nobody else could end those that wait.
+            for _, answer in group.parts:
+                answer.cancel()
+            raise
         except Exception as error:
             if isinstance(error, InvalidRequest) and len(group.parts) > 1:
                 # Which of them is wrong shows when each is sent alone.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-from httptools import HttpParserUpgrade, HttpRequestParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
@@ -42,15 +42,23 @@ class _Parser(HttpRequestParser):
         self._protocol = protocol
 
     def feed_data(self, data: bytes | bytearray | memoryview[int] | array[int]) -> None:
-        try:
-            super().feed_data(data)
-        except HttpParserUpgrade as offer:
-            self._protocol.parser = _Parser(self._protocol)
-            self._protocol.parser.feed_data(self._head() + bytes(data[offer.args[0] :]))
+        parser = self
+        while True:
+            try:
+                HttpRequestParser.feed_data(parser, data)
+                return
+            except HttpParserUpgrade as offer:
+                if parser.get_method() == b"CONNECT":
+                    raise HttpParserError("nothing is connected to here") from None
+                data = parser._head() + bytes(data[offer.args[0] :])
+                parser = self._protocol.parser = _Parser(self._protocol)
 
     def _head(self) -> bytes:
-        lines = [b"%b %b HTTP/1.1" % (self.get_method(), self._protocol.url)]
-        lines += [
-            b"%b: %b" % header for header in self._protocol.headers if header[0] != b"upgrade"
-        ]
-        return b"\r\n".join([*lines, b"", b""])
+        protocol = self._protocol
+        first = b"%b %b HTTP/%b" % (
+            self.get_method(),
+            protocol.url,
+            self.get_http_version().encode("ascii"),
+        )
+        headers = [b"%b: %b" % header for header in protocol.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([first, *headers, b"", b""])

@@ -38,6 +38,7 @@ class Loader:
         self._client = client
         self.unproven: tuple[str, ...] = ()
         self._seen: dict[str, Entry] = {}
+        self._served: dict[str, Entry] = {}
         self._settling: dict[str, Entry] = {}
 
     async def load_all(self) -> list[str]:
@@ -47,6 +48,7 @@ class Loader:
             ServeError: Triton has not survived them.
         """
         self._seen = self._settling = scan(self._folder)
+        self._served = {}
         loaded = [entry for entry in self._seen.values() if await self._load(entry)]
         failures = await self._client.failures()
         if "" in failures:
@@ -70,26 +72,27 @@ class Loader:
                 finally:
                     self.unproven = ()
         for name in [name for name in self._seen if name not in {*found, *self._settling}]:
+            self._served.pop(name, None)
             await self._unload(self._seen.pop(name))
         self._settling = found
 
     async def _change(self, before: Entry | None, entry: Entry) -> None:
-        old_serves_on = before is not None and len(entry.changed_steps(before)) <= 1
-        if before and not old_serves_on:
+        served = self._served.get(entry.name)
+        if served and len(entry.changed_steps(served)) > 1:
             # Triton changes one step at a time: texts would go through old and new ones.
-            await self._take_down(before.ensembles)
-            await self._client.drain(before.ensembles)
-        if await self._load(entry, old_serves_on):
+            del self._served[entry.name]
+            await self._take_down(served.ensembles)
+            await self._client.drain(served.ensembles)
+        if await self._load(entry):
             await self._works(entry, await self._client.failures(entry.ensembles))
         if before:
             await self._unload(before)
 
-    async def _load(self, entry: Entry, old_serves_on: bool = False) -> bool:
-        """Load `entry` and return whether that went well; what is left of it otherwise is unloaded.
+    async def _load(self, entry: Entry) -> bool:
+        """Load `entry` and return whether that went well.
 
-        Args:
-            entry: What to load.
-            old_serves_on: Whether Triton has an older version of all of it, which then stays.
+        If not, an older version that Triton still serves stays; where there is none, what was
+        loaded of `entry` is unloaded.
         """
         logger.info("loading %s", entry.name)
         try:
@@ -110,7 +113,7 @@ class Loader:
             else:
                 # What Triton complains of may be gone too; `follow` does what the change asks for.
                 logger.info("%s was changed or removed while it was being loaded", entry.name)
-            if not old_serves_on:
+            if entry.name not in self._served:
                 await self._take_down(self._only_in(entry))
             return False
         return True
@@ -119,8 +122,10 @@ class Loader:
         """Return whether none of the `failures` is of `entry`, which is unloaded if one is."""
         reason = next((failures[name] for name in entry.ensembles if name in failures), None)
         if reason is None:
+            self._served[entry.name] = entry
             return True
         logger.error("%s; not serving it", reason)
+        self._served.pop(entry.name, None)
         await self._take_down(self._only_in(entry))
         return False
 

@@ -146,6 +146,11 @@ def test_the_openapi_document_describes_request_and_answer(service: Service) -> 
     assert "422" not in operation["responses"]
 
 
+def connected(service: Service) -> socket.socket:
+    address = urlsplit(service.url)
+    return socket.create_connection((address.hostname, address.port), 30)
+
+
 @pytest.mark.parametrize("pieces", [1, 2])
 def test_an_offer_to_speak_http_2_is_declined_by_answering(service: Service, pieces: int) -> None:
     body = json.dumps({"model": MINILM, "input": "a"}).encode()
@@ -153,8 +158,7 @@ def test_an_offer_to_speak_http_2_is_declined_by_answering(service: Service, pie
         b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
         b"Upgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nContent-Length: %d\r\n\r\n" % len(body)
     )
-    address = urlsplit(service.url)
-    with socket.create_connection((address.hostname, address.port), 30) as connection:
+    with connected(service) as connection:
         for _ in range(2):
             for part in [head + body] if pieces == 1 else [head, body]:
                 connection.sendall(part)
@@ -162,3 +166,17 @@ def test_an_offer_to_speak_http_2_is_declined_by_answering(service: Service, pie
             answer.begin()
             assert answer.status == 200
             assert json.loads(answer.read())["usage"]["prompt_tokens"] == 3
+
+
+def test_many_offers_at_once_are_declined_and_a_proxy_is_none_of_ours(service: Service) -> None:
+    head = b"%b HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with connected(service) as connection:
+        connection.sendall(head % b"GET /v1/health/live" * 1200)
+        received = b""
+        while received.count(b"HTTP/1.1 200") < 1200:
+            part = connection.recv(1 << 16)
+            assert part
+            received += part
+    with connected(service) as connection:
+        connection.sendall(head % b"CONNECT example.org:443")
+        assert connection.recv(12) == b"HTTP/1.1 400"

@@ -80,6 +80,15 @@ async def test_a_model_of_which_there_are_only_steps_is_being_replaced() -> None
     assert catalog.get("two").name == "two"
 
 
+async def test_nobody_is_ready_while_the_only_model_is_being_replaced() -> None:
+    server = Server(one=9)
+    catalog = await looked_at(server)
+    assert catalog.ready
+    server.counts, server.steps, server.model_ids = {}, {"one_encoder"}, {"one_encoder": "one"}
+    await catalog.refresh()
+    assert not catalog.ready
+
+
 async def test_a_model_of_which_there_are_only_steps_is_about_to_come() -> None:
     server = Server(one=9)
     server.steps, server.model_ids = {"new_tokenizer"}, {"new_tokenizer": "new"}

@@ -125,3 +125,16 @@ async def test_one_who_leaves_takes_nobody_along() -> None:
     assert await stayer == [2.0]
     with pytest.raises(asyncio.CancelledError):
         await leaver
+
+
+async def test_who_waits_is_released_when_the_process_ends() -> None:
+    recorder = Recorder()
+    recorder.answering.clear()
+    joiner = make(recorder)
+    answer = joiner.embed("m", [b"a"], Options(), 1, ROOMY)
+    while not recorder.asked:
+        await asyncio.sleep(0)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answer

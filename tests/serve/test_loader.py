@@ -32,14 +32,22 @@ class RefusingTriton(TritonClient):
 
 
 class ObedientTriton(TritonClient):
-    """Loads everything and notes what it is asked for; the models `broken` embed nothing."""
+    """Notes what it is asked for.
+
+    Attributes:
+        asked: What it was.
+        refused: What it does not load.
+    """
 
     def __init__(self, broken: Collection[str] = ()) -> None:
         self._broken = broken
         self.asked: list[str] = []
+        self.refused: Collection[str] = ()
 
     async def load(self, model: str, config: str | None = None) -> None:
         self.asked.append(f"load {model}")
+        if model in self.refused:
+            raise InferenceServerException("no")
 
     async def unload(self, model: str) -> None:
         self.asked.append(f"unload {model}")
@@ -100,12 +108,46 @@ async def test_a_model_with_one_new_step_is_served_all_the_time(own_tiny_reposit
     assert triton.asked == ["load tiny", "load tiny_float"]
 
 
+UNLOADED = [
+    f"unload tiny{step}" for step in ("_float", "", "_postprocess", "_encoder", "_tokenizer")
+]
+
+
+async def test_where_a_new_step_cannot_be_loaded_the_old_one_stays_until_another_changes(
+    own_tiny_repository: Path,
+) -> None:
+    triton = ObedientTriton()
+    loader = Loader(Settings(model_repository=str(own_tiny_repository)), triton)
+    await loader.load_all()
+    triton.asked.clear()
+    triton.refused = ["tiny"]
+    (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
+    await follow(loader)
+    assert triton.asked == ["load tiny"]
+    (own_tiny_repository / "tiny_tokenizer" / "config.pbtxt").touch()
+    await follow(loader)
+    assert triton.asked[1:4] == ["unload tiny", "unload tiny_float", "drain tiny tiny_float"]
+    assert triton.asked[-5:] == UNLOADED
+
+
+async def test_of_a_model_that_is_broken_again_and_again_nothing_is_left(
+    own_tiny_repository: Path,
+) -> None:
+    triton = ObedientTriton()
+    triton.refused = ["tiny"]
+    loader = Loader(Settings(model_repository=str(own_tiny_repository)), triton)
+    assert await loader.load_all() == []
+    assert triton.asked == ["load tiny", *UNLOADED]
+    (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
+    await follow(loader)
+    assert triton.asked == ["load tiny", *UNLOADED] * 2
+
+
 async def test_a_new_model_that_embeds_nothing_is_unloaded_with_its_steps(
     own_tiny_repository: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     triton = ObedientTriton(broken=["tiny"])
     loader = Loader(Settings(model_repository=str(own_tiny_repository)), triton)
     await follow(loader)
-    unloaded = [f"tiny{step}" for step in ("_float", "", "_postprocess", "_encoder", "_tokenizer")]
-    assert triton.asked[-5:] == [f"unload {model}" for model in unloaded]
+    assert triton.asked[-5:] == UNLOADED
     assert "tiny: no; not serving it" in caplog.text
