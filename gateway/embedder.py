@@ -17,7 +17,7 @@ BYTES_PER_TOKEN = 8
 """What is beyond so many bytes for each token that a model takes is taken to be cut off."""
 
 TOKENIZED_SHARE = 32
-"""Bytes that are tokenized only, to be cut off, take about as long as one that is embedded, too."""
+"""So many bytes that are only tokenized, and then cut off, take as long as one that is embedded."""
 
 YIELD_SECONDS = 0.25
 """So much later than the one before is each piece of a list due. Meanwhile a list that has just

@@ -28,7 +28,7 @@ TokenIds = Annotated[list[int], Field(fail_fast=True)]
 TokenIdLists = Annotated[list[TokenIds], Field(fail_fast=True)]
 
 MOST_ERRORS = 1000
-"""In one body of which a field is named."""
+"""In one body. Of more, only the number is told."""
 
 
 class EmbeddingRequest(BaseModel):
