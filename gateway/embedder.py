@@ -83,10 +83,16 @@ class Embedder:
         ensemble = model.ensemble(options)
         arrived = perf_counter()
         trace = self._triton.trace()
-        failed = False
+        pieces: list[asyncio.Task[Embedded]] = []
+
+        async def send_all() -> None:
+            stop = 0
+            while stop < len(inputs):
+                start, due = stop, arrived + len(pieces) * YIELD_SECONDS
+                stop = await window.enter(sizes, start, model.max_batch_size, due)
+                pieces.append(asyncio.create_task(send(start, stop)))
 
         async def send(start: int, stop: int) -> Embedded:
-            nonlocal failed
             sent = perf_counter()
             seconds = None
             try:
@@ -94,22 +100,22 @@ class Embedder:
                 seconds = perf_counter() - sent
                 return embedded
             except BaseException:
-                failed = True
+                # The rest may be waiting for its turn, and would change nothing.
+                sending.cancel()
                 raise
             finally:
                 window.leave(sum(sizes[start:stop]), seconds)
                 on_answer()
 
-        pieces: list[asyncio.Task[Embedded]] = []
+        sending = asyncio.create_task(send_all())
         try:
-            stop = 0
-            while stop < len(inputs) and not failed:
-                start, due = stop, arrived + len(pieces) * YIELD_SECONDS
-                stop = await window.enter(sizes, start, model.max_batch_size, due)
-                pieces.append(asyncio.create_task(send(start, stop)))
+            await asyncio.wait([sending])
         finally:
+            sending.cancel()
             await _all_done(pieces)
-        return [piece.result() for piece in pieces]
+        embedded = [piece.result() for piece in pieces]
+        sending.result()
+        return embedded
 
 
 async def _all_done(answers: Sequence[asyncio.Future[Embedded]]) -> None:

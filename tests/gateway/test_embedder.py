@@ -63,3 +63,16 @@ async def test_a_refusal_counts_as_an_answer(inputs: list[bytes]) -> None:
     with pytest.raises(InvalidRequest):
         await embedder.embed(MODEL, inputs, Options(), lambda: answers.append(None))
     assert len(answers) == triton.asked
+
+
+async def test_nothing_more_is_sent_of_a_list_that_was_refused() -> None:
+    triton = Held()
+    embedder = Embedder(cast(Triton, triton))
+    inputs = [b"wrong", *[b"long" * 16] * 2000]
+    asking = asyncio.create_task(embedder.embed(MODEL, inputs, Options(), lambda: None))
+    while triton.asked < 2:
+        await asyncio.sleep(0)
+    triton.answering.set()
+    with pytest.raises(InvalidRequest):
+        await asking
+    assert triton.asked == 2
