@@ -40,6 +40,8 @@ class Loader:
         self._seen: dict[str, Entry] = {}
         self._served: dict[str, Entry] = {}
         self._settling: dict[str, Entry] = {}
+        # The entry that has the one public id which `Settings.served_model_name` gives.
+        self._namesake: str | None = None
 
     async def load_all(self) -> list[str]:
         """Load every entry into a Triton that has none, and return the names of those that work.
@@ -49,6 +51,7 @@ class Loader:
         """
         self._seen = self._settling = scan(self._folder)
         self._served = {}
+        self._free_served_name(self._seen)
         loaded = [entry for entry in self._seen.values() if await self._load(entry)]
         failures = await self._client.failures()
         if "" in failures:
@@ -62,6 +65,7 @@ class Loader:
         that is being copied is left alone until it is complete.
         """
         found = scan(self._folder)
+        self._free_served_name(found)
         for entry in found.values():
             before = self._seen.get(entry.name)
             if entry != before and entry == self._settling.get(entry.name):
@@ -88,12 +92,31 @@ class Loader:
         if before:
             await self._unload(before)
 
+    def _free_served_name(self, found: Mapping[str, Entry]) -> None:
+        """Let those that were refused have the served name once its owner is gone."""
+        if self._namesake and self._namesake not in found:
+            self._seen = {
+                name: entry
+                for name, entry in self._seen.items()
+                if name == self._namesake or not entry.model_id
+            }
+            self._namesake = None
+
     async def _load(self, entry: Entry) -> bool:
         """Load `entry` and return whether that went well.
 
         If not, an older version that Triton still serves stays; where there is none, what was
         loaded of `entry` is unloaded.
         """
+        if self._settings.served_model_name and entry.model_id:
+            self._namesake = self._namesake or entry.name
+            if self._namesake != entry.name:
+                logger.error(
+                    "%s cannot be served: %s has the one name that --served-model-name gives",
+                    entry.name,
+                    self._namesake,
+                )
+                return False
         logger.info("loading %s", entry.name)
         try:
             configs = {

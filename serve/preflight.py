@@ -14,7 +14,7 @@ from pathlib import Path
 
 from serve.errors import ServeError
 from serve.installation import Installation
-from serve.repository import read_config
+from serve.repository import scan
 from serve.settings import Settings
 
 MIN_GLIBC = (2, 35)
@@ -52,14 +52,14 @@ def check(settings: Settings, installation: Installation) -> None:
 
 def check_repository(folder: Path, served_model_name: str | None = None) -> None:
     """Raise ServeError unless `folder` holds a model, and only one if that is to be renamed."""
-    configs = [read_config(path.parent) for path in folder.glob("*/config.pbtxt")]
-    if not configs:
+    entries = scan(folder).values()
+    if not entries:
         raise ServeError(
             f"there is no model in '{folder}'; export one first: "
             f"python -m export CHECKPOINT --model-repository {folder} "
             "(with compose: docker compose run --rm export)"
         )
-    ids = {config.parameters["model_id"].string_value for config in configs if config} - {""}
+    ids = {entry.model_id for entry in entries} - {""}
     if served_model_name and len(ids) > 1:
         raise ServeError(
             f"--served-model-name names one model, but '{folder}' has {', '.join(sorted(ids))}"

@@ -21,11 +21,13 @@ class Entry:
     Attributes:
         ensembles: Those of the same steps, or a model that stands alone.
         steps: What they are made of, in order.
+        model_id: The public id; empty for a model that is not ours, or cannot be read.
         fingerprints: By model, what changes whenever one of its files does.
     """
 
     ensembles: tuple[str, ...]
     steps: tuple[str, ...]
+    model_id: str
     fingerprints: Mapping[str, Fingerprint]
 
     @property
@@ -50,17 +52,21 @@ def scan(folder: Path) -> dict[str, Entry]:
     A model whose config.pbtxt cannot be read is an entry of its own, for Triton to refuse with
     its reason. Folders whose names begin with a dot are an export at work.
     """
-    steps: dict[str, tuple[str, ...]] = {}
-    for path in sorted(folder.glob("*/config.pbtxt")):
-        if not path.parent.name.startswith("."):
-            steps[path.parent.name] = _steps(path.parent)
+    configs = {
+        path.parent.name: read_config(path.parent)
+        for path in sorted(folder.glob("*/config.pbtxt"))
+        if not path.parent.name.startswith(".")
+    }
+    steps = {name: _steps(config) for name, config in configs.items()}
     inner = {step for names in steps.values() for step in names}
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for name, used in steps.items():
         if name not in inner:
             # Ensembles that begin alike are one model: an alias, or one that ends earlier.
             groups[used[0] if used else name].append(name)
-    entries = [_entry(folder, names, steps) for names in groups.values()]
+    entries = [
+        _entry(folder, names, steps, _model_id(configs[names[0]])) for names in groups.values()
+    ]
     return {entry.name: entry for entry in entries}
 
 
@@ -75,19 +81,27 @@ def read_config(model: Path) -> model_config_pb2.ModelConfig | None:
     return config
 
 
-def _entry(folder: Path, names: list[str], steps: Mapping[str, tuple[str, ...]]) -> Entry:
+def _entry(
+    folder: Path, names: list[str], steps: Mapping[str, tuple[str, ...]], model_id: str
+) -> Entry:
     # An alias has capitals, a shorter ensemble a longer name.
     ensembles = tuple(sorted(names, key=lambda name: (name != name.lower(), name)))
     used = tuple(dict.fromkeys(step for name in ensembles for step in steps[name]))
     fingerprints = {model: _fingerprint(folder / model) for model in used + ensembles}
-    return Entry(ensembles, used, fingerprints)
+    return Entry(ensembles, used, model_id, fingerprints)
 
 
-def _steps(model: Path) -> tuple[str, ...]:
-    config = read_config(model)
+def _steps(config: model_config_pb2.ModelConfig | None) -> tuple[str, ...]:
     if config is None:
         return ()
     return tuple(dict.fromkeys(step.model_name for step in config.ensemble_scheduling.step))
+
+
+def _model_id(config: model_config_pb2.ModelConfig | None) -> str:
+    # Asking a map of protobuf for a key that it lacks would add it.
+    if config is None or "model_id" not in config.parameters:
+        return ""
+    return str(config.parameters["model_id"].string_value)
 
 
 def _fingerprint(model: Path) -> Fingerprint:

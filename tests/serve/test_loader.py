@@ -151,3 +151,24 @@ async def test_a_new_model_that_embeds_nothing_is_unloaded_with_its_steps(
     await follow(loader)
     assert triton.asked[-5:] == UNLOADED
     assert "tiny: no; not serving it" in caplog.text
+
+
+async def test_a_second_model_takes_a_served_name_only_when_the_first_has_gone(
+    own_tiny_repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    triton = ObedientTriton()
+    settings = Settings(model_repository=str(own_tiny_repository), served_model_name="public")
+    loader = Loader(settings, triton)
+    assert await loader.load_all() == ["tiny"]
+    second = own_tiny_repository / "another" / "config.pbtxt"
+    second.parent.mkdir()
+    second.write_text('parameters { key: "model_id" value { string_value: "Another" } }')
+    triton.asked.clear()
+    await follow(loader)
+    assert await loader.load_all() == ["tiny"]
+    assert "load another" not in triton.asked
+    assert "another cannot be served: tiny has the one name" in caplog.text
+    for part in own_tiny_repository.glob("tiny*"):
+        shutil.rmtree(part)
+    await follow(loader)
+    assert triton.asked[-6:] == ["load another", *UNLOADED]
