@@ -10,7 +10,7 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from contract.card import ModelCard
-from contract.errors import EmbedError
+from contract.errors import InvalidRequest
 from contract.options import Options
 
 
@@ -50,10 +50,7 @@ def _options(parameters: str) -> Options:
     return Options.from_parameters(json.loads(parameters))
 
 
-def error_response(error: EmbedError) -> pb_utils.InferenceResponse:
-    """Return the response that carries `error`'s text and gRPC status to the client."""
-    code = {
-        "INVALID_ARGUMENT": pb_utils.TritonError.INVALID_ARG,
-        "INTERNAL": pb_utils.TritonError.INTERNAL,
-    }[error.grpc_status]
+def error_response(error: InvalidRequest) -> pb_utils.InferenceResponse:
+    """Return the response that carries `error`'s text to the client, as INVALID_ARGUMENT."""
+    code = pb_utils.TritonError.INVALID_ARG
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(error.message, code))

@@ -136,7 +136,8 @@ def read(
             try:
                 values[item.name] = _parser(item)(environment[name])
             except (ValueError, argparse.ArgumentTypeError) as error:
-                parser.error(f"{name}={environment[name]}: {error}")
+                shown = "" if item.metadata["secret"] else f"={environment[name]}"
+                parser.error(f"{name}{shown}: {error}")
     settings = kind(**values)
     if given["show_config"] or environment.get("SHOW_CONFIG", "").lower() in ("1", "true"):
         show(settings)

@@ -1,16 +1,18 @@
-"""Every error a client can meet, with its HTTP status, gRPC status and body.
+"""Every error a client can meet, with its HTTP status and body.
 
 ::
 
     EmbedError
-    ├── InvalidRequest      400  INVALID_ARGUMENT    the request is wrong and stays wrong
-    ├── Unauthorized        401  UNAUTHENTICATED     no API key, or a wrong one
-    ├── NotFound            404  NOT_FOUND           unknown model or path
-    ├── MethodNotAllowed    405  UNIMPLEMENTED       right path, wrong verb
-    ├── PayloadTooLarge     413  RESOURCE_EXHAUSTED  the body is over the limit
-    ├── ClientLeft          499  CANCELLED           nobody reads the answer
-    ├── InternalError       500  INTERNAL            a defect of ours
-    └── Unavailable         503  UNAVAILABLE         try again: starting, restarting, overloaded
+    ├── InvalidRequest      400  the request is wrong and stays wrong
+    ├── Unauthorized        401  no API key, or a wrong one
+    ├── NotFound            404  unknown model or path
+    ├── MethodNotAllowed    405  right path, wrong verb
+    ├── PayloadTooLarge     413  the body is over the limit
+    ├── ClientLeft          499  nobody reads the answer
+    ├── InternalError       500  a defect of ours
+    └── Unavailable         503  try again: starting, restarting, overloaded
+
+Over gRPC only the first comes from our code, as INVALID_ARGUMENT.
 
 The HTTP body carries the same four fields twice, at the top level and under ``error``, because
 OpenAI's clients read the one and NVIDIA's the other.
@@ -40,7 +42,6 @@ class EmbedError(Exception):
     """
 
     http_status: ClassVar[int] = 500
-    grpc_status: ClassVar[str] = "INTERNAL"
     type: ClassVar[str] = "internal_error"
     default_code: ClassVar[str] = "internal_error"
 
@@ -65,7 +66,6 @@ class InvalidRequest(EmbedError):
     """The request is wrong; sending it again cannot help."""
 
     http_status = 400
-    grpc_status = "INVALID_ARGUMENT"
     type = "invalid_request_error"
     default_code = "invalid_value"
 
@@ -74,7 +74,6 @@ class Unauthorized(EmbedError):
     """The request does not show one of the server's API keys."""
 
     http_status = 401
-    grpc_status = "UNAUTHENTICATED"
     type = "authentication_error"
     default_code = "invalid_api_key"
 
@@ -83,7 +82,6 @@ class NotFound(EmbedError):
     """No such model or path."""
 
     http_status = 404
-    grpc_status = "NOT_FOUND"
     type = "invalid_request_error"
     default_code = "not_found"
 
@@ -92,7 +90,6 @@ class MethodNotAllowed(EmbedError):
     """The path exists, but not for this HTTP method."""
 
     http_status = 405
-    grpc_status = "UNIMPLEMENTED"
     type = "invalid_request_error"
     default_code = "method_not_allowed"
 
@@ -101,7 +98,6 @@ class PayloadTooLarge(EmbedError):
     """The request body is larger than the server accepts."""
 
     http_status = 413
-    grpc_status = "RESOURCE_EXHAUSTED"
     type = "invalid_request_error"
     default_code = "payload_too_large"
 
@@ -114,7 +110,6 @@ class ClientLeft(EmbedError):
     """The client closed its connection; nobody reads the answer, only the log does."""
 
     http_status = 499
-    grpc_status = "CANCELLED"
     type = "client_closed_request"
     default_code = "client_closed_request"
 
@@ -133,7 +128,6 @@ class Unavailable(EmbedError):
     """
 
     http_status = 503
-    grpc_status = "UNAVAILABLE"
     type = "service_unavailable"
     default_code = "unavailable"
 

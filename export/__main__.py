@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,7 +182,7 @@ def _dry_run(options: argparse.Namespace, flags: Rules) -> int:
     from export.plan import make
 
     plan = make(options.checkpoint, **_request(options), flags=flags)
-    replaces = replaced(options.model_repository, plan.card.model_id)
+    replaces = replaced(options.model_repository, plan.card.model_id) is not None
     print(
         description.of_plan(plan, plan.origin(flags), options.model_repository, replaces=replaces)
     )
@@ -195,5 +196,13 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")
 
 
+def _end_cleanly(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    # Half an entry would stay in the repository otherwise, where nobody sees it.
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is not signal.SIG_IGN:
+            signal.signal(ending, _end_cleanly)
     sys.exit(main())

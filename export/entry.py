@@ -99,15 +99,17 @@ def find(folder: Path, model: str) -> Entry:
     raise ExportError(f"there is no model '{model}' in {folder}; there is {there}")
 
 
-def replaced(folder: Path, model_id: str) -> bool:
-    """Return whether exporting `model_id` replaces an entry of the same id in `folder`.
+def replaced(folder: Path, model_id: str) -> Entry | None:
+    """Return the entry of the same id in `folder` that exporting `model_id` replaces.
+
+    The ids may differ in case, and then the entry has an alias that the new one does not need.
 
     Raises:
         ExportError: it would replace a model of another id, or a part of one.
     """
     name = names.triton_model_name(model_id)
     needed = {name, names.alias_name(model_id), *_parts(name)}
-    is_there = False
+    found = None
     for entry in read_all(folder) if folder.is_dir() else ():
         taken = sorted(needed & set(entry.models))
         if not taken or _is_rest(entry, name):
@@ -117,8 +119,8 @@ def replaced(folder: Path, model_id: str) -> bool:
                 f"'{model_id}' would replace '{entry.title}' in {folder}: both need the name "
                 f"'{taken[0]}' for Triton; choose another --model-id"
             )
-        is_there = True
-    return is_there
+        found = entry
+    return found
 
 
 def _is_rest(entry: Entry, name: str) -> bool:

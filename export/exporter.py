@@ -61,7 +61,7 @@ def export(
             max_batch_size=max_batch_size,
             flags=flags,
         )
-        entry.replaced(folder, plan.card.model_id)
+        replaced = entry.replaced(folder, plan.card.model_id)
         plan.source.download(plan.checkpoint)
     for note in plan.notes:
         progress.note(note)
@@ -89,7 +89,10 @@ def export(
             shapes = tensorrt.profile(plan.variant.max_batch_size, plan.card.max_tokens)
             _build_engine(model, installed, shapes, progress)
         with progress.step(f"installing '{plan.card.model_id}' in {folder}"):
-            repository.install(staging, plan.configs())
+            configs = plan.configs()
+            before = replaced.models if replaced else ()
+            obsolete = [model for model in before if model not in configs]
+            repository.install(staging, configs, obsolete)
     if measured.caveat:
         progress.note(f"the parity was {measured.caveat}")
     return measured

@@ -32,21 +32,31 @@ class Repository:
         finally:
             shutil.rmtree(folder)
 
-    def install(self, staging: Path, models: Iterable[str]) -> None:
+    def install(self, staging: Path, models: Iterable[str], obsolete: Iterable[str] = ()) -> None:
         """Move `models` from `staging` into the repository, in the given order.
 
         Each replaces an older one of its name. If one cannot be moved, those moved before it
         are put back, so that the repository is as it was.
+
+        Args:
+            staging: Where the models are, and what they replace goes.
+            models: Their names.
+            obsolete: Models that go before the others come.
         """
         replaced: list[tuple[Path, Path | None]] = []
+
+        def take_out(target: Path) -> None:
+            old = staging / f"{target.name}.old" if target.exists() else None
+            if old:
+                target.rename(old)
+            replaced.append((target, old))
+
         try:
+            for name in obsolete:
+                take_out(self._folder / name)
             for name in models:
-                target = self._folder / name
-                old = staging / f"{name}.old" if target.exists() else None
-                if old:
-                    target.rename(old)
-                replaced.append((target, old))
-                (staging / name).rename(target)
+                take_out(self._folder / name)
+                (staging / name).rename(self._folder / name)
         except BaseException:
             for target, old in reversed(replaced):
                 shutil.rmtree(target, ignore_errors=True)

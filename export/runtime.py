@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import onnx_ir as ir
 import onnxruntime
+from onnx_ir.passes.common import LiftSubgraphInitializersToMainGraphPass
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernelError
 
 from export.substitute import substitute
@@ -24,7 +26,7 @@ WITHOUT_ENGINE = "measured in ONNX Runtime on a CPU: the TensorRT engine was not
 def open_session(model: Path, target: Target) -> tuple[onnxruntime.InferenceSession, str | None]:
     """Return a session of the ONNX file `model`, and how it differs from what will be served.
 
-    Needs to write beside `model` where the target is a GPU that is not there.
+    Nothing is written: `model` may be one that a server watches.
     """
     if target.name == "cuda":
         session = _on_gpu(model)
@@ -48,12 +50,20 @@ def _on_gpu(model: Path) -> onnxruntime.InferenceSession | None:
 
 
 def _substituted(model: Path) -> onnxruntime.InferenceSession:
-    # In the same folder, because there the weights are looked for that lie beside the model.
-    path = model.with_name("substitute.onnx")
     onnx_model = ir.load(model)
     substitute(onnx_model)
-    try:
-        ir.save(onnx_model, path)
-        return _on_cpu(path)
-    finally:
-        path.unlink(missing_ok=True)
+    # Where the weights lie beside the model, only the main graph's can be handed over.
+    LiftSubgraphInitializersToMainGraphPass()(onnx_model)
+    weights = {
+        name: onnxruntime.OrtValue.ortvalue_from_numpy(value.const_value.numpy())
+        for name, value in onnx_model.graph.initializers.items()
+        if isinstance(value.const_value, ir.ExternalTensor)
+    }
+    options = onnxruntime.SessionOptions()
+    options.add_external_initializers(list(weights), list(weights.values()))
+    session = onnxruntime.InferenceSession(
+        ir.to_proto(onnx_model).SerializeToString(), options, providers=[CPU]
+    )
+    # ONNX Runtime does not copy them, so they have to live as long as the session.
+    weakref.finalize(session, weights.clear)
+    return session

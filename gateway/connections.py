@@ -7,6 +7,7 @@ it: see `docs/performance.md`.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -15,6 +16,10 @@ from httptools import HttpParserError, HttpResponseParser
 
 CONNECT_SECONDS = 5.0
 """A server that has not taken a connection for so long cannot be reached."""
+
+VANISHED_SECONDS = 60
+"""A machine that has said nothing for so long is gone. However long Triton thinks, its machine
+answers the probes."""
 
 
 @dataclass
@@ -148,6 +153,11 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+            connection.setsockopt(socket.IPPROTO_TCP, option, VANISHED_SECONDS // 4)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_SECONDS * 1000)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from gateway.errors import RESPONSES
 from gateway.state import state
@@ -11,19 +14,27 @@ from gateway.state import state
 router = APIRouter(tags=["health"], responses=RESPONSES)
 
 
+class Health(BaseModel):
+    """What probes are told; the NIM has this body for 503, too."""
+
+    object: Literal["health-response"] = "health-response"
+    message: str
+
+
 @router.get("/v1/health/live", summary="Is the gateway running?")
-async def live() -> dict[str, str]:
+async def live() -> Health:
     """Answer whenever the process can."""
-    return _health("Service is live.")
+    return Health(message="Service is live.")
 
 
-@router.get("/v1/health/ready", summary="Can a model be asked?")
+@router.get(
+    "/v1/health/ready",
+    summary="Can a model be asked?",
+    response_model=Health,
+    responses={503: {"model": Health, "description": "No model can be asked."}},
+)
 async def ready(request: Request) -> JSONResponse:
     """Answer 200 while Triton serves at least one model, else 503."""
     if state(request).catalog.ready:
-        return JSONResponse(_health("Service is ready."))
-    return JSONResponse(_health("Service is not ready."), status_code=503)
-
-
-def _health(message: str) -> dict[str, str]:
-    return {"object": "health-response", "message": message}
+        return JSONResponse(Health(message="Service is ready.").model_dump())
+    return JSONResponse(Health(message="Service is not ready.").model_dump(), status_code=503)

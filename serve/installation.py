@@ -23,9 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 NGC_BACKENDS = Path("/opt/tritonserver/backends")
 
-STAND_IN = "onnxruntime"
-"""The one of our backends that is only used where Triton has no C++ library of that name."""
-
 
 @dataclass(frozen=True)
 class Installation:
@@ -97,6 +94,7 @@ def find() -> Installation:
 def _on_path(binary: Path, ours: dict[str, Path]) -> Installation:
     folder = binary.parent.parent / "backends"
     folder = folder if folder.is_dir() else NGC_BACKENDS
+    # Our `onnxruntime` only stands in where Triton has no C++ library of that name.
     theirs = {entry.name: entry for entry in folder.iterdir() if entry.is_dir()}
     return Installation(binary, {**ours, **theirs}, (), (), bundled=False)
 

@@ -74,18 +74,10 @@ class Service:
         """Start the program and wait until it serves.
 
         Raises:
-            ServeError: it ended before it served.
+            ServeError: it ended before it served, or cannot be started.
         """
         program = self._program
-        process = await asyncio.create_subprocess_exec(
-            *program.command,
-            env=dict(program.environment),
-            start_new_session=True,
-            stdout=asyncio.subprocess.PIPE if program.logger else None,
-            stderr=asyncio.subprocess.STDOUT if program.logger else None,
-            limit=LONGEST_LINE,
-        )
-        self._process = process
+        self._process = process = await self._spawn()
         if program.logger:
             self._output = asyncio.ensure_future(self._log(process, program.logger))
         ended = asyncio.ensure_future(process.wait())
@@ -101,6 +93,20 @@ class Service:
         finally:
             for task in (ended, ready):
                 task.cancel()
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        program = self._program
+        try:
+            return await asyncio.create_subprocess_exec(
+                *program.command,
+                env=dict(program.environment),
+                start_new_session=True,
+                stdout=asyncio.subprocess.PIPE if program.logger else None,
+                stderr=asyncio.subprocess.STDOUT if program.logger else None,
+                limit=LONGEST_LINE,
+            )
+        except OSError as error:
+            raise ServeError(f"{program.name} cannot be started: {error}") from error
 
     async def keep(self) -> None:
         """Watch the running program for ever and restart it whenever it dies or falls sick."""

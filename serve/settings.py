@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contract.configuration import address_port, integer, one_of, read, setting, tcp_port
-from contract.logs import LEVELS
+from contract.http_settings import HttpSettings
 
 
 def _not_ipv6(text: str) -> str:
@@ -18,7 +18,7 @@ def _not_ipv6(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(HttpSettings):
     """Where everything listens, what is served, and how Triton runs it.
 
     Settings of batching, instances and names are applied to the configurations in the model
@@ -26,13 +26,6 @@ class Settings:
     """
 
     model_repository: str = setting("model_repository", "folder filled by 'python -m export'")
-    host: str = setting("127.0.0.1", "address of the HTTP API")
-    port: int = setting(
-        8000,
-        "port of the HTTP API",
-        *("NIM_HTTP_API_PORT", "NIM_SERVER_BIND_ADDR", "NIM_BIND_ADDR"),
-        parse=address_port,
-    )
     gateway: bool = setting(True, "start the gateway beside Triton")
     # The server of the wheel has known security holes: keep it on loopback.
     triton_host: str = setting("127.0.0.1", "address Triton binds", parse=_not_ipv6)
@@ -77,22 +70,6 @@ class Settings:
         None, "public id of the only model in the repository", "NIM_SERVED_MODEL_NAME"
     )
     triton_log_verbose: bool = setting(False, "show all that Triton says", "NIM_TRITON_LOG_VERBOSE")
-    log_level: str = setting(
-        "info", f"one of {', '.join(LEVELS)}", "NIM_LOG_LEVEL", parse=one_of(*LEVELS)
-    )
-    log_jsonl: bool = setting(
-        False, "log one JSON object a line", "NIM_JSONL_LOGGING", "NIM_LOGGING_JSONL"
-    )
-    drain_seconds: int = setting(
-        25, "how long requests may take to finish after SIGTERM", parse=integer(0)
-    )
-    tls_certificate: str | None = setting(
-        None, "PEM file with the certificate chain of the HTTP API", "NIM_SERVER_TLS_CERT_PATH"
-    )
-    tls_key: str | None = setting(None, "PEM file with its key", "NIM_SERVER_TLS_KEY_PATH")
-    otel: bool = setting(
-        False, "send OpenTelemetry traces (OTEL_* variables say where)", "NIM_ENABLE_OTEL"
-    )
 
     @property
     def repository(self) -> Path:

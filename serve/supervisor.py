@@ -11,11 +11,13 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tritonclient.utils import InferenceServerException
 
+from contract.http_settings import HttpSettings
 from serve import triton
 from serve.errors import ServeError
 from serve.installation import ROOT, Installation
@@ -57,7 +59,9 @@ class Supervisor:
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, stopped.set)
+            # nohup has this process ignore SIGHUP, a shell that does not watch it SIGINT.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stopped.set)
         with TemporaryDirectory(prefix="triton-embed-") as backends:
             self._installation.assemble_backends(Path(backends))
             services = [Service(self._triton(Path(backends)))]
@@ -133,8 +137,6 @@ class Supervisor:
             name="the gateway",
             command=[
                 *(sys.executable, "-m", "gateway"),
-                *("--host", settings.host),
-                *("--port", str(settings.port)),
                 *("--triton-url", settings.triton_http),
             ],
             environment={**os.environ, **self._shared_settings(), "PYTHONPATH": str(ROOT)},
@@ -148,8 +150,7 @@ class Supervisor:
 
     def _shared_settings(self) -> dict[str, str]:
         """Return, as variables, the settings that the gateway has too."""
-        names = ("drain_seconds", "log_level", "log_jsonl", "otel", "tls_certificate", "tls_key")
-        values = {name: getattr(self._settings, name) for name in names}
+        values = {item.name: getattr(self._settings, item.name) for item in fields(HttpSettings)}
         return {
             f"TRITON_EMBED_{name.upper()}": str(value)
             for name, value in values.items()

@@ -15,13 +15,15 @@ done
 if [ -z "${python:-}" ]; then
     echo "Python 3.10, 3.11 or 3.12 is needed: the Triton wheel's Python backend needs NumPy 1,"
     echo "which newer ones do not have. Fetching one with uv ..."
-    python3 -m venv "$folder.uv"
-    "$folder.uv/bin/pip" install --quiet uv
-    "$folder.uv/bin/uv" python install 3.12 || {
+    uv=$(mktemp -d)
+    trap 'rm -rf "$uv"' EXIT
+    python3 -m venv "$uv"
+    "$uv/bin/pip" install --quiet uv
+    "$uv/bin/uv" python install 3.12 || {
         echo "Install one yourself, or set PYTHON=/path/to/python3.12, and make again." >&2
         exit 1
     }
-    python=$("$folder.uv/bin/uv" python find --managed-python 3.12)
+    python=$("$uv/bin/uv" python find --managed-python 3.12)
 fi
 
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')

@@ -64,6 +64,8 @@ class TextEncoder:
         special = tokenizer.encode("a").special_tokens_mask
         self._leading = sum(1 for _ in takewhile(bool, special))
         self._trailing = sum(1 for _ in takewhile(bool, reversed(special)))
+        # A checkpoint's tokenizer may have added tokens that its model has no rows for.
+        self._has_foreign_tokens = max(tokenizer.get_vocab().values()) >= card.vocab_size
         self._prompt_length = cache(self._count_prompt_tokens)
 
     def encode(self, requests: Sequence[Request]) -> list[list[list[int]] | InvalidRequest]:
@@ -126,6 +128,12 @@ class TextEncoder:
     def _fit(self, ids: list[int], options: Options) -> list[int]:
         if not ids:
             raise InvalidRequest("'input': a text without any token", param="input")
+        if self._has_foreign_tokens and max(ids) >= self._card.vocab_size:
+            token = self._tokenizer.id_to_token(max(ids))
+            raise InvalidRequest(
+                f"'input': the text holds the token '{token}', for which this model has no weights",
+                param="input",
+            )
         if len(ids) <= self._card.max_tokens:
             return ids
         head = self._leading + self._prompt_length(options.input_type)

@@ -72,6 +72,18 @@ def test_a_bad_request_does_not_disturb_its_neighbours(encoder: TextEncoder) -> 
     assert "empty" in messages[2]
 
 
+def test_a_token_that_the_tokenizer_alone_knows_is_refused(tokenizer_file: str) -> None:
+    tokenizer = Tokenizer.from_file(tokenizer_file)
+    tokenizer.add_tokens(["<new>"])
+    fine, refused = TextEncoder(tokenizer, CARD).encode(
+        [Request([b"good"], Options()), Request([b"a <new> b"], Options())]
+    )
+    assert fine == [ids_of(tokenizer_file, "good")]
+    assert str(refused) == (
+        "'input': the text holds the token '<new>', for which this model has no weights"
+    )
+
+
 def test_a_refusal_holds_on_to_nothing(encoder: TextEncoder) -> None:
     (refused,) = encoder.encode([Request([b"word " * 9], Options())])
     assert isinstance(refused, InvalidRequest)

@@ -144,6 +144,9 @@ def test_the_openapi_document_describes_request_and_answer(service: Service) -> 
     assert answer.status_code == 200
     assert {"200", "400", "401", "404", "413", "500", "503"} <= set(operation["responses"])
     assert "422" not in operation["responses"]
+    ready = document["paths"]["/v1/health/ready"]["get"]["responses"]
+    schemas = {ready[status]["content"]["application/json"]["schema"]["$ref"] for status in ready}
+    assert ready["200"]["content"] == ready["503"]["content"] and len(schemas) > 1
 
 
 def connected(service: Service) -> socket.socket:

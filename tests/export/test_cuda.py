@@ -11,7 +11,7 @@ import torch
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from export import attention
+from export import attention, graph
 from export.__main__ import main
 from export.packing import Packing, pack
 from tests.families import Families
@@ -67,6 +67,17 @@ def test_minilms_real_weights_equal_the_reference_and_the_caveat_is_said(
     )
     assert config.backend == "onnxruntime"
     assert config.instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_GPU
+
+
+def test_verify_without_a_gpu_writes_nothing_beside_large_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_folder: Path
+) -> None:
+    monkeypatch.setattr(graph, "LARGEST_FILE", 1_000_000)
+    assert run(tiny_folder, tmp_path) == 0
+    assert (tmp_path / "m_encoder" / "1" / "model.onnx.data").exists()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert main(["verify", "m", "--model-repository", str(tmp_path)]) == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_wrongly_packed_tokens_are_refused(

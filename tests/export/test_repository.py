@@ -30,3 +30,17 @@ def test_a_failed_install_leaves_the_old_entry(tmp_path: Path) -> None:
         "b",
         "b/old",
     ]
+
+
+def test_what_is_obsolete_goes_with_an_install_and_comes_back_if_it_fails(tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    for name in ("A", "a"):
+        (folder / name).mkdir(parents=True)
+    repository = Repository(folder)
+    with pytest.raises(OSError), repository.staging() as staging:
+        repository.install(staging, ["a"], obsolete=["A"])
+    assert {path.name for path in folder.iterdir()} == {"A", "a"}
+    with repository.staging() as staging:
+        (staging / "a").mkdir()
+        repository.install(staging, ["a"], obsolete=["A"])
+    assert {path.name for path in folder.iterdir()} == {"a"}

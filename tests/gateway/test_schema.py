@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contract.card import ModelCard
 from contract.errors import InvalidRequest
 from contract.media import infer
-from contract.media import parse as parse_media
+from contract.options import Modality
 from gateway.schema import parse
 
 CARD = ModelCard(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka=())
@@ -76,12 +76,8 @@ def test_any_bytes_are_taken_or_refused(body: bytes) -> None:
 
 @settings(max_examples=1500, deadline=None)
 @given(URLS)
-def test_any_data_url_is_taken_apart_or_refused(text: str) -> None:
-    infer(text)
-    try:
-        parse_media(text)
-    except InvalidRequest as error:
-        assert error.param == "input"
+def test_any_data_url_has_a_modality(text: str) -> None:
+    assert infer(text) in Modality
 
 
 @pytest.mark.parametrize(

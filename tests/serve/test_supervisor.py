@@ -14,6 +14,7 @@ from contract.card import ModelCard
 from serve import supervisor, triton
 from serve.errors import ServeError
 from serve.installation import Installation
+from serve.service import Program, Service
 from serve.settings import Settings
 from serve.supervisor import Supervisor
 
@@ -108,3 +109,19 @@ async def test_the_service_is_announced_once_a_triton_that_died_is_there_again(
     service = asyncio.create_task(start(dead_after=2).run())
     await asyncio.wait_for(said("triton-embed is ready", caplog, service), 30)
     assert "serving tiny" in caplog.text
+
+
+async def test_a_program_that_cannot_be_started_is_named() -> None:
+    program = Program(
+        name="Triton",
+        command=["/nowhere/tritonserver"],
+        environment={},
+        logger=None,
+        noise=(),
+        stop_seconds=1.0,
+        until_ready=supervisor._never,
+        until_sick=supervisor._never,
+        clean_up=lambda: None,
+    )
+    with pytest.raises(ServeError, match="Triton cannot be started: "):
+        await Service(program).start()
