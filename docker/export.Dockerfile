@@ -15,6 +15,8 @@ RUN python requirements.py export > requirements.txt \
 COPY contract contract
 COPY export export
 COPY docker/export_entrypoint.sh /usr/local/bin/
+# In a clone made under a strict umask they are their owner's alone.
+RUN chmod -R a+rX . /usr/local/bin/export_entrypoint.sh
 
 # ONNX Runtime reports its use to Microsoft unless told not to.
 ENV ORT_DISABLE_TELEMETRY=1

@@ -8,6 +8,8 @@ RUN python requirements.py gateway otel > requirements.txt \
 COPY LICENSE docker/gateway_health.py ./
 COPY contract contract
 COPY gateway gateway
+# In a clone made under a strict umask they are their owner's alone.
+RUN chmod -R a+rX .
 
 # By number, so that Kubernetes' runAsNonRoot can tell.
 USER 1000:1000

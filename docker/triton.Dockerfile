@@ -9,6 +9,8 @@ COPY docker/triton_health.py .
 COPY contract contract
 COPY backends backends
 COPY serve serve
+# In a clone made under a strict umask they are their owner's alone.
+RUN chmod -R a+rX .
 
 # ONNX Runtime reports its use to Microsoft unless told not to.
 ENV ORT_DISABLE_TELEMETRY=1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -56,6 +57,17 @@ class Installation:
             python.mkdir()
             for file in self.python_files:
                 shutil.copy(file, python)
+
+    def plain_path(self, repository: Path, folder: Path) -> Path:
+        """Return a path of `repository` that Triton can take: a link in `folder` if need be.
+
+        The wheel's Triton starts its Python steps with a line of shell in which it quotes nothing.
+        """
+        if not self.bundled or shlex.quote(str(repository)) == str(repository):
+            return repository
+        link = folder / "model_repository"
+        link.symlink_to(repository)
+        return link
 
     def environment(self) -> dict[str, str]:
         """Return the environment for Triton and its Python processes.

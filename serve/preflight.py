@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import platform
+import shlex
 import shutil
 import socket
 import sys
@@ -46,23 +48,46 @@ def check(settings: Settings, installation: Installation) -> None:
     check_space(Path("/dev/shm"), MIN_SHARED_MEMORY, "in a container, raise --shm-size")
     check_space(Path(tempfile.gettempdir()), MIN_DISK, "set TMPDIR to a folder with more room")
     if installation.bundled:
+        check_temporary_folder()
         check_glibc()
         check_libpython()
 
 
 def check_repository(folder: Path, served_model_name: str | None = None) -> None:
     """Raise ServeError unless `folder` holds a model, and only one if that is to be renamed."""
+    check_readable(folder)
     entries = scan(folder).values()
     if not entries:
         raise ServeError(
             f"there is no model in '{folder}'; export one first: "
             f"python -m export CHECKPOINT --model-repository {folder} "
-            "(with compose: docker compose run --rm export)"
+            "(with compose: docker compose run --rm --build export)"
         )
     ids = {entry.model_id for entry in entries} - {""}
     if served_model_name and len(ids) > 1:
         raise ServeError(
             f"--served-model-name names one model, but '{folder}' has {', '.join(sorted(ids))}"
+        )
+
+
+def check_readable(folder: Path) -> None:
+    """Raise ServeError if this user may not read `folder` or a model in it."""
+    # An export at work is its owner's alone.
+    models = (path for path in folder.glob("[!.]*") if path.is_dir())
+    for path in (folder, *models):
+        if path.exists() and not os.access(path, os.R_OK | os.X_OK):
+            raise ServeError(
+                f"user {os.getuid()} may not read '{path}'; run: chmod -R a+rX '{folder}'"
+            )
+
+
+def check_temporary_folder() -> None:
+    """Raise ServeError if the temporary folder's name is more than a word to a shell."""
+    folder = tempfile.gettempdir()
+    if shlex.quote(folder) != folder:
+        raise ServeError(
+            f"the bundled Triton server cannot work in '{folder}' because of the characters in its "
+            "name; set TMPDIR to another folder"
         )
 
 

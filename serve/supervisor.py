@@ -62,9 +62,9 @@ class Supervisor:
             # nohup has this process ignore SIGHUP, a shell that does not watch it SIGINT.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, stopped.set)
-        with TemporaryDirectory(prefix="triton-embed-") as backends:
-            self._installation.assemble_backends(Path(backends))
-            services = [Service(self._triton(Path(backends)))]
+        with TemporaryDirectory(prefix="triton-embed-") as folder:
+            self._installation.assemble_backends(Path(folder))
+            services = [Service(self._triton(Path(folder)))]
             if self._settings.gateway:
                 services.append(Service(self._gateway()))
             work = asyncio.ensure_future(self._serve(services))
@@ -118,13 +118,13 @@ class Supervisor:
                     return models
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _triton(self, backends: Path) -> Program:
+    def _triton(self, folder: Path) -> Program:
         return Program(
             name="Triton",
-            command=triton.command(self._settings, self._installation, backends, self._run),
+            command=triton.command(self._settings, self._installation, folder, self._run),
             environment=self._installation.environment(),
             logger=logging.getLogger("triton"),
-            noise=() if self._settings.triton_log_verbose else triton.NOISE,
+            noise=triton.noise(self._settings),
             stop_seconds=triton.EXIT_SECONDS + 5.0,
             until_ready=self._until_triton_ready,
             until_sick=self._until_triton_sick,

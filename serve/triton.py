@@ -45,7 +45,10 @@ NOISE = (
     "Failed to initialize NVML",
     "failed to allocate pinned system memory",
 )
-"""What Triton always says on a machine without GPU."""
+"""What Triton always says on a machine without GPU. On one with a GPU it is why that is idle."""
+
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
+"""Of which a machine or container with an NVIDIA GPU has one; the second is WSL's."""
 
 
 class Run:
@@ -67,19 +70,19 @@ class Run:
             segment.unlink(missing_ok=True)
 
 
-def command(settings: Settings, installation: Installation, backends: Path, run: Run) -> list[str]:
+def command(settings: Settings, installation: Installation, folder: Path, run: Run) -> list[str]:
     """Return the command line that starts Triton without any model.
 
     Args:
         settings: Ports, addresses and the model repository.
         installation: The server to start.
-        backends: The folder filled by `Installation.assemble_backends`.
+        folder: Filled by `Installation.assemble_backends`.
         run: This run's key and memory prefix.
     """
     return [
         str(installation.binary),
-        f"--model-repository={settings.repository}",
-        f"--backend-directory={backends}",
+        f"--model-repository={installation.plain_path(settings.repository, folder)}",
+        f"--backend-directory={folder}",
         f"--backend-config=python,shm-region-prefix-name={run.memory_prefix}",
         "--model-control-mode=explicit",
         "--disable-auto-complete-config",
@@ -108,6 +111,12 @@ def _tracing() -> list[str]:
         f"--trace-config=opentelemetry,url={url}",
         "--trace-config=opentelemetry,resource=service.name=triton",
     ]
+
+
+def noise(settings: Settings) -> tuple[str, ...]:
+    """Return the part of Triton's output that is not worth showing."""
+    has_gpu = any(Path(device).exists() for device in GPU_DEVICES)
+    return () if settings.triton_log_verbose or has_gpu else NOISE
 
 
 @dataclass(frozen=True)

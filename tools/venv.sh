@@ -9,12 +9,44 @@ suitable() {
     "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null
 }
 
+version_of() {
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+}
+
+has_venv() {
+    "$1" -c 'import ensurepip' 2>/dev/null
+}
+
+has_libpython() {
+    "$1" - <<EOF
+import ctypes, os, sysconfig
+name = "libpython%s.so.1.0" % sysconfig.get_python_version()
+if not os.path.exists(os.path.join(sysconfig.get_config_var("LIBDIR"), name)):
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        raise SystemExit(1)
+EOF
+}
+
+install() {
+    if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+        echo "Python lacks parts that are needed. Run this, then make again:" >&2
+        echo "    sudo apt-get install $*" >&2
+        exit 1
+    fi
+    echo "Installing $* with apt-get ..."
+    apt-get update -qq
+    apt-get install -y -qq "$@"
+}
+
 for candidate in "${PYTHON:-python3}" python3.12 python3.11 python3.10; do
     if suitable "$candidate"; then python=$candidate; break; fi
 done
 if [ -z "${python:-}" ]; then
     echo "Python 3.10, 3.11 or 3.12 is needed: the Triton wheel's Python backend needs NumPy 1,"
     echo "which newer ones do not have. Fetching one with uv ..."
+    has_venv python3 || install "python$(version_of python3)-venv"
     uv=$(mktemp -d)
     trap 'rm -rf "$uv"' EXIT
     python3 -m venv "$uv"
@@ -26,29 +58,11 @@ if [ -z "${python:-}" ]; then
     python=$("$uv/bin/uv" python find --managed-python 3.12)
 fi
 
-version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-missing=""
-"$python" -c 'import ensurepip' 2>/dev/null || missing="python$version-venv"
-"$python" - <<EOF || missing="$missing libpython$version"
-import ctypes, os, sysconfig
-name = "libpython$version.so.1.0"
-if not os.path.exists(os.path.join(sysconfig.get_config_var("LIBDIR"), name)):
-    try:
-        ctypes.CDLL(name)
-    except OSError:
-        raise SystemExit(1)
-EOF
-if [ -n "$missing" ]; then
-    if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
-        echo "Python $version lacks parts that are needed. Run this, then make again:" >&2
-        echo "    sudo apt-get install$([ "$missing" = "${missing# }" ] && echo ' ')$missing" >&2
-        exit 1
-    fi
-    echo "Installing $missing with apt-get ..."
-    apt-get update -qq
-    # shellcheck disable=SC2086
-    apt-get install -y -qq $missing
-fi
+set --
+has_venv "$python" || set -- "python$(version_of "$python")-venv"
+has_libpython "$python" || set -- "$@" "libpython$(version_of "$python")"
+[ $# = 0 ] || install "$@"
 
 echo "Creating a virtual environment in $folder with $("$python" --version) ..."
-"$python" -m venv "$folder"
+# What an interrupted one has left would be in the way of every later one.
+"$python" -m venv --clear "$folder" || { rm -rf "$folder"; exit 1; }

@@ -158,7 +158,14 @@ def make_unusable(path: Path) -> None:
 
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(own_tiny_repository: Path) -> None:
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy"), "http://127.0.0.1:9")
-    with Service(own_tiny_repository, environment={**nowhere, "no_proxy": ""}) as service:
+    unspared = {"no_proxy": "", "NO_PROXY": ""}
+    with Service(own_tiny_repository, environment={**nowhere, **unspared}) as service:
+        assert service.post(model="tiny", input="a").status_code == 200
+
+
+def test_a_repository_may_have_any_name(tmp_path: Path, own_tiny_repository: Path) -> None:
+    folder = own_tiny_repository.rename(tmp_path / "it's (my) models")
+    with Service(folder) as service:
         assert service.post(model="tiny", input="a").status_code == 200
 
 

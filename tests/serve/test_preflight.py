@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import platform
 import socket
 import subprocess
@@ -24,6 +25,18 @@ def test_a_taken_port_is_refused_with_the_option_to_change() -> None:
 def test_an_empty_repository_is_refused_with_the_command_that_fills_it(tmp_path: Path) -> None:
     with pytest.raises(ServeError, match=r"no model in .* python -m export .* docker compose"):
         preflight.check_repository(tmp_path)
+
+
+def test_a_model_that_may_not_be_read_is_not_taken_for_none(
+    monkeypatch: pytest.MonkeyPatch, own_tiny_repository: Path
+) -> None:
+    closed = own_tiny_repository / "tiny_encoder"
+    (own_tiny_repository / ".export-x").mkdir()
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path.name not in (closed.name, ".export-x")
+    )
+    with pytest.raises(ServeError, match=rf"may not read '{closed}'; run: chmod -R a\+rX"):
+        preflight.check_repository(own_tiny_repository)
 
 
 def test_too_little_room_is_refused_with_the_remedy(tmp_path: Path) -> None:
