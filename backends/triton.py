@@ -13,6 +13,9 @@ from contract.card import ModelCard
 from contract.errors import InvalidRequest
 from contract.options import Options
 
+MOST_REMEMBERED = 1024
+"""Characters of parameters; a client may send others than ours, of any size."""
+
 
 def model_config(args: dict[str, str]) -> dict[str, Any]:
     """Return the model's configuration (the JSON form of config.pbtxt)."""
@@ -41,7 +44,12 @@ def request_options(request: pb_utils.InferenceRequest) -> Options:
     Raises:
         InvalidRequest: a parameter has a value that is not allowed.
     """
-    return _options(request.parameters() or "{}")
+    try:
+        parameters = request.parameters() or "{}"
+    except UnicodeDecodeError:
+        raise InvalidRequest("a request parameter is not valid UTF-8") from None
+    known = _options if len(parameters) <= MOST_REMEMBERED else _options.__wrapped__
+    return known(parameters)
 
 
 # Few clients send many different ones, and every step of every request needs them.

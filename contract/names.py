@@ -28,8 +28,8 @@ POSTPROCESS = "postprocess"
 ENCODER = "encoder"
 
 FLOAT = "float"
-"""The ensemble of tokenizer and encoder only. It ignores ``dimensions`` and ``embedding_type``, so
-a request that has neither saves the postprocess step."""
+"""The ensemble of tokenizer and encoder only. On it ``dimensions`` and ``embedding_type`` have
+no effect; a request that has neither saves the postprocess step."""
 
 
 def triton_model_name(model_id: str) -> str:

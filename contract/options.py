@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from reprlib import Repr
 from typing import Any, TypeVar
 
 from contract.errors import InvalidRequest
@@ -48,6 +49,10 @@ Choice = TypeVar("Choice", bound=Enum)
 
 INTEGER = re.compile(r"-?[0-9]{1,18}")
 
+shorten = Repr()
+shorten.maxstring = shorten.maxother = 100
+"""Shows a client's value in a message, which gRPC carries in a header of limited size."""
+
 
 def choose(choices: type[Choice], value: object, *, param: str) -> Choice:
     """Return the member of `choices` that `value` spells, in any case.
@@ -61,7 +66,9 @@ def choose(choices: type[Choice], value: object, *, param: str) -> Choice:
                 return choice
     *others, last = (f"'{choice.value}'" for choice in choices)
     expected = f"{', '.join(others)} or {last}" if others else last
-    raise InvalidRequest(f"'{param}': input should be {expected}, not {value!r}", param=param)
+    raise InvalidRequest(
+        f"'{param}': input should be {expected}, not {shorten.repr(value)}", param=param
+    )
 
 
 def _integer(value: object, *, param: str) -> int | None:
@@ -69,7 +76,9 @@ def _integer(value: object, *, param: str) -> int | None:
         return value
     if isinstance(value, str) and INTEGER.fullmatch(value):
         return int(value)
-    raise InvalidRequest(f"'{param}': input should be an integer, not {value!r}", param=param)
+    raise InvalidRequest(
+        f"'{param}': input should be an integer, not {shorten.repr(value)}", param=param
+    )
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,12 @@ class Options:
         """
         input_type = parameters.get("input_type")
         modality = parameters.get("modality")
+        token_ids = parameters.get("token_ids", False)
+        if not isinstance(token_ids, bool):
+            raise InvalidRequest(
+                f"'token_ids': input should be a boolean, not {shorten.repr(token_ids)}",
+                param="token_ids",
+            )
         return cls(
             input_type=choose(InputType, input_type, param="input_type") if input_type else None,
             truncate=choose(Truncate, parameters.get("truncate") or "NONE", param="truncate"),
@@ -117,7 +132,7 @@ class Options:
                 EmbeddingType, parameters.get("embedding_type") or "float", param="embedding_type"
             ),
             modality=choose(Modality, modality, param="modality") if modality else None,
-            token_ids=parameters.get("token_ids") is True,
+            token_ids=token_ids,
         )
 
     def to_parameters(self) -> dict[str, str | int | bool]:

@@ -86,6 +86,7 @@ def _tokenizer(name: str, card: ModelCard) -> pb.ModelConfig:
     config.input.extend(_text_inputs())
     config.output.append(_output(names.TOKEN_IDS, pb.TYPE_INT32, -1))
     config.output.append(_output(names.LENGTH, pb.TYPE_INT32, 1))
+    config.output.append(_output(names.TOKEN_COUNT, pb.TYPE_INT32, 1))
     return config
 
 
@@ -124,12 +125,13 @@ def _float_ensemble(name: str, steps_of: str) -> pb.ModelConfig:
         model_name=names.step_name(steps_of, names.TOKENIZER),
         model_version=-1,
         input_map={names.TEXT: names.TEXT, names.MODALITY: names.MODALITY},
-        output_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.TOKEN_COUNT},
+        # The same numbers twice: Triton drops an output with the steps that read it.
+        output_map={name: name for name in (names.TOKEN_IDS, names.LENGTH, names.TOKEN_COUNT)},
     )
     config.ensemble_scheduling.step.add(
         model_name=names.step_name(steps_of, names.ENCODER),
         model_version=-1,
-        input_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.TOKEN_COUNT},
+        input_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.LENGTH},
         output_map={names.EMBEDDINGS: names.EMBEDDINGS},
     )
     return config

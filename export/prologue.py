@@ -39,15 +39,16 @@ SIGNATURE = """
 encoder (int32[flat] token_ids, int32[items, 1] length, int32[items, 1] row_width)
   => (float[items, {dimension}] embeddings)
 <int64 zero = {{0}}, int64 one = {{1}}, int64[1] zeros = {{0}}, int64[1] all = {{-1}},
- int64 max_tokens = {{{max_tokens}}}, int64 last_id = {{{last_id}}}{numbers}>
+ int32[1] no_id = {{0}}, int64 max_tokens = {{{max_tokens}}},
+ int64 last_id = {{{last_id}}}{numbers}>
 {{
   width_column = Cast <to = 7> (row_width)
   width = Reshape (width_column, all)
   length_column = Cast <to = 7> (length)
   length_flat = Reshape (length_column, all)
   at_most = Min (length_flat, width, max_tokens)
-  at_least = Min (width, one)
-  tokens = Max (at_most, at_least)
+  tokens = Max (at_most, one)
+  ids = Concat <axis = 0> (token_ids, no_id)
   {body}
 }}
 """
@@ -67,7 +68,7 @@ ENCODE = """
   source = Add (start_column, column)
   source_flat = Reshape (source, all)
   source_packed = Gather (source_flat, unpad)
-  raw_ids = Gather (token_ids, source_packed)
+  raw_ids = Gather (ids, source_packed)
   wide_ids = Cast <to = 7> (raw_ids)
   low_ids = Min (wide_ids, last_id)
   input_ids = Max (low_ids, zero)

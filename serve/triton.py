@@ -25,8 +25,11 @@ EXIT_SECONDS = 10
 """How long Triton may finish requests after SIGTERM."""
 
 ANSWER_SECONDS = 120.0
-"""A model that has not answered anybody for so long is taken for dead. Far above any execution,
-because an early deadline can crash the bundled server."""
+"""A model that has not answered anybody for so long, while Triton did next to nothing, is taken for
+dead. One execution may take longer than that."""
+
+IDLE_SHARE = 0.1
+"""Of one core: a Triton that takes less is at work on nothing."""
 
 DRAIN_SECONDS = 10.0
 """How long a model that is replaced may finish requests. A step may be dead and never answer."""
@@ -63,6 +66,20 @@ class Run:
     def __init__(self) -> None:
         self.key = secrets.token_hex(16)
         self.memory_prefix = f"triton_embed_{secrets.token_hex(6)}_"
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that Triton and its Python processes have taken together.
+
+        The command line of each holds `memory_prefix`.
+        """
+        ticks = 0
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if self.memory_prefix.encode() in (process / "cmdline").read_bytes():
+                    # After the program's name, which may hold anything: user and system time.
+                    fields = (process / "stat").read_text().rpartition(")")[2].split()
+                    ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def remove_memory(self) -> None:
         """Remove what a Triton that has ended left in /dev/shm."""
@@ -149,6 +166,7 @@ class TritonClient:
                 ("grpc.enable_http_proxy", 0),
             ],
         )
+        self._run = run
         self._headers = {f"triton-grpc-protocol-{OWNER_HEADER}": run.key}
 
     async def close(self) -> None:
@@ -260,16 +278,18 @@ class TritonClient:
     async def _ask(self, model: str, question: grpc.InferInput, busy: str) -> str | None:
         """Return what is wrong with `model`, if it does not answer.
 
-        While the step `busy` finishes anything, others are before us.
+        While the step `busy` finishes anything, or Triton computes, others are before us.
         """
         request = asyncio.ensure_future(
             self._grpc.infer(model, [question], parameters={"input_type": "query"})
         )
         try:
-            finished = await self._finished(busy)
+            finished, worked = await self._finished(busy), self._run.cpu_seconds()
             while not (await asyncio.wait([request], timeout=ANSWER_SECONDS))[0]:
-                before, finished = finished, await self._finished(busy)
-                if finished == before:
+                finished_before, finished = finished, await self._finished(busy)
+                worked_before, worked = worked, self._run.cpu_seconds()
+                idle = worked - worked_before < IDLE_SHARE * ANSWER_SECONDS
+                if finished == finished_before and idle:
                     return f"{model} has not answered for {ANSWER_SECONDS:.0f} s"
             await request
         except asyncio.TimeoutError:

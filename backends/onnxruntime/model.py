@@ -63,8 +63,9 @@ class TritonPythonModel:
                 self._outputs, self._batcher.feed(tensors), self._run_options
             )
         except Exception as error:
-            failure = pb_utils.TritonError(f"onnx runtime error: {error}")
-            return [pb_utils.InferenceResponse(error=failure) for _ in requests]
+            # One for each: Triton frees an error that responses share more than once, and crashes.
+            failures = [pb_utils.TritonError(f"onnx runtime error: {error}") for _ in requests]
+            return [pb_utils.InferenceResponse(error=failure) for failure in failures]
         responses = []
         start = 0
         for first in tensors[self._batcher.input_names[0]]:

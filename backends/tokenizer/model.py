@@ -55,5 +55,9 @@ def _respond(rows: list[list[int]] | InvalidRequest) -> pb_utils.InferenceRespon
         return error_response(rows)
     token_ids, lengths = pad(rows)
     return pb_utils.InferenceResponse(
-        [pb_utils.Tensor(names.TOKEN_IDS, token_ids), pb_utils.Tensor(names.LENGTH, lengths)]
+        [
+            pb_utils.Tensor(names.TOKEN_IDS, token_ids),
+            pb_utils.Tensor(names.LENGTH, lengths),
+            pb_utils.Tensor(names.TOKEN_COUNT, lengths),
+        ]
     )

@@ -72,6 +72,16 @@ def test_a_bad_request_does_not_disturb_its_neighbours(encoder: TextEncoder) -> 
     assert "empty" in messages[2]
 
 
+def test_nothing_is_tokenized_for_an_option_that_cannot_be_had(encoder: TextEncoder) -> None:
+    fine, refused = encoder.encode(
+        [Request([b"good"], Options()), Request([b"good"], Options(dimensions=2))]
+    )
+    assert fine
+    assert str(refused) == (
+        "This model does not support 'dimensions', but a value of '2' was provided."
+    )
+
+
 def test_a_token_that_the_tokenizer_alone_knows_is_refused(tokenizer_file: str) -> None:
     tokenizer = Tokenizer.from_file(tokenizer_file)
     tokenizer.add_tokens(["<new>"])

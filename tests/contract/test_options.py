@@ -41,6 +41,8 @@ def test_an_empty_input_type_counts_as_absent_and_unknown_parameters_are_ignored
         ({"dimensions": "many"}, "'dimensions': input should be an integer, not 'many'"),
         ({"dimensions": 2.7}, "'dimensions': input should be an integer, not 2.7"),
         ({"dimensions": True}, "'dimensions': input should be an integer, not True"),
+        ({"token_ids": "true"}, "'token_ids': input should be a boolean, not 'true'"),
+        ({"truncate": "x" * 9000}, "'truncate': input should be 'NONE', 'START' or 'END', not 'xx"),
         ({"dimensions": "6_4"}, "'dimensions': input should be an integer, not '6_4'"),
     ],
 )
@@ -50,6 +52,7 @@ def test_a_value_that_is_not_allowed_is_refused_by_name(
     with pytest.raises(InvalidRequest) as caught:
         Options.from_parameters(parameters)
     assert str(caught.value).startswith(message)
+    assert len(str(caught.value)) < 300
     assert caught.value.param == next(iter(parameters))
 
 

@@ -137,6 +137,29 @@ def test_refusals_are_invalid_argument_with_the_texts_of_http(asymmetric: Servic
     assert "104" in asymmetric.post(model=f"{ID}-query", input="word " * 100).json()["message"]
 
 
+def test_tokens_are_counted_without_embedding(asymmetric: Service) -> None:
+    def executions() -> int:
+        statistics = asymmetric.triton().get_inference_statistics(f"{NAME}_encoder")
+        return int(statistics.model_stats[0].execution_count)
+
+    def count(model: str) -> list[int]:
+        answer = asymmetric.triton().infer(
+            model,
+            [bytes_input("text", ["a", "two words"])],
+            outputs=[grpc.InferRequestedOutput("token_count")],
+            parameters={"input_type": "query"},
+        )
+        assert answer.as_numpy("embeddings") is None
+        return [int(number) for number in answer.as_numpy("token_count").ravel()]
+
+    before = executions()
+    _, both = infer(asymmetric.triton(), NAME, ["a", "two words"], input_type="query")
+    for _ in range(10):
+        assert count(NAME) == count(f"{NAME}_float") == both.ravel().tolist()
+    # The supervisor's probe embeds, too.
+    assert executions() - before < 10
+
+
 def all_options() -> list[dict[str, Any]]:
     """Return 300 different sets of options."""
     options: list[dict[str, Any]] = []

@@ -45,6 +45,17 @@ def test_a_length_out_of_range_changes_no_neighbour(
     assert np.abs(together[2] - embed(session, rows[2:])[0]).max() < 1e-5
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_row_without_tokens_changes_no_neighbour(
+    session: onnxruntime.InferenceSession, place: int
+) -> None:
+    rows = [[101, 2000, 102], [101, 102]]
+    together = embed(session, [*rows[:place], [], *rows[place:]])
+    assert np.isfinite(together).all()
+    assert np.abs(np.delete(together, place, 0) - embed(session, rows)).max() < 1e-5
+    assert embed(session, [[]]).shape == together[:1].shape
+
+
 def test_an_id_outside_the_vocabulary_changes_no_neighbour(
     session: onnxruntime.InferenceSession,
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,9 +33,10 @@ class Queue:
 
 
 class BusyTriton(triton.TritonClient):
-    def __init__(self, queue: Queue, steps: tuple[str, ...]) -> None:
+    def __init__(self, queue: Queue, steps: tuple[str, ...], run: triton.Run | None = None) -> None:
         self._grpc = queue
         self._steps = steps
+        self._run = run or triton.Run()
 
     async def models(self) -> dict[str, triton.Model]:
         return {"m": triton.Model(ModelCard("m", 256, 1000, 32), self._steps)}
@@ -48,3 +51,16 @@ async def test_a_model_whose_encoder_works_on_is_busy_and_not_dead(
     stuck = BusyTriton(Queue("m_tokenizer", "m_postprocess"), steps)
     assert await stuck.failures() == {"m": "m has not answered for 0 s"}
     assert await stuck.failures(["other"]) == {}
+
+
+async def test_one_execution_may_take_longer_than_a_probe_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(triton, "ANSWER_SECONDS", 0.2)
+    run = triton.Run()
+    computing = subprocess.Popen([sys.executable, "-c", "while True: pass", run.memory_prefix])
+    try:
+        assert await BusyTriton(Queue("m_tokenizer"), STEPS, run).failures() == {}
+    finally:
+        computing.kill()
+        computing.wait()
