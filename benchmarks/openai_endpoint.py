@@ -35,6 +35,8 @@ def main() -> None:
         "--requests", type=int, default=100, help="fewest of a window, of which each run has three"
     )
     options = parser.parse_args()
+    if options.texts < options.inputs:
+        parser.error("--texts: fewer than --inputs")
     texts = text_sets(options.texts, 0, 0)["mixed"]
     lines: list[str] = []
     print(

@@ -12,7 +12,7 @@ from typing import Any
 from contract import names
 from contract.card import CardError, ModelCard
 from contract.errors import EmbedError, NotFound, Unavailable
-from contract.options import InputType, Options
+from contract.options import InputType, Options, shorten
 from gateway.metrics import Phase
 from gateway.triton import Triton
 
@@ -210,7 +210,7 @@ class Catalog:
             return Unavailable("The model is being loaded; try again soon.")
         known = ", ".join(f"'{model_id}'" for model_id in sorted(self._models))
         return NotFound(
-            f"The model '{name}' does not exist. Available models are: {known}.",
+            f"The model {shorten.repr(name)} does not exist. Available models are: {known}.",
             param="model",
             code="model_not_found",
         )
