@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,17 +60,21 @@ def test_a_bad_request_does_not_disturb_its_neighbours(encoder: TextEncoder) -> 
     results = encoder.encode(
         [
             Request([b"good"], Options()),
-            Request([b"word " * 9], Options()),
+            Request([b"word " * 9, b"good", b"word " * 10], Options()),
             Request([b"\xff"], Options()),
             Request([b""], Options()),
+            Request([b"a"], Options(), [b"\xff"]),
+            Request([b"abc"], Options(token_ids=True)),
             Request([b"good"], Options()),
         ]
     )
-    assert results[0] == results[4] != []
-    messages = [str(result) for result in results[1:4]]
+    assert results[0] == results[6] != []
+    messages = [str(result) for result in results[1:6]]
     assert messages[0] == "Input length 11 exceeds maximum allowed token size 8"
     assert "UTF-8" in messages[1]
     assert "empty" in messages[2]
+    assert "'modality': input should be" in messages[3]
+    assert messages[4] == "'input': token ids must be int32"
 
 
 def test_nothing_is_tokenized_for_an_option_that_cannot_be_had(encoder: TextEncoder) -> None:
@@ -219,3 +224,33 @@ def test_rows_are_padded_to_the_longest() -> None:
     assert token_ids.tolist() == [[1, 2, 3], [4, 0, 0]]
     assert lengths.tolist() == [[3], [1]]
     assert token_ids.dtype == lengths.dtype == np.int32
+
+
+def test_a_text_of_which_the_tokenizer_makes_nothing_is_refused(tokenizer_file: str) -> None:
+    description = json.loads(Path(tokenizer_file).read_text())
+    bare = Tokenizer.from_str(json.dumps({**description, "post_processor": None}))
+    refused, encoded = TextEncoder(bare, CARD).encode(
+        [Request([b" "], Options()), Request([b"a"], Options())]
+    )
+    assert isinstance(refused, InvalidRequest)
+    assert encoded == [[1037]]
+
+
+def test_a_prompt_longer_than_the_limit_leaves_no_more_tokens_than_that(
+    tokenizer_file: str,
+) -> None:
+    card = replace(CARD, prompt_query="a " * 20, requires_input_type=False)
+    encoder = TextEncoder(Tokenizer.from_file(tokenizer_file), card)
+    (result,) = encoder.encode([Request([b"b"], Options(InputType.QUERY, Truncate.START))])
+    assert result == [[CLS, *[1037] * 6, SEP]]
+
+
+@pytest.mark.parametrize(
+    ("truncate", "kept"), [(Truncate.START, range(2, 10)), (Truncate.END, range(8))]
+)
+def test_token_arrays_are_cut_at_the_end_that_is_asked_for(
+    encoder: TextEncoder, truncate: Truncate, kept: range
+) -> None:
+    options = Options(truncate=truncate, token_ids=True)
+    (result,) = encoder.encode([Request([packed(*range(10))], options)])
+    assert result == [list(kept)]

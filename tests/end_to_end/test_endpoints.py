@@ -103,21 +103,38 @@ def test_the_server_tells_about_itself(service: Service) -> None:
     assert card["model_id"] == MINILM and card["max_tokens"] == "256"
 
 
+COUNTED = {
+    'triton_embed_requests_total{endpoint="/v1/embeddings",status="200"}': 1,
+    'triton_embed_requests_total{endpoint="/v1/embeddings",status="400"}': 1,
+    f'triton_embed_tokens_total{{model="{MINILM}"}}': 7,
+    f'triton_embed_inputs_total{{model="{MINILM}"}}': 2,
+    f'triton_embed_request_inputs_sum{{model="{MINILM}"}}': 2,
+    f'triton_embed_request_inputs_count{{model="{MINILM}"}}': 1,
+}
+
+
+def counted(text: str) -> dict[str, float]:
+    """Return the value of each metric in `COUNTED`; 0 if it is not there yet."""
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines())
+    return {name: float(values.get(name, 0)) for name in COUNTED}
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/v1/metrics"])
 def test_metrics_count_requests_tokens_and_phases(service: Service, path: str) -> None:
+    before = counted(service.get(path).text)
     service.post(model=MINILM, input=["Hello world", "a"])
     service.post(model=MINILM, input="")
+    # A request is counted after its answer.
+    refused = 'triton_embed_requests_total{endpoint="/v1/embeddings",status="400"}'
+    while (after := counted(service.get(path).text))[refused] == before[refused]:
+        pass
+    assert {name: after[name] - before[name] for name in COUNTED} == COUNTED
     # The phases in Triton are read once a refresh.
     text = ""
     while f'phase_seconds_count{{model="{MINILM}",phase="infer"}}' not in text:
         text = service.get(path).text
     for line in (
-        'triton_embed_requests_total{endpoint="/v1/embeddings",status="200"}',
-        'triton_embed_requests_total{endpoint="/v1/embeddings",status="400"}',
         'triton_embed_request_seconds_bucket{endpoint="/v1/embeddings",le="0.1"}',
-        f'triton_embed_tokens_total{{model="{MINILM}"}}',
-        f'triton_embed_inputs_total{{model="{MINILM}"}}',
-        f'triton_embed_request_inputs_sum{{model="{MINILM}"}}',
         "triton_embed_inputs_in_flight 0.0",
         *(
             f'triton_embed_phase_seconds_sum{{model="{MINILM}",phase="{phase}"}}'

@@ -55,7 +55,14 @@ def test_without_a_key_nothing_is_embedded_or_listed(limited: Service, header: s
 def test_any_of_the_keys_lets_in_and_probes_need_none(limited: Service) -> None:
     for key in ("first-key", "second-key"):
         assert ask(limited, ["a"], Authorization=f"Bearer {key}").status_code == 200
-    for path in ("/v1/health/ready", "/v1/health/live", "/metrics", "/v1/metrics", "/docs"):
+    for path in (
+        "/v1/health/ready",
+        "/v1/health/live",
+        "/metrics",
+        "/v1/metrics",
+        "/docs",
+        "/openapi.json",
+    ):
         assert limited.get(path).status_code == 200
 
 
@@ -121,6 +128,20 @@ def test_only_listed_origins_may_call_from_a_browser(limited: Service) -> None:
         assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
 
 
+def test_a_browser_asks_without_a_key_whether_it_may_send_one(limited: Service) -> None:
+    origin = {"origin": "https://app.example.org"}
+    asked = {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization",
+    }
+    answer = httpx.options(f"{limited.url}/v1/embeddings", headers={**origin, **asked})
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-headers"] == "authorization"
+    refused = limited.get("/v1/models", headers=origin)
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == origin["origin"]
+
+
 def test_settings_of_the_nim_change_batching_without_touching_the_files(
     tiny_repository: Path,
 ) -> None:
@@ -148,8 +169,10 @@ def test_settings_of_the_nim_change_batching_without_touching_the_files(
 def test_throughput_mode_runs_encoders_side_by_side(tiny_repository: Path) -> None:
     with Service(tiny_repository, ["--performance-mode", "throughput"]) as service:
         encoder = service.triton().get_model_config("tiny_encoder").config
-        assert encoder.instance_group[0].count == min(len(os.sched_getaffinity(0)), 4)
-        assert encoder.parameters["intra_op_thread_count"].string_value
+        cores = len(os.sched_getaffinity(0))
+        count = encoder.instance_group[0].count
+        assert count == min(cores, 4)
+        assert encoder.parameters["intra_op_thread_count"].string_value == str(cores // count)
         assert encoder.dynamic_batching.max_queue_delay_microseconds == 1000
         assert service.post(model="tiny", input="a").status_code == 200
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from onnx import load, numpy_helper, save
 
+from export import parity
 from export.__main__ import main
 
 
@@ -88,3 +93,19 @@ def test_verify_asks_for_a_checkpoint_that_it_cannot_find(
     (own_tiny_repository / "tiny_encoder" / "1" / "origin.json").unlink()
     assert run("verify", own_tiny_repository, "tiny") == 1
     assert "name CHECKPOINT" in capsys.readouterr().err
+
+
+def test_verify_finds_texts_that_feel_their_company(
+    own_tiny_repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_alone = parity._run
+
+    def disturbed(session: Any, requests: Sequence[Any]) -> NDArray[np.float32]:
+        vectors = run_alone(session, requests)
+        return vectors + 0.01 if len(vectors) > 1 else vectors
+
+    monkeypatch.setattr(parity, "_run", disturbed)
+    assert run("verify", own_tiny_repository, "tiny") == 1
+    said = capsys.readouterr().err
+    assert "max absolute error 1.00e-02" in said
+    assert "alone against in a batch 1.0e-02" in said

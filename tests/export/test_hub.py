@@ -201,3 +201,13 @@ def test_a_terminal_shows_the_progress_of_the_download(hub: Hub, tmp_path: Path)
     os.close(master)
     assert process.wait() == 0
     assert b"100%" in said, said.decode()
+
+
+def test_a_known_hub_id_keeps_its_prompts_under_another_name(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.repositories["intfloat/e5-small-v2"] = hub.repositories[ID]
+    flags = ("--dry-run", "--model-id", "mine")
+    assert run(tmp_path / "repository", *flags, model="intfloat/e5-small-v2") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "query prompt 'query: '" in said and "passage prompt 'passage: '" in said

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from transformers import ModernBertConfig, RobertaConfig
 
@@ -215,12 +216,70 @@ def test_a_type_of_positions_that_means_nothing_is_no_reason_to_refuse(
 def test_a_module_outside_the_checkpoint_is_refused(tmp_path: Path, minilm_folder: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
     modules = (folder / "modules.json").read_text()
-    (folder / "modules.json").write_text(modules.replace("1_Pooling", "../other"))
-    with pytest.raises(ExportError, match=r"'\.\./other', which is outside the checkpoint"):
-        card(folder)
+    for path in ("../other", str(tmp_path / "other")):
+        (folder / "modules.json").write_text(modules.replace("1_Pooling", path))
+        with pytest.raises(ExportError, match=f"'{path}', which is outside the checkpoint"):
+            card(folder)
 
 
 def test_the_table_is_in_lower_case_and_each_rule_can_be_reached() -> None:
     for pattern, rules in KNOWN:
         assert pattern == pattern.lower()
         assert lookup(pattern.replace("*", "x")) == rules
+
+
+@pytest.mark.parametrize("kind", ["own_package.Pooling", "sentence_transformers_fork.Pooling"])
+def test_a_module_of_the_right_name_from_elsewhere_is_refused(
+    tmp_path: Path, minilm_folder: Path, kind: str
+) -> None:
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
+    modules = (folder / "modules.json").read_text()
+    (folder / "modules.json").write_text(
+        modules.replace("sentence_transformers.models.Pooling", kind)
+    )
+    with pytest.raises(ExportError, match=f"modules.json names '{kind}'"):
+        card(folder)
+
+
+def test_a_list_of_a_known_id_that_does_not_fit_the_checkpoint_does_not_count(
+    tiny_folder: Path,
+) -> None:
+    assert card(tiny_folder, "nomic-ai/nomic-embed-text-v1.5").matryoshka is None
+
+
+def test_an_id_without_a_letter_or_digit_is_refused(tiny_folder: Path) -> None:
+    with pytest.raises(ExportError, match="'東京/模型' is not a model id"):
+        card(tiny_folder, "東京/模型")
+
+
+def test_the_length_may_be_that_of_the_tokenizer(tmp_path: Path, minilm_folder: Path) -> None:
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
+    (folder / "sentence_bert_config.json").unlink()
+    edit_json(folder / "tokenizer_config.json", model_max_length=48)
+    assert card(folder).max_tokens == 48
+    edit_json(folder / "tokenizer_config.json", model_max_length=10**30)
+    assert card(folder).max_tokens == 128
+    write_json(folder / "sentence_bert_config.json", {"tokenizer_args": {"model_max_length": 32}})
+    assert card(folder).max_tokens == 32
+
+
+def test_the_range_of_int8_is_that_of_the_largest_component(tiny_folder: Path) -> None:
+    vectors = [np.array([[0.1, -0.7]], np.float32), np.array([[0.5, 0.2]], np.float32)]
+    assert plan(tiny_folder).calibrated(vectors).card.int8_range == pytest.approx(0.7)
+
+
+def test_every_part_of_a_model_takes_batches_of_the_size_asked_for(tiny_folder: Path) -> None:
+    made = make(str(tiny_folder), model_id="Me/x", flags={}, max_batch_size=7)
+    configs = made.configs()
+    assert len(configs) == 6
+    assert all("max_batch_size: 7\n" in text for text in configs.values())
+
+
+def test_a_causal_language_model_is_pooled_by_its_last_token_unless_it_is_not_causal(
+    tmp_path: Path, families: Families
+) -> None:
+    source = families.checkpoint("llama-without-modules")
+    folder = Path(shutil.copytree(source, tmp_path / "m"))
+    assert plan(folder).checkpoint.pooling_modes == ("lasttoken",)
+    edit_json(folder / "config.json", is_causal=False)
+    assert plan(folder).checkpoint.pooling_modes == ("mean",)

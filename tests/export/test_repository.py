@@ -44,3 +44,11 @@ def test_what_is_obsolete_goes_with_an_install_and_comes_back_if_it_fails(tmp_pa
         (staging / "a").mkdir()
         repository.install(staging, ["a"], obsolete=["A"])
     assert {path.name for path in folder.iterdir()} == {"a"}
+
+
+def test_what_cannot_be_removed_as_a_whole_stays_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "repository"
+    (folder / "a").mkdir(parents=True)
+    with pytest.raises(OSError):
+        Repository(folder).remove(["a", "not there"])
+    assert [path.name for path in folder.iterdir()] == ["a"]

@@ -120,3 +120,22 @@ def test_a_failed_request_leaves_no_trace(answered: bool) -> None:
             on_answer()
         raise KeyError
     assert admission.in_flight == 0
+
+
+def test_nobody_waits_behind_one_who_left_before_the_first_answer() -> None:
+    server = Server()
+    server.work(1, asking_each=1)
+    for _ in range(400):
+        with server.admission.admit(1):
+            pass
+    server.work(10, asking_each=1)
+    assert not server.refused
+
+
+def test_however_many_pieces_a_list_has_it_is_one_newcomer() -> None:
+    server = Server()
+    with server.admission.admit(5000) as on_answer:
+        for _ in range(1000):
+            on_answer()
+    server.work(20, asking_each=10)
+    assert 50 < server.waiting < 130

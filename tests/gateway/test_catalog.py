@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import pytest
@@ -9,19 +10,29 @@ import pytest
 from contract.card import ModelCard
 from contract.errors import NotFound, Unavailable
 from contract.options import InputType
+from gateway import catalog as catalogs
 from gateway.catalog import Catalog
 from gateway.triton import Triton
 
 
 class Server:
-    """Stands in for Triton: `counts` says how often it has run each ensemble that it has."""
+    """Stands in for Triton: `counts` says how often it has run each ensemble that it has.
+
+    It says `failure` instead if there is one, and nothing at all if it `hangs`.
+    """
 
     def __init__(self, **counts: int) -> None:
         self.counts = counts
         self.steps: set[str] = set()
         self.model_ids: dict[str, str] = {}
+        self.failure: Exception | None = None
+        self.hangs = False
 
     async def statistics(self) -> list[dict[str, Any]]:
+        if self.failure:
+            raise self.failure
+        if self.hangs:
+            await asyncio.Event().wait()
         loaded = {**self.counts, **dict.fromkeys(self.steps, 0)}
         return [{"name": name, "inference_count": count} for name, count in loaded.items()]
 
@@ -62,10 +73,13 @@ async def test_what_a_triton_had_before_it_began_anew_is_about_to_come(
             catalog.resolve(name)
 
 
-async def test_a_model_that_is_gone_while_the_others_go_on_is_unknown() -> None:
-    server = Server(one=9, two=5)
+@pytest.mark.parametrize(
+    "left", [{"one": 10, "three": 4}, {"one": 9, "three": 4}, {"one": 10, "three": 0}]
+)
+async def test_a_model_that_is_gone_while_the_others_go_on_is_unknown(left: dict[str, int]) -> None:
+    server = Server(one=9, two=5, three=4)
     catalog = await looked_at(server)
-    server.counts = {"one": 10}
+    server.counts = left
     await catalog.refresh()
     with pytest.raises(NotFound):
         catalog.resolve("two")
@@ -104,3 +118,76 @@ async def test_of_two_ensembles_of_a_model_the_one_with_steps_is_asked(
     server.model_ids = dict.fromkeys(names, "served/name")
     server.steps = {"tiny_encoder"}
     assert (await looked_at(server)).get("served/name").name == "tiny"
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_while_triton_does_not_answer_nobody_is_ready_and_its_models_stay_known(
+    hangs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogs, "ANSWER_SECONDS", 0.05)
+    server = Server(one=0, two=0)
+    catalog = await looked_at(server)
+    server.hangs, server.failure = hangs, None if hangs else Unavailable("gone")
+    await asyncio.wait_for(catalog.refresh(), 10)
+    assert not catalog.ready
+    assert catalog.get("one").name == "one"
+    server.hangs, server.failure, server.counts = False, None, {"one": 0}
+    await catalog.refresh()
+    assert catalog.ready
+    with pytest.raises(Unavailable, match="being loaded"):
+        catalog.get("two")
+
+
+async def test_before_triton_has_answered_every_model_may_be_about_to_come() -> None:
+    server = Server(one=9)
+    server.failure = Unavailable("not yet")
+    with pytest.raises(Unavailable, match="being loaded"):
+        (await looked_at(server)).get("one")
+
+
+async def test_an_answer_that_makes_no_sense_does_not_end_the_looking() -> None:
+    server = Server(one=9)
+    server.failure = ValueError("unexpected end of data")
+    catalog = Catalog(cast(Triton, server))
+    looking = asyncio.create_task(catalog.keep_fresh(0.01))
+    await asyncio.sleep(0.05)
+    server.failure = None
+    while not catalog.ready and not looking.done():
+        await asyncio.sleep(0.01)
+    assert catalog.ready
+    looking.cancel()
+
+
+async def test_an_id_that_itself_ends_like_a_suffix_goes_before_it() -> None:
+    catalog = await looked_at(Server(**{"one": 1, "one-query": 1}))
+    assert catalog.resolve("one-query") == (catalog.get("one-query"), None)
+
+
+class Counting(Server):
+    """Says of each step of ``m`` how long it took: 1 s, 10 s or 100 s for each kind of work."""
+
+    async def statistics(self) -> list[dict[str, Any]]:
+        kinds = {"queue": 1, "compute_input": 2, "compute_infer": 3, "compute_output": 4}
+        steps = {"m_tokenizer": 1, "m_encoder": 10, "m_postprocess": 100}
+        return await super().statistics() + [
+            {
+                "name": name,
+                "inference_count": 9,
+                "inference_stats": {
+                    kind: {"count": seconds, "ns": factor * seconds * 10**9}
+                    for kind, factor in {**kinds, "success": 0}.items()
+                },
+            }
+            for name, seconds in steps.items()
+        ]
+
+
+async def test_the_phases_are_the_seconds_that_tritons_steps_took() -> None:
+    server = Counting(m=9)
+    server.model_ids = dict.fromkeys(("m_tokenizer", "m_encoder", "m_postprocess"), "m")
+    phases = (await looked_at(server)).phases()
+    assert [(phase.name, phase.count, phase.seconds) for phase in phases] == [
+        ("queue", 10, 111.0),
+        ("tokenize", 1, 9.0),
+        ("infer", 10, 90.0),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -118,3 +118,28 @@ async def test_who_is_cancelled_does_not_leave_his_answer_to_the_next() -> None:
             await asking
         answer.set()
         assert (await connections.ask("POST", "/", body=b"next")).body == b"next"
+
+
+async def test_who_is_cancelled_hangs_up() -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        asked.set()
+        with suppress(ConnectionError):
+            await reader.read()
+        gone.set()
+
+    async with running(listen) as (_, connections):
+        asking = asyncio.ensure_future(connections.ask("POST", "/", body=b"question"))
+        await asked.wait()
+        asking.cancel()
+        await asyncio.wait_for(gone.wait(), 10)
+
+
+async def test_an_ipv6_address_stands_in_brackets() -> None:
+    async with listening(echo) as server:
+        host, _, port = server.address.rpartition(":")
+        connections = Connections(f"[{host}]:{port}")
+        assert (await connections.ask("POST", "/", body=b"question")).body == b"question"
+        connections.close()

@@ -20,10 +20,14 @@ MODEL = Model(ModelCard(model_id="m", max_tokens=8, vocab_size=9, dimension=1), 
 
 
 class Held:
-    """Stands in for Triton: answers when it is told to, and refuses what is wrong."""
+    """Stands in for Triton: answers when it is told to, and refuses what is wrong.
+
+    `pieces` are the inputs that it was asked for at a time.
+    """
 
     def __init__(self) -> None:
         self.asked = 0
+        self.pieces: list[list[bytes]] = []
         self.answering = asyncio.Event()
 
     def trace(self) -> tuple[tuple[str, str], ...]:
@@ -31,6 +35,7 @@ class Held:
 
     async def embed(self, _: str, inputs: Sequence[bytes], *__: Any) -> Embedded:
         self.asked += 1
+        self.pieces.append(list(inputs))
         await self.answering.wait()
         if b"wrong" in inputs:
             raise InvalidRequest("'input' is wrong", param="input")
@@ -76,3 +81,13 @@ async def test_nothing_more_is_sent_of_a_list_that_was_refused() -> None:
     with pytest.raises(InvalidRequest):
         await asking
     assert triton.asked == 2
+
+
+async def test_after_a_single_text_the_pieces_of_lists_are_small() -> None:
+    triton = Held()
+    triton.answering.set()
+    embedder = Embedder(cast(Triton, triton))
+    await embedder.embed(MODEL, [b"a"], Options(), lambda: None)
+    answers = await embedder.embed(MODEL, [b"a" * 64] * 1000, Options(), lambda: None)
+    assert sum(len(answer.token_counts) for answer in answers) == 1000
+    assert len(triton.pieces[1]) < 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -16,6 +17,8 @@ from contract.options import Modality
 from gateway.schema import parse
 
 CARD = ModelCard(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka=())
+
+PICTURE = "data:image/png;base64,AAAA"
 
 FIELDS = (
     *("model", "input", "input_type", "truncate", "modality", "dimensions", "embedding_type"),
@@ -87,6 +90,11 @@ def test_any_data_url_has_a_modality(text: str) -> None:
         ({str(number): 1 for number in range(2000)}, "The request body has 2000 errors"),
         ({"modality": ["text"] * 3}, "'modality' has 3 values for 2 inputs; give one, or one each"),
         ({"modality": ["text", "sound"]}, "'modality': input should be 'text', 'image' or "),
+        ({"modality": ["text", "image"]}, "This model does not support modality 'image'"),
+        ({"input": ["a", PICTURE]}, "This model does not support modality 'image'"),
+        ({"input": ["a", f"look: {PICTURE}"]}, "This model does not support modality 'text_image'"),
+        ({"input": [1.5] * 2000}, "'input' must be a string, a list of strings, or a list of"),
+        ({"dimensions": "4"}, "'dimensions': Input should be a valid integer"),
     ],
 )
 def test_what_is_wrong_is_said(fields: dict[str, Any], message: str) -> None:
@@ -100,3 +108,10 @@ def test_what_is_wrong_is_said(fields: dict[str, Any], message: str) -> None:
 )
 def test_inputs_are_counted_before_they_are_looked_at(inputs: Any, count: int) -> None:
     assert parse(json.dumps({"model": "m", "input": inputs}).encode()).count == count
+
+
+def test_the_collector_of_garbage_is_switched_on_again() -> None:
+    with pytest.raises(InvalidRequest):
+        parse(b"{")
+    parse(b'{"model": "m", "input": "a"}')
+    assert gc.isenabled()

@@ -130,3 +130,12 @@ async def test_a_burst_is_asked_for_over_so_many_connections_and_answered_to_the
         going.set()
         assert len(await burst) == MOST_INFERENCES + 50
         assert server.connections == MOST_INFERENCES
+
+
+async def test_a_model_that_is_unloaded_just_then_has_no_configuration() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(ok(b'{"error":"unknown model"}').replace(b"200 OK", b"404 No"))
+
+    async with triton(answer) as (_, asked):
+        assert await asked.config("m") is None

@@ -125,3 +125,11 @@ async def test_a_list_larger_than_a_small_piece_does_not_pass() -> None:
     assert not Window().passes([1] * 3, 2)
     assert Window().passes([50, 50], 2)
     assert Window().passes([FIRST_BYTES], 2)
+
+
+async def test_a_large_piece_may_take_as_much_longer() -> None:
+    window = Window()
+    before = window.piece_bytes
+    stop = await window.enter(SIZES, 0, 1000, 0.0)
+    window.leave(100 * stop, ROUND_TRIP_SECONDS * CALM_FACTOR)
+    assert window.piece_bytes == before

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -172,3 +173,49 @@ async def test_a_second_model_takes_a_served_name_only_when_the_first_has_gone(
         shutil.rmtree(part)
     await follow(loader)
     assert triton.asked[-6:] == ["load another", *UNLOADED]
+
+
+async def test_what_is_still_being_copied_or_moved_is_left_alone(own_tiny_repository: Path) -> None:
+    triton = ObedientTriton()
+    loader = Loader(Settings(model_repository=str(own_tiny_repository)), triton)
+    await loader.load_all()
+    triton.asked.clear()
+    weights = own_tiny_repository / "tiny_encoder" / "1" / "model.onnx"
+    for size in (1000, 2000):
+        os.truncate(weights, size)
+        await loader.follow()
+    assert not triton.asked
+    await loader.follow()
+    assert triton.asked == ["load tiny", "load tiny_float"]
+    triton.asked.clear()
+    away = own_tiny_repository.rename(own_tiny_repository.with_name("away"))
+    await loader.follow()
+    away.rename(own_tiny_repository)
+    await follow(loader)
+    assert not triton.asked
+    shutil.rmtree(own_tiny_repository)
+    await loader.follow()
+    assert not triton.asked
+    await loader.follow()
+    assert triton.asked == UNLOADED
+
+
+class WatchedTriton(ObedientTriton):
+    """Notes what is unproven while it loads and looks."""
+
+    loader: Loader
+
+    async def load(self, model: str, config: str | None = None) -> None:
+        self.asked.append(f"unproven {' '.join(self.loader.unproven)}")
+
+    async def failures(self, among: Collection[str] | None = None) -> dict[str, str]:
+        self.asked.append(f"unproven {' '.join(self.loader.unproven)}")
+        return {}
+
+
+async def test_a_new_model_is_unproven_until_it_was_seen_at_work(own_tiny_repository: Path) -> None:
+    triton = WatchedTriton()
+    triton.loader = Loader(Settings(model_repository=str(own_tiny_repository)), triton)
+    await follow(triton.loader)
+    assert triton.asked == ["unproven tiny tiny_float"] * 3
+    assert triton.loader.unproven == ()

@@ -11,6 +11,7 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from contract.card import ModelCard
+from gateway.settings import parse
 from serve import supervisor, triton
 from serve.errors import ServeError
 from serve.installation import Installation
@@ -125,3 +126,42 @@ async def test_a_program_that_cannot_be_started_is_named() -> None:
     )
     with pytest.raises(ServeError, match="Triton cannot be started: "):
         await Service(program).start()
+
+
+async def test_a_model_that_fails_one_probe_only_is_left_running(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = asyncio.create_task(start({}, SICK, {}, SICK, {}).run())
+    while ScriptedTriton.findings and not service.done():
+        await asyncio.sleep(0.01)
+    service.cancel()
+    await asyncio.gather(service, return_exceptions=True)
+    assert "restarting" not in caplog.text
+
+
+def test_the_gateway_has_the_settings_that_it_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = {
+        "drain_seconds": 7,
+        "log_level": "debug",
+        "log_jsonl": True,
+        "otel": True,
+        "tls_certificate": "c.pem",
+        "tls_key": "k.pem",
+    }
+    monkeypatch.setattr(triton, "TritonClient", ScriptedTriton)
+    installation = Installation(Path("tritonserver"), {}, (), (), bundled=False)
+    program = Supervisor(Settings(port=9000, **shared), installation)._gateway()
+    for name, value in program.environment.items():
+        monkeypatch.setenv(name, value)
+    settings = parse(program.command[3:])
+    assert {name: getattr(settings, name) for name in shared} == shared
+    assert (settings.port, settings.triton_url) == (9000, "127.0.0.1:8003")
+
+
+async def test_a_triton_that_has_ended_leaves_no_shared_memory(start: Start) -> None:
+    service = start(DEAD)
+    left = Path("/dev/shm", f"{service._run.memory_prefix}left")
+    left.touch()
+    with pytest.raises(ServeError):
+        await service.run()
+    assert not left.exists()

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tritonclient.utils import InferenceServerException
 
 from contract.card import ModelCard
 from serve import triton
@@ -64,3 +65,42 @@ async def test_one_execution_may_take_longer_than_a_probe_waits(
     finally:
         computing.kill()
         computing.wait()
+
+
+class Refusing(Queue):
+    """Answers every question with a refusal of this status."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__()
+        self._status = status
+
+    async def infer(self, model: str, *_: Any, **__: Any) -> None:
+        raise InferenceServerException("no", f"StatusCode.{self._status}")
+
+
+@pytest.mark.parametrize(
+    ("status", "dead"), [("INTERNAL", True), ("NOT_FOUND", False), ("INVALID_ARGUMENT", False)]
+)
+async def test_a_model_that_refuses_is_alive_and_one_that_breaks_is_not(
+    status: str, dead: bool
+) -> None:
+    failures = await BusyTriton(Refusing(status), STEPS).failures()
+    assert failures == ({"m": "m_postprocess: no"} if dead else {})
+
+
+class Unloading:
+    """Triton's gRPC while ``m`` finishes its requests."""
+
+    def __init__(self) -> None:
+        self.states = ["UNLOADING", "UNLOADING", "UNAVAILABLE"]
+
+    async def get_model_repository_index(self, **_: Any) -> SimpleNamespace:
+        state = SimpleNamespace(name="m", state=self.states.pop(0))
+        return SimpleNamespace(models=[state, SimpleNamespace(name="other", state="READY")])
+
+
+async def test_a_model_is_drained_once_it_is_unloaded() -> None:
+    client = object.__new__(triton.TritonClient)
+    client._grpc, client._headers = Unloading(), {}
+    await client.drain(["m"])
+    assert not client._grpc.states
