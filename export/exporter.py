@@ -91,8 +91,8 @@ def export(
         with progress.step(f"installing '{plan.card.model_id}' in {folder}"):
             configs = plan.configs()
             before = replaced.models if replaced else ()
-            obsolete = [model for model in before if model not in configs]
-            repository.install(staging, configs, obsolete)
+            aliases = [name for name in before if name not in configs and name.lower() in configs]
+            repository.install(staging, configs, obsolete=aliases)
     if measured.caveat:
         progress.note(f"the parity was {measured.caveat}")
     return measured

@@ -19,7 +19,7 @@ CONNECT_SECONDS = 5.0
 
 VANISHED_SECONDS = 60
 """A machine that has said nothing for so long is gone. However long Triton thinks, its machine
-answers the probes."""
+answers probes of the connection, and takes what is sent to it."""
 
 
 @dataclass

@@ -51,7 +51,8 @@ class Loader:
         """
         self._seen = self._settling = scan(self._folder)
         self._served = {}
-        self._free_served_name(self._seen)
+        if self._namesake not in self._seen:
+            self._namesake = None
         loaded = [entry for entry in self._seen.values() if await self._load(entry)]
         failures = await self._client.failures()
         if "" in failures:
@@ -65,7 +66,6 @@ class Loader:
         that is being copied is left alone until it is complete.
         """
         found = scan(self._folder)
-        self._free_served_name(found)
         for entry in found.values():
             before = self._seen.get(entry.name)
             if entry != before and entry == self._settling.get(entry.name):
@@ -78,6 +78,10 @@ class Loader:
         for name in [name for name in self._seen if name not in {*found, *self._settling}]:
             self._served.pop(name, None)
             await self._unload(self._seen.pop(name))
+        if self._namesake and self._namesake not in self._seen:
+            # Those that were refused because of it are new again.
+            self._seen = {name: entry for name, entry in self._seen.items() if not entry.model_id}
+            self._namesake = None
         self._settling = found
 
     async def _change(self, before: Entry | None, entry: Entry) -> None:
@@ -91,16 +95,6 @@ class Loader:
             await self._works(entry, await self._client.failures(entry.ensembles))
         if before:
             await self._unload(before)
-
-    def _free_served_name(self, found: Mapping[str, Entry]) -> None:
-        """Let those that were refused have the served name once its owner is gone."""
-        if self._namesake and self._namesake not in found:
-            self._seen = {
-                name: entry
-                for name, entry in self._seen.items()
-                if name == self._namesake or not entry.model_id
-            }
-            self._namesake = None
 
     async def _load(self, entry: Entry) -> bool:
         """Load `entry` and return whether that went well.

@@ -55,9 +55,9 @@ def check(settings: Settings, installation: Installation) -> None:
 
 def check_repository(folder: Path, served_model_name: str | None = None) -> None:
     """Raise ServeError unless `folder` holds a model, and only one if that is to be renamed."""
-    check_readable(folder)
     entries = scan(folder).values()
     if not entries:
+        check_readable(folder)
         raise ServeError(
             f"there is no model in '{folder}'; export one first: "
             f"python -m export CHECKPOINT --model-repository {folder} "
@@ -71,14 +71,17 @@ def check_repository(folder: Path, served_model_name: str | None = None) -> None
 
 
 def check_readable(folder: Path) -> None:
-    """Raise ServeError if this user may not read `folder` or a model in it."""
-    # An export at work is its owner's alone.
-    models = (path for path in folder.glob("[!.]*") if path.is_dir())
-    for path in (folder, *models):
-        if path.exists() and not os.access(path, os.R_OK | os.X_OK):
-            raise ServeError(
-                f"user {os.getuid()} may not read '{path}'; run: chmod -R a+rX '{folder}'"
-            )
+    """Raise ServeError if `folder` or something in it may not be read: a model may be there."""
+    modes = os.R_OK | os.X_OK
+    closed = [folder] if os.access(folder, os.F_OK) and not os.access(folder, modes) else []
+    if folder.is_dir() and not closed:
+        inner = (path for path in folder.glob("[!.]*") if path.is_dir())
+        closed = [path for path in inner if not os.access(path, modes)]
+    if closed:
+        raise ServeError(
+            f"there is no model in '{folder}' that user {os.getuid()} may read, and '{closed[0]}' "
+            f"is closed to it; run: chmod -R a+rX '{folder}'"
+        )
 
 
 def check_temporary_folder() -> None:

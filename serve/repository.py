@@ -21,7 +21,7 @@ class Entry:
     Attributes:
         ensembles: Those of the same steps, or a model that stands alone.
         steps: What they are made of, in order.
-        model_id: The public id; empty for a model that is not ours, or cannot be read.
+        model_id: The public id; empty for what is no model of ours, or cannot be read.
         fingerprints: By model, what changes whenever one of its files does.
     """
 
@@ -98,8 +98,8 @@ def _steps(config: model_config_pb2.ModelConfig | None) -> tuple[str, ...]:
 
 
 def _model_id(config: model_config_pb2.ModelConfig | None) -> str:
-    # Asking a map of protobuf for a key that it lacks would add it.
-    if config is None or "model_id" not in config.parameters:
+    # Steps that were left behind have it too. To ask for a key that is not there would add it.
+    if config is None or not config.ensemble_scheduling.step or "model_id" not in config.parameters:
         return ""
     return str(config.parameters["model_id"].string_value)
 

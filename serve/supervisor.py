@@ -59,7 +59,7 @@ class Supervisor:
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # nohup has this process ignore SIGHUP, a shell that does not watch it SIGINT.
+            # What it was started to ignore, by nohup say, it goes on to ignore.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, stopped.set)
         with TemporaryDirectory(prefix="triton-embed-") as folder:

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tritonclient.grpc.aio as grpc
@@ -25,11 +26,14 @@ EXIT_SECONDS = 10
 """How long Triton may finish requests after SIGTERM."""
 
 ANSWER_SECONDS = 120.0
-"""A model that has not answered anybody for so long, while Triton did next to nothing, is taken for
-dead. One execution may take longer than that."""
+"""A step that has not answered anybody for so long, and did not compute either, is taken for dead.
+One execution may take longer than that."""
 
 IDLE_SHARE = 0.1
-"""Of one core: a Triton that takes less is at work on nothing."""
+"""Of one core: a process that takes less is at work on nothing."""
+
+PROMPT_SECONDS = 1.0
+"""Nearly every probe is answered by then, and what the others wait for need not be looked at."""
 
 DRAIN_SECONDS = 10.0
 """How long a model that is replaced may finish requests. A step may be dead and never answer."""
@@ -48,7 +52,7 @@ NOISE = (
     "Failed to initialize NVML",
     "failed to allocate pinned system memory",
 )
-"""What Triton always says on a machine without GPU. On one with a GPU it is why that is idle."""
+"""What Triton always says on a machine without GPU. Where there is one it tells what is wrong."""
 
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 """Of which a machine or container with an NVIDIA GPU has one; the second is WSL's."""
@@ -67,19 +71,26 @@ class Run:
         self.key = secrets.token_hex(16)
         self.memory_prefix = f"triton_embed_{secrets.token_hex(6)}_"
 
-    def cpu_seconds(self) -> float:
-        """Return the CPU time that Triton and its Python processes have taken together.
+    def cpu_seconds(self, step: str) -> float:
+        """Return the CPU time that the Python processes of `step` have taken.
 
-        The command line of each holds `memory_prefix`.
+        A step that has none is run by Triton itself, whose time it is then.
         """
-        ticks = 0
+        own: list[int] = []
+        server: list[int] = []
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                if self.memory_prefix.encode() in (process / "cmdline").read_bytes():
-                    # After the program's name, which may hold anything: user and system time.
-                    fields = (process / "stat").read_text().rpartition(")")[2].split()
-                    ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+                command = (process / "cmdline").read_bytes()
+                if self.memory_prefix.encode() not in command:
+                    continue
+                # After the program's name, which may hold anything: user and system time.
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                ticks = int(fields[11]) + int(fields[12])
+                if f"\0{step}_".encode() in command:
+                    own.append(ticks)
+                elif b"--model-repository" in command:
+                    server.append(ticks)
+        return sum(own or server) / os.sysconf("SC_CLK_TCK")
 
     def remove_memory(self) -> None:
         """Remove what a Triton that has ended left in /dev/shm."""
@@ -278,19 +289,14 @@ class TritonClient:
     async def _ask(self, model: str, question: grpc.InferInput, busy: str) -> str | None:
         """Return what is wrong with `model`, if it does not answer.
 
-        While the step `busy` finishes anything, or Triton computes, others are before us.
+        While the step `busy` finishes anything, or computes, others are before us.
         """
         request = asyncio.ensure_future(
             self._grpc.infer(model, [question], parameters={"input_type": "query"})
         )
         try:
-            finished, worked = await self._finished(busy), self._run.cpu_seconds()
-            while not (await asyncio.wait([request], timeout=ANSWER_SECONDS))[0]:
-                finished_before, finished = finished, await self._finished(busy)
-                worked_before, worked = worked, self._run.cpu_seconds()
-                idle = worked - worked_before < IDLE_SHARE * ANSWER_SECONDS
-                if finished == finished_before and idle:
-                    return f"{model} has not answered for {ANSWER_SECONDS:.0f} s"
+            if await self._stands_still(busy, request):
+                return f"{model} has not answered for {ANSWER_SECONDS:.0f} s"
             await request
         except asyncio.TimeoutError:
             return f"Triton has not said for {ANSWER_SECONDS:.0f} s what {busy} is doing"
@@ -300,6 +306,19 @@ class TritonClient:
         finally:
             request.cancel()
         return None
+
+    async def _stands_still(self, step: str, request: asyncio.Future[Any]) -> bool:
+        """Wait until `request` is answered, or `step` has done nothing for `ANSWER_SECONDS`."""
+        before: tuple[int, float] | None = None
+        patience = PROMPT_SECONDS
+        while not (await asyncio.wait([request], timeout=patience))[0]:
+            finished, worked = await self._finished(step), self._run.cpu_seconds(step)
+            if before:
+                idle = worked - before[1] < IDLE_SHARE * ANSWER_SECONDS
+                if finished == before[0] and idle:
+                    return True
+            before, patience = (finished, worked), ANSWER_SECONDS
+        return False
 
     async def _finished(self, model: str) -> int:
         """Return how many executions `model` has finished."""

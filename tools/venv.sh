@@ -40,12 +40,22 @@ install() {
     apt-get install -y -qq "$@"
 }
 
+# One without pip was interrupted, or made by another tool.
+if [ -x "$folder/bin/python" ] && "$folder/bin/python" -m ensurepip --default-pip; then
+    exit
+fi
+if [ -e "$folder" ] && [ ! -f "$folder/pyvenv.cfg" ]; then
+    echo "$folder is no virtual environment. Remove it, or name another folder with VENV=." >&2
+    exit 1
+fi
+
 for candidate in "${PYTHON:-python3}" python3.12 python3.11 python3.10; do
     if suitable "$candidate"; then python=$candidate; break; fi
 done
 if [ -z "${python:-}" ]; then
     echo "Python 3.10, 3.11 or 3.12 is needed: the Triton wheel's Python backend needs NumPy 1,"
     echo "which newer ones do not have. Fetching one with uv ..."
+    command -v python3 >/dev/null || install python3 python3-venv
     has_venv python3 || install "python$(version_of python3)-venv"
     uv=$(mktemp -d)
     trap 'rm -rf "$uv"' EXIT
@@ -64,5 +74,4 @@ has_libpython "$python" || set -- "$@" "libpython$(version_of "$python")"
 [ $# = 0 ] || install "$@"
 
 echo "Creating a virtual environment in $folder with $("$python" --version) ..."
-# What an interrupted one has left would be in the way of every later one.
 "$python" -m venv --clear "$folder" || { rm -rf "$folder"; exit 1; }

@@ -90,10 +90,6 @@ def test_a_model_is_found_by_its_id_plain_or_escaped(service: Service, path: str
     assert one["id"] == one["root"] == MINILM
 
 
-def test_health_and_docs_answer(service: Service) -> None:
-    for name in ("live", "ready"):
-        answer = service.get(f"/v1/health/{name}")
-        assert answer.status_code == 200
-        assert answer.json() == {"object": "health-response", "message": f"Service is {name}."}
+def test_the_docs_answer(service: Service) -> None:
     assert service.get("/docs").status_code == 200
     assert "/v1/embeddings" in service.get("/openapi.json").json()["paths"]

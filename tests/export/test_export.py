@@ -277,13 +277,6 @@ def test_weights_too_large_for_one_file_lie_beside_the_model(
     assert np.isfinite(together).all()
 
 
-def test_the_number_of_positions_bounds_the_length(tmp_path: Path, minilm_folder: Path) -> None:
-    config = tiny_bert(max_position_embeddings=40)
-    folder = tiny_checkpoint(tmp_path / "m", minilm_folder, config=config, max_seq_length=40)
-    assert run(folder, tmp_path / "repository") == 0
-    assert read_card(tmp_path / "repository", "m").max_tokens == 40
-
-
 def test_a_long_step_tells_how_far_it_has_come(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,

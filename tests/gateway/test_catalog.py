@@ -27,8 +27,10 @@ class Server:
         self.model_ids: dict[str, str] = {}
         self.failure: Exception | None = None
         self.hangs = False
+        self.asked = 0
 
     async def statistics(self) -> list[dict[str, Any]]:
+        self.asked += 1
         if self.failure:
             raise self.failure
         if self.hangs:
@@ -150,7 +152,8 @@ async def test_an_answer_that_makes_no_sense_does_not_end_the_looking() -> None:
     server.failure = ValueError("unexpected end of data")
     catalog = Catalog(cast(Triton, server))
     looking = asyncio.create_task(catalog.keep_fresh(0.01))
-    await asyncio.sleep(0.05)
+    while not server.asked and not looking.done():
+        await asyncio.sleep(0.01)
     server.failure = None
     while not catalog.ready and not looking.done():
         await asyncio.sleep(0.01)

@@ -155,7 +155,7 @@ async def test_a_new_model_that_embeds_nothing_is_unloaded_with_its_steps(
 
 
 async def test_a_second_model_takes_a_served_name_only_when_the_first_has_gone(
-    own_tiny_repository: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, own_tiny_repository: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     triton = ObedientTriton()
     settings = Settings(model_repository=str(own_tiny_repository), served_model_name="public")
@@ -163,16 +163,40 @@ async def test_a_second_model_takes_a_served_name_only_when_the_first_has_gone(
     assert await loader.load_all() == ["tiny"]
     second = own_tiny_repository / "another" / "config.pbtxt"
     second.parent.mkdir()
-    second.write_text('parameters { key: "model_id" value { string_value: "Another" } }')
+    second.write_text(
+        'ensemble_scheduling { step { model_name: "no_such_step" } } '
+        'parameters { key: "model_id" value { string_value: "Another" } }'
+    )
     triton.asked.clear()
     await follow(loader)
     assert await loader.load_all() == ["tiny"]
     assert "load another" not in triton.asked
     assert "another cannot be served: tiny has the one name" in caplog.text
+    first = [part.rename(tmp_path / part.name) for part in own_tiny_repository.glob("tiny*")]
+    await loader.follow()
+    for part in first:
+        part.rename(own_tiny_repository / part.name)
+    await follow(loader)
+    assert "load another" not in triton.asked
     for part in own_tiny_repository.glob("tiny*"):
         shutil.rmtree(part)
     await follow(loader)
-    assert triton.asked[-6:] == ["load another", *UNLOADED]
+    assert triton.asked[-5:] == UNLOADED
+    await loader.follow()
+    assert triton.asked[-1] == "load another"
+
+
+async def test_a_served_name_is_free_if_its_model_goes_while_triton_restarts(
+    own_tiny_repository: Path,
+) -> None:
+    triton = ObedientTriton()
+    settings = Settings(model_repository=str(own_tiny_repository), served_model_name="public")
+    loader = Loader(settings, triton)
+    await loader.load_all()
+    for step in ("", "_float"):
+        config = own_tiny_repository / f"tiny{step}" / "config.pbtxt"
+        config.parent.rename(own_tiny_repository / f"new{step}")
+    assert await loader.load_all() == ["new"]
 
 
 async def test_what_is_still_being_copied_or_moved_is_left_alone(own_tiny_repository: Path) -> None:

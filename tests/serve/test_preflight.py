@@ -28,15 +28,18 @@ def test_an_empty_repository_is_refused_with_the_command_that_fills_it(tmp_path:
 
 
 def test_a_model_that_may_not_be_read_is_not_taken_for_none(
-    monkeypatch: pytest.MonkeyPatch, own_tiny_repository: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    closed = own_tiny_repository / "tiny_encoder"
-    (own_tiny_repository / ".export-x").mkdir()
-    monkeypatch.setattr(
-        os, "access", lambda path, mode: path.name not in (closed.name, ".export-x")
-    )
-    with pytest.raises(ServeError, match=rf"may not read '{closed}'; run: chmod -R a\+rX"):
-        preflight.check_repository(own_tiny_repository)
+    closed = tmp_path / "model"
+    closed.mkdir()
+    (tmp_path / ".export-x").mkdir()
+    open_ones = (tmp_path, os.F_OK), (tmp_path, os.R_OK | os.X_OK)
+    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) in open_ones)
+    with pytest.raises(ServeError, match=rf"'{closed}' is closed to it; run: chmod -R a\+rX"):
+        preflight.check_repository(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.F_OK)
+    with pytest.raises(ServeError, match=rf"'{tmp_path}' is closed to it"):
+        preflight.check_repository(tmp_path)
 
 
 def test_too_little_room_is_refused_with_the_remedy(tmp_path: Path) -> None:

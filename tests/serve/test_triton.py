@@ -48,23 +48,48 @@ async def test_a_model_whose_encoder_works_on_is_busy_and_not_dead(
     steps: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(triton, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(triton, "PROMPT_SECONDS", 0.0)
     assert await BusyTriton(Queue("m_encoder"), steps).failures() == {}
     stuck = BusyTriton(Queue("m_tokenizer", "m_postprocess"), steps)
     assert await stuck.failures() == {"m": "m has not answered for 0 s"}
     assert await stuck.failures(["other"]) == {}
 
 
+IDLE, BUSY = "input()", "while True: pass"
+
+
+@pytest.mark.parametrize(
+    ("scripts", "dead"),
+    [
+        ({"--model-repository=m": IDLE, "m_encoder_0_0": BUSY}, False),
+        ({"--model-repository=m": BUSY, "m_encoder_0_0": IDLE, "other_0_0": BUSY}, True),
+        ({"--model-repository=m": BUSY}, False),
+        ({"--model-repository=m": IDLE}, True),
+    ],
+    ids=["long execution", "others are busy", "long execution in C++", "dead"],
+)
 async def test_one_execution_may_take_longer_than_a_probe_waits(
-    monkeypatch: pytest.MonkeyPatch,
+    scripts: dict[str, str], dead: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(triton, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(triton, "PROMPT_SECONDS", 0.0)
     run = triton.Run()
-    computing = subprocess.Popen([sys.executable, "-c", "while True: pass", run.memory_prefix])
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"print(flush=True)\n{script}", run.memory_prefix, argument],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for argument, script in scripts.items()
+    ]
     try:
-        assert await BusyTriton(Queue("m_tokenizer"), STEPS, run).failures() == {}
+        for process in processes:
+            assert process.stdout and process.stdout.readline()
+        assert bool(await BusyTriton(Queue("m_tokenizer"), STEPS, run).failures()) == dead
     finally:
-        computing.kill()
-        computing.wait()
+        for process in processes:
+            process.kill()
+            process.communicate()
 
 
 class Refusing(Queue):
