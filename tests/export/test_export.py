@@ -17,7 +17,7 @@ from transformers import DebertaV2Config
 from contract.card import ModelCard
 from export import attention, graph, progress
 from export.__main__ import main
-from tests.checkpoints import edit_json, tiny_bert, tiny_checkpoint, write_json
+from tests.checkpoints import edit_json, tiny_checkpoint, write_json
 from tests.onnx_encoder import embed, open_encoder
 
 
