@@ -41,7 +41,7 @@ class Loader:
         self._served: dict[str, Entry] = {}
         self._settling: dict[str, Entry] = {}
         # The entry that has the one public id which `Settings.served_model_name` gives.
-        self._namesake: str | None = None
+        self._name_owner: str | None = None
 
     async def load_all(self) -> list[str]:
         """Load every entry into a Triton that has none, and return the names of those that work.
@@ -51,8 +51,8 @@ class Loader:
         """
         self._seen = self._settling = scan(self._folder)
         self._served = {}
-        if self._namesake not in self._seen:
-            self._namesake = None
+        if self._name_owner not in self._seen:
+            self._name_owner = None
         loaded = [entry for entry in self._seen.values() if await self._load(entry)]
         failures = await self._client.failures()
         if "" in failures:
@@ -78,10 +78,10 @@ class Loader:
         for name in [name for name in self._seen if name not in {*found, *self._settling}]:
             self._served.pop(name, None)
             await self._unload(self._seen.pop(name))
-        if self._namesake and self._namesake not in self._seen:
+        if self._name_owner and self._name_owner not in self._seen:
             # Those that were refused because of it are new again.
             self._seen = {name: entry for name, entry in self._seen.items() if not entry.model_id}
-            self._namesake = None
+            self._name_owner = None
         self._settling = found
 
     async def _change(self, before: Entry | None, entry: Entry) -> None:
@@ -103,12 +103,12 @@ class Loader:
         loaded of `entry` is unloaded.
         """
         if self._settings.served_model_name and entry.model_id:
-            self._namesake = self._namesake or entry.name
-            if self._namesake != entry.name:
+            self._name_owner = self._name_owner or entry.name
+            if self._name_owner != entry.name:
                 logger.error(
                     "%s cannot be served: %s has the one name that --served-model-name gives",
                     entry.name,
-                    self._namesake,
+                    self._name_owner,
                 )
                 return False
         logger.info("loading %s", entry.name)

@@ -51,17 +51,17 @@ class Supervisor:
         self._loader = Loader(settings, self._client)
 
     async def run(self) -> None:
-        """Serve until SIGTERM, SIGINT or SIGHUP.
+        """Serve until SIGTERM, SIGINT, or SIGHUP if that is not ignored.
 
         Raises:
             ServeError: a part of the service did not come up the first time.
         """
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # What it was started to ignore, by nohup say, it goes on to ignore.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, stopped.set)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # by nohup
+            loop.add_signal_handler(signal.SIGHUP, stopped.set)
         with TemporaryDirectory(prefix="triton-embed-") as folder:
             self._installation.assemble_backends(Path(folder))
             services = [Service(self._triton(Path(folder)))]
