@@ -55,7 +55,10 @@ def check(settings: Settings, installation: Installation) -> None:
 
 def check_repository(folder: Path, served_model_name: str | None = None) -> None:
     """Raise ServeError unless `folder` holds a model, and only one if that is to be renamed."""
-    entries = scan(folder).values()
+    try:
+        entries = scan(folder).values()
+    except OSError as error:
+        raise ServeError(f"the model repository '{folder}' cannot be read: {error}") from None
     if not entries:
         check_readable(folder)
         raise ServeError(
@@ -74,8 +77,8 @@ def check_readable(folder: Path) -> None:
     """Raise ServeError if `folder` or something in it may not be read: a model may be there."""
     modes = os.R_OK | os.X_OK
     closed = [folder] if os.access(folder, os.F_OK) and not os.access(folder, modes) else []
-    if folder.is_dir() and not closed:
-        inner = (path for path in folder.glob("[!.]*") if path.is_dir())
+    if os.path.isdir(folder) and not closed:
+        inner = filter(os.path.isdir, folder.glob("[!.]*"))
         closed = [path for path in inner if not os.access(path, modes)]
     if closed:
         raise ServeError(

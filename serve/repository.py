@@ -65,7 +65,8 @@ def scan(folder: Path) -> dict[str, Entry]:
             # Ensembles that begin alike are one model: an alias, or one that ends earlier.
             groups[used[0] if used else name].append(name)
     entries = [
-        _entry(folder, names, steps, _model_id(configs[names[0]])) for names in groups.values()
+        _entry(folder, names, steps, max(_model_id(configs[name]) for name in names))
+        for names in groups.values()
     ]
     return {entry.name: entry for entry in entries}
 

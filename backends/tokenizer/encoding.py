@@ -83,7 +83,7 @@ class TextEncoder:
         for index, request in enumerate(requests):
             options = request.options
             try:
-                # Once here, so that nothing is embedded for an option that cannot be had.
+                # Before anything is embedded for an option that cannot be had.
                 self._card.check(options)
                 if options.token_ids:
                     results.append([self._read_token_ids(item, options) for item in request.inputs])
