@@ -24,7 +24,7 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/mypy
 
 check: $(VENV)/.dev
-	$(PY) -m pytest -n 2 --dist loadgroup $(PYTEST_FLAGS)
+	$(PY) -m pytest -n 2 --dist loadfile $(PYTEST_FLAGS)
 
 test-clients: $(VENV)/.dev
 	$(PY) -m tests.clients

