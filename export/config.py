@@ -125,13 +125,12 @@ def _float_ensemble(name: str, steps_of: str) -> pb.ModelConfig:
         model_name=names.step_name(steps_of, names.TOKENIZER),
         model_version=-1,
         input_map={names.TEXT: names.TEXT, names.MODALITY: names.MODALITY},
-        # The same numbers twice: Triton drops an output with the steps that read it.
-        output_map={name: name for name in (names.TOKEN_IDS, names.LENGTH, names.TOKEN_COUNT)},
+        output_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.TOKEN_COUNT},
     )
     config.ensemble_scheduling.step.add(
         model_name=names.step_name(steps_of, names.ENCODER),
         model_version=-1,
-        input_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.LENGTH},
+        input_map={names.TOKEN_IDS: names.TOKEN_IDS, names.LENGTH: names.TOKEN_COUNT},
         output_map={names.EMBEDDINGS: names.EMBEDDINGS},
     )
     return config
@@ -140,7 +139,11 @@ def _float_ensemble(name: str, steps_of: str) -> pb.ModelConfig:
 def _ensemble(name: str, steps_of: str, card: ModelCard) -> pb.ModelConfig:
     config = _float_ensemble(name, steps_of)
     vectors = "vectors"
-    config.ensemble_scheduling.step[-1].output_map[names.EMBEDDINGS] = vectors
+    tokenizer, encoder = config.ensemble_scheduling.step
+    # Triton drops an output with the steps that read it, and the count may be asked for alone.
+    tokenizer.output_map.update({names.LENGTH: names.LENGTH, names.TOKEN_COUNT: names.TOKEN_COUNT})
+    encoder.input_map[names.LENGTH] = names.LENGTH
+    encoder.output_map[names.EMBEDDINGS] = vectors
     config.ensemble_scheduling.step.add(
         model_name=names.step_name(steps_of, names.POSTPROCESS),
         model_version=-1,

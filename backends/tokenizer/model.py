@@ -37,7 +37,10 @@ class TritonPythonModel:
             except InvalidRequest as error:
                 responses.append(error_response(error))
         encoded = iter(self._encoder.encode(readable))
-        return [response or _respond(next(encoded)) for response in responses]
+        return [
+            response or _respond(request, next(encoded))
+            for request, response in zip(requests, responses, strict=True)
+        ]
 
 
 def _read(request: pb_utils.InferenceRequest) -> Request:
@@ -50,14 +53,14 @@ def _read(request: pb_utils.InferenceRequest) -> Request:
     )
 
 
-def _respond(rows: list[list[int]] | InvalidRequest) -> pb_utils.InferenceResponse:
+def _respond(
+    request: pb_utils.InferenceRequest, rows: list[list[int]] | InvalidRequest
+) -> pb_utils.InferenceResponse:
     if isinstance(rows, InvalidRequest):
         return error_response(rows)
     token_ids, lengths = pad(rows)
+    tensors = {names.TOKEN_IDS: token_ids, names.LENGTH: lengths, names.TOKEN_COUNT: lengths}
+    # Each costs time, and the shorter ensemble does not ask for the last.
     return pb_utils.InferenceResponse(
-        [
-            pb_utils.Tensor(names.TOKEN_IDS, token_ids),
-            pb_utils.Tensor(names.LENGTH, lengths),
-            pb_utils.Tensor(names.TOKEN_COUNT, lengths),
-        ]
+        [pb_utils.Tensor(name, tensors[name]) for name in request.requested_output_names()]
     )
