@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
+from time import time
+
+STAGING = ".export-"
+"""What the names of staging folders begin with."""
+
+LOCKED_AFTER_SECONDS = 60.0
+"""A folder that is older is locked, unless its export is dead."""
 
 
 class Repository:
@@ -24,13 +33,25 @@ class Repository:
     def staging(self) -> Iterator[Path]:
         """Yield a folder on the same file system, which is gone afterwards whatever happens.
 
-        Its name begins with a dot, and a server that polls the repository skips it.
+        Its name begins with a dot, and a server that polls the repository skips it. What an export
+        left that was killed goes first: it may fill the disk.
         """
-        folder = Path(mkdtemp(prefix=".export-", dir=self._folder))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder)
+        self._sweep()
+        folder = Path(mkdtemp(prefix=STAGING, dir=self._folder))
+        with _lock(folder):
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder)
+
+    def _sweep(self) -> None:
+        for left in self._folder.glob(f"{STAGING}*"):
+            with suppress(OSError):
+                if time() - left.stat().st_mtime < LOCKED_AFTER_SECONDS:
+                    continue
+                with _lock(left) as is_dead:
+                    if is_dead:
+                        shutil.rmtree(left)
 
     def install(self, staging: Path, models: Iterable[str], obsolete: Iterable[str] = ()) -> None:
         """Move `models` from `staging` into the repository, in the given order.
@@ -80,3 +101,21 @@ class Repository:
                 for name in reversed(removed):
                     (staging / name).rename(self._folder / name)
                 raise
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[bool]:
+    """Hold the lock of `folder` if it can be had, and yield whether it could.
+
+    It ends with this process, however that ends. Not every file system has locks.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_held = True
+        except OSError:
+            is_held = False
+        yield is_held
+    finally:
+        os.close(descriptor)

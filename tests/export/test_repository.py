@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from export.repository import Repository
+
+LONG_AGO = (0, 0)
 
 
 def test_what_is_staged_is_gone_unless_installed(tmp_path: Path) -> None:
@@ -13,6 +18,34 @@ def test_what_is_staged_is_gone_unless_installed(tmp_path: Path) -> None:
         (staging / "model").mkdir()
         raise RuntimeError
     assert not list((tmp_path / "repository").iterdir())
+
+
+def test_what_a_killed_export_left_goes_with_the_next_and_a_living_ones_stays(
+    tmp_path: Path,
+) -> None:
+    stage = (
+        "import sys; from pathlib import Path; from export.repository import Repository\n"
+        "with Repository(Path(sys.argv[1])).staging() as staging: print(staging.name, flush=True);"
+        " sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", stage, tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout
+        staged = tmp_path / other.stdout.readline().strip()
+        os.utime(staged, LONG_AGO)
+        with Repository(tmp_path).staging():
+            assert staged.exists()
+        other.kill()
+    os.utime(staged)
+    with Repository(tmp_path).staging():
+        assert staged.exists(), "a young one may not have its lock yet"
+    os.utime(staged, LONG_AGO)
+    with Repository(tmp_path).staging():
+        assert not staged.exists()
 
 
 def test_a_failed_install_leaves_the_old_entry(tmp_path: Path) -> None:
