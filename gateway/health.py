@@ -21,12 +21,15 @@ class Health(BaseModel):
     message: str
 
 
+# Some probes ask for the head alone, `wget --spider` for one.
+@router.head("/v1/health/live", include_in_schema=False)
 @router.get("/v1/health/live", summary="Is the gateway running?")
 async def live() -> Health:
     """Answer whenever the process can."""
     return Health(message="Service is live.")
 
 
+@router.head("/v1/health/ready", include_in_schema=False)
 @router.get(
     "/v1/health/ready",
     summary="Can a model be asked?",

@@ -64,6 +64,10 @@ def test_any_of_the_keys_lets_in_and_probes_need_none(limited: Service) -> None:
         "/openapi.json",
     ):
         assert limited.get(path).status_code == 200
+    for path in ("/v1/health/ready", "/v1/health/live"):
+        answer = httpx.head(f"{limited.url}{path}")
+        assert answer.status_code == 200
+        assert not answer.content
 
 
 def test_a_body_over_the_limit_is_refused_whether_or_not_it_states_its_length(
