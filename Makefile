@@ -5,7 +5,7 @@
 VENV ?= .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -c constraints.txt
-REPOSITORY ?= model_repository
+REPOSITORY ?= $(or $(TRITON_EMBED_MODEL_REPOSITORY),model_repository)
 MODEL_ID := sentence-transformers/all-MiniLM-L6-v2
 MODEL := $(REPOSITORY)/sentence_transformers_all_minilm_l6_v2
 SERVE_FLAGS ?=

@@ -118,7 +118,8 @@ def read(
 ) -> Settings:
     """Return the settings of `kind`, or print them and exit if ``--show-config`` asks for that.
 
-    A value that cannot be parsed ends the program with a message that names its flag or variable.
+    A value that cannot be parsed ends the program with a message that names its flag or variable,
+    and so does a ValueError of `kind`, about values that do not go together.
     """
     parser = argparse.ArgumentParser(prog=program, description=description)
     for item in _settings(kind):
@@ -138,7 +139,10 @@ def read(
             except (ValueError, argparse.ArgumentTypeError) as error:
                 shown = "" if item.metadata["secret"] else f"={environment[name]}"
                 parser.error(f"{name}{shown}: {error}")
-    settings = kind(**values)
+    try:
+        settings = kind(**values)
+    except ValueError as error:
+        parser.error(str(error))
     if given["show_config"] or environment.get("SHOW_CONFIG", "").lower() in ("1", "true"):
         show(settings)
         raise SystemExit(0)
@@ -236,6 +240,15 @@ tcp_port = integer(1, 65535)
 """Parses a TCP port."""
 
 
+def address_host(text: str) -> str:
+    """Return the host of ``HOST:PORT``, or of a `text` without a port."""
+    host, _, port = text.rpartition(":")
+    if port.isdecimal() and (":" not in host or host.startswith("[")):
+        # As servers do, an address without a host means every one.
+        return host.strip("[]") or "0.0.0.0"
+    return text
+
+
 def address_port(text: str) -> int:
     """Return the port of ``HOST:PORT``."""
     return tcp_port(text.rpartition(":")[2])
@@ -277,12 +290,12 @@ def _add_flag(parser: argparse.ArgumentParser, item: Field[Any]) -> None:
             help=text,
         )
         return
-    default = item.default if item.default not in (None, ()) else "none"
+    default = "" if item.default in (None, ()) else f" (default: {item.default})"
     parser.add_argument(
         _flag(item),
         dest=item.name,
         type=item.metadata["parse"],
         default=None,
-        help=f"{text} (default: {default})".replace("%", "%%"),
+        help=f"{text}{default}".replace("%", "%%"),
         metavar=item.name.split("_")[-1].upper(),
     )

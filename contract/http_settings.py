@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contract.configuration import address_port, integer, one_of, setting
+from contract.configuration import address_host, address_port, integer, one_of, setting
 from contract.logs import LEVELS
 
 
@@ -12,7 +12,12 @@ from contract.logs import LEVELS
 class HttpSettings:
     """Where the HTTP API listens, how it stops and what it tells."""
 
-    host: str = setting("127.0.0.1", "address of the HTTP API")
+    host: str = setting(
+        "127.0.0.1",
+        "address of the HTTP API",
+        *("NIM_SERVER_BIND_ADDR", "NIM_BIND_ADDR"),
+        parse=address_host,
+    )
     port: int = setting(
         8000,
         "port of the HTTP API",
@@ -35,3 +40,7 @@ class HttpSettings:
     otel: bool = setting(
         False, "send OpenTelemetry traces (OTEL_* variables say where)", "NIM_ENABLE_OTEL"
     )
+
+    def __post_init__(self) -> None:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("--tls-certificate and --tls-key go together, and only one is set")

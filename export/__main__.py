@@ -95,7 +95,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="say what would be exported, and write and download no weights",
+        help="say what would be exported; download no weights and write nothing",
     )
     _add_rules(parser)
     return parser.parse_args(arguments)

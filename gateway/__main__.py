@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import ssl
 import sys
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
@@ -14,6 +16,8 @@ from contract import configuration, logs
 from gateway import app
 from gateway.protocol import Protocol
 from gateway.settings import parse
+
+logger = logging.getLogger("gateway")
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers keep an idle connection, so that they never use one we close."""
@@ -35,6 +39,17 @@ def main() -> int:
     settings = parse()
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     configuration.log_unknown_variables()
+    if settings.tls_certificate:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                settings.tls_certificate, settings.tls_key
+            )
+        except OSError as error:
+            logger.error(
+                "cannot use the certificate '%s' with the key '%s': %s",
+                *(settings.tls_certificate, settings.tls_key, error),
+            )
+            return 1
     with ExitStack() as stack:
         if settings.workers > 1:
             # Here each worker leaves its counts, so that any of them can tell the sum. (A single

@@ -41,7 +41,7 @@ class ErrorBody(ErrorFields):
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    kind.http_status: {"model": ErrorBody, "description": kind.__doc__}
+    kind.http_status: {"model": ErrorBody, "description": (kind.__doc__ or "").partition("\n")[0]}
     for kind in (
         *(InvalidRequest, Unauthorized, NotFound, MethodNotAllowed),
         *(PayloadTooLarge, InternalError, Unavailable),

@@ -41,24 +41,27 @@ class Settings(HttpSettings):
     triton_metrics_port: int = setting(8002, "port of Triton's metrics", parse=tcp_port)
     max_queue_delay_microseconds: int | None = setting(
         None,
-        "how long an encoder waits for more requests",
+        "how long an encoder waits for more requests; by default as exported, 1000 in throughput",
         "NIM_TRITON_DYNAMIC_BATCHING_MAX_QUEUE_DELAY_MICROSECONDS",
         parse=integer(0),
     )
     max_batch_size: int | None = setting(
         None,
-        "most inputs of one execution and of one request to Triton",
+        "most inputs of one execution and of one request to Triton; by default as exported",
         *("NIM_TRITON_MAX_BATCH_SIZE", "NIM_PIPELINE_MAX_BATCH_SIZE"),
         parse=integer(1),
     )
     model_instances: int | None = setting(
         None,
-        "instances of each encoder; they share the cores",
+        "instances of each encoder, which share the cores; by default as performance_mode says",
         *("NIM_NUM_MODEL_INSTANCES", "NIM_ENGINE_COUNT"),
         parse=integer(1),
     )
     tokenizers: int | None = setting(
-        None, "instances of each tokenizer", "NIM_NUM_TOKENIZERS", parse=integer(1)
+        None,
+        "instances of each tokenizer; by default as exported",
+        "NIM_NUM_TOKENIZERS",
+        parse=integer(1),
     )
     performance_mode: str = setting(
         "latency",

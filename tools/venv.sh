@@ -49,6 +49,16 @@ if [ -e "$folder" ] && [ ! -f "$folder/pyvenv.cfg" ]; then
     exit 1
 fi
 
+# Elsewhere pip would say no more than that it finds no nvidia-pytriton.
+machine=$(uname -sm)
+libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || libc="glibc 0"
+newer=$(printf '%s\n' "glibc 2.35" "$libc" | sort -V | tail -n 1)
+if [ "$machine" != "Linux x86_64" ] || [ "$newer" != "$libc" ]; then
+    echo "The Triton wheel needs Linux on x86-64 with glibc 2.35 or newer (Debian 12, Ubuntu 22.04)." >&2
+    echo "This is $machine with $libc. The container images do without: see docs/compose.md." >&2
+    exit 1
+fi
+
 for candidate in "${PYTHON:-python3}" python3.12 python3.11 python3.10; do
     if suitable "$candidate"; then python=$candidate; break; fi
 done

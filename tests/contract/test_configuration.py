@@ -23,12 +23,30 @@ def read(arguments: list[str], **environment: str) -> GatewaySettings:
 def test_a_flag_goes_before_the_environment_and_both_before_the_default() -> None:
     assert read([]).port == 8000
     assert read([], NIM_HTTP_API_PORT="9").port == 9
-    assert read([], NIM_SERVER_BIND_ADDR="0.0.0.0:7").port == 7
     assert read([], TRITON_EMBED_PORT="8", NIM_HTTP_API_PORT="9").port == 8
     assert read(["--port", "10"], TRITON_EMBED_PORT="8").port == 10
     assert read([], TRITON_EMBED_API_KEYS="a, b,").api_keys == ("a", "b")
     assert read([], NIM_JSONL_LOGGING="1").log_jsonl
     assert not read(["--no-log-jsonl"], NIM_JSONL_LOGGING="1").log_jsonl
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port"),
+    [
+        ("0.0.0.0:7", "0.0.0.0", 7),
+        ("[::1]:7", "::1", 7),
+        (":7", "0.0.0.0", 7),
+        ("localhost:7", "localhost", 7),
+    ],
+)
+def test_an_address_of_the_nim_sets_host_and_port(address: str, host: str, port: int) -> None:
+    settings = read([], NIM_SERVER_BIND_ADDR=address)
+    assert (settings.host, settings.port) == (host, port)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "fe80::1", "example.org"])
+def test_a_host_alone_is_taken_as_it_is(host: str) -> None:
+    assert read(["--host", host]).host == host
 
 
 @pytest.mark.parametrize(
@@ -44,6 +62,8 @@ def test_a_flag_goes_before_the_environment_and_both_before_the_default() -> Non
         (["--api-keys", "geheimnisträger"], {}, "--api-keys"),
         (["--refresh-seconds", "nan"], {}, "--refresh-seconds"),
         (["--max-wait-seconds", "-1"], {}, "--max-wait-seconds"),
+        (["--tls-key", "key.pem"], {}, "--tls-certificate and --tls-key go together"),
+        ([], {"NIM_SERVER_TLS_CERT_PATH": "c.pem"}, "--tls-certificate and --tls-key go together"),
     ],
 )
 def test_a_bad_value_is_named(

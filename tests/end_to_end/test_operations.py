@@ -8,6 +8,7 @@ import os
 import signal
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -198,6 +199,14 @@ def test_https_is_served_with_a_certificate(tiny_repository: Path, tmp_path: Pat
         url = service.url.replace("http:", "https:")
         answer = httpx.get(f"{url}/v1/health/ready", verify=trusted)
         assert answer.status_code == 200
+
+
+def test_a_certificate_that_cannot_be_used_is_named() -> None:
+    gateway = [*(sys.executable, "-m", "gateway"), *("--tls-certificate", "missing.pem")]
+    ended = subprocess.run([*gateway, "--tls-key", "key.pem"], capture_output=True, text=True)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert "'missing.pem'" in line
 
 
 LONG_LIST = {"model": "tiny", "input": ["word " * 60] * 8000}

@@ -11,7 +11,10 @@ from serve.settings import Settings, parse
 )
 def test_the_service_is_announced_under_a_url_that_works(host: str, reached: str) -> None:
     assert Settings(host=host, port=9000).url == f"http://{reached}:9000"
-    assert Settings(host=host, port=9000, tls_certificate="x").url == f"https://{reached}:9000"
+    assert (
+        Settings(host=host, port=9000, tls_certificate="c", tls_key="k").url
+        == f"https://{reached}:9000"
+    )
 
 
 def test_an_ipv6_address_for_triton_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
