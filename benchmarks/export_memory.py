@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,8 @@ def measure(checkpoint: Path, repository: Path) -> tuple[int, int, int]:
 
 def main() -> int:
     """Print a table and return 0 if every export stays below `LIMIT`."""
+    program = "python -m benchmarks.export_memory"
+    argparse.ArgumentParser(prog=program, description=__doc__).parse_args()
     print("| model | weights, MB | libraries, MB | peak, MB | (peak - libraries) / weights |")
     print("|---|---:|---:|---:|---:|", flush=True)
     worst = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -15,6 +16,7 @@ from tests.service import Service
 
 def main() -> None:
     """Export MiniLM, serve it, and print a table."""
+    argparse.ArgumentParser(prog="python -m benchmarks.footprint", description=__doc__).parse_args()
     with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
         repository = Path(folder) / "repository"
         checkpoints.export(checkpoints.MINILM_FOLDER, repository, MODEL_ID)
