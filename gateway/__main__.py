@@ -40,15 +40,11 @@ def main() -> int:
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     configuration.log_unknown_variables()
     if settings.tls_certificate:
+        pair = settings.tls_certificate, settings.tls_key
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-                settings.tls_certificate, settings.tls_key
-            )
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*pair)
         except OSError as error:
-            logger.error(
-                "cannot use the certificate '%s' with the key '%s': %s",
-                *(settings.tls_certificate, settings.tls_key, error),
-            )
+            logger.error("cannot use the certificate '%s' with the key '%s': %s", *pair, error)
             return 1
     with ExitStack() as stack:
         if settings.workers > 1:
