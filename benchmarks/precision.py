@@ -26,8 +26,12 @@ TEXTS = 128
 
 ROUNDS = 5
 
-MIN_SHARE = 0.995
-"""Part of fp32's nDCG that every precision must keep."""
+MIN_SHARE = 0.99
+"""Part of fp32's nDCG that every precision must keep.
+
+Float32 differs in its last bits between processors, and with them what int8 rounds up or down: with
+so few queries the same model keeps 0.992 on one and 0.997 on another.
+"""
 
 
 @dataclass(frozen=True)

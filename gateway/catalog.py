@@ -174,26 +174,14 @@ class Catalog:
                 ]
         return phases
 
-    def get(self, model_id: str) -> Model:
-        """Return the model with exactly this id.
-
-        Raises:
-            NotFound: there is none; the message lists those there are.
-            Unavailable: Triton has not been reached yet, or is about to load it again.
-        """
-        model = self._models.get(model_id)
-        if model is None:
-            raise self._missing(model_id)
-        return model
-
     def resolve(self, name: str) -> tuple[Model, InputType | None]:
         """Return the model that a request names, and the input type that its suffix states.
 
         A model whose id itself ends in ``-query`` or ``-passage`` goes before the suffix rule.
 
         Raises:
-            NotFound: see `get`.
-            Unavailable: see `get`.
+            NotFound: there is none; the message lists those there are.
+            Unavailable: Triton was not reached yet, has no model, or is about to load this one.
         """
         if name in self._models:
             return self._models[name], None
@@ -206,8 +194,10 @@ class Catalog:
     def _missing(self, name: str) -> EmbedError:
         expected = self._expected - self._models.keys()
         meant = {name, *(name.removesuffix(f"-{input_type.value}") for input_type in InputType)}
-        if not self._models or meant & expected:
+        if meant & expected:
             return Unavailable("The model is being loaded; try again soon.")
+        if not self._models:
+            return Unavailable("There is no model yet: none is loaded, or none was exported.")
         known = ", ".join(f"'{model_id}'" for model_id in sorted(self._models))
         return NotFound(
             f"The model {shorten.repr(name)} does not exist. Available models are: {known}.",

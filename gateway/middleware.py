@@ -59,7 +59,7 @@ class RequestLog:
             self._record(scope, request_id, status, perf_counter() - start)
 
     def _record(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        endpoint = getattr(scope.get("route"), "path", "other")
+        endpoint = getattr(scope.get("route"), "path", None) or _endpoint(scope)
         metrics = shared(scope["app"]).metrics
         metrics.requests.labels(endpoint, str(status)).inc()
         metrics.request_seconds.labels(endpoint).observe(seconds)
@@ -153,6 +153,12 @@ class BodyLimit:
 
     def _error(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"The request body is larger than {self._limit} bytes.")
+
+
+def _endpoint(scope: Scope) -> str:
+    """Return the path of a request that was refused before it was routed."""
+    paths = {getattr(route, "path", None) for route in scope["app"].routes}
+    return scope["path"] if scope["path"] in paths else "other"
 
 
 def _digest(key: str) -> bytes:

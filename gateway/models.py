@@ -28,8 +28,12 @@ async def list_models(request: Request) -> dict[str, Any]:
 
 @router.get("/v1/models/{model_id:path}", summary="Describe a model", openapi_extra=MODEL_ID)
 async def get_model(request: Request) -> dict[str, Any]:
-    """Return one model; slashes in its id may be plain or written ``%2F``."""
-    return _describe(state(request).catalog.get(request.path_params["model_id"]))
+    """Return one model; slashes in its id may be plain or written ``%2F``.
+
+    It has every name that a request may give it, those with a suffix too.
+    """
+    model, _ = state(request).catalog.resolve(request.path_params["model_id"])
+    return _describe(model)
 
 
 def _describe(model: Model) -> dict[str, Any]:

@@ -13,7 +13,15 @@ from pydantic.config import JsonDict
 from contract.card import ModelCard
 from contract.errors import InvalidRequest
 from contract.media import infer
-from contract.options import EmbeddingType, InputType, Modality, Options, Truncate, choose
+from contract.options import (
+    EmbeddingType,
+    InputType,
+    Modality,
+    Options,
+    Truncate,
+    choose,
+    shorten,
+)
 
 EXAMPLE: JsonDict = {
     "input": ["Hello world"],
@@ -186,15 +194,24 @@ def _explain(error: ValidationError) -> InvalidRequest:
     if error.error_count() > MOST_ERRORS:
         # To look at the first, all have to be made.
         return InvalidRequest(f"The request body has {error.error_count()} errors")
-    first = error.errors(include_url=False, include_input=False)[0]
+    errors = error.errors(include_url=False, include_input=False)
+    first = errors[0]
     if first["type"] == "json_invalid":
-        return InvalidRequest(f"The request body is not valid JSON: {first['ctx']['error']}")
+        reason = first["ctx"]["error"]
+        if "hex escape" in reason:
+            # What is left of an emoji that was cut in two.
+            reason = f"half of a surrogate pair is no character ({reason})"
+        return InvalidRequest(f"The request body is not valid JSON: {reason}")
     if not first["loc"]:
         return InvalidRequest("The request body must be a JSON object")
-    field = str(first["loc"][0])
+    field = shorten.repr(first["loc"][0])[1:-1]
     if field == "input" and first["type"] != "missing":
+        # The kind of list that took most of the elements is the one that was meant.
+        places = [item["loc"][2:3] for item in errors if item["loc"][0] == "input"]
+        (index,) = max(places) or (0,)
         return InvalidRequest(
-            "'input' must be a string, a list of strings, or a list of token ids (integers)",
+            (f"'input[{index}]' is unlike those before it: " if index else "")
+            + "'input' must be a string, a list of strings, or a list of token ids (integers)",
             param="input",
         )
     return InvalidRequest(f"'{field}': {first['msg']}", param=field)

@@ -32,7 +32,8 @@ def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
         ),
         (
             {"input": ["a", 7]},
-            "'input' must be a string, a list of strings, or a list of token ids (integers)",
+            "'input[1]' is unlike those before it: 'input' must be a string, a list of strings, "
+            "or a list of token ids (integers)",
             "input",
             "invalid_value",
         ),

@@ -51,6 +51,7 @@ def test_without_a_key_nothing_is_embedded_or_listed(limited: Service, header: s
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "invalid_api_key"
         assert answer.headers["www-authenticate"] == "Bearer"
+        assert f'{{endpoint="{path}",status="401"}}' in limited.get("/metrics").text
 
 
 def test_any_of_the_keys_lets_in_and_probes_need_none(limited: Service) -> None:

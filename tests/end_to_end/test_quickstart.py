@@ -81,8 +81,10 @@ def test_an_over_long_text_is_an_error_unless_it_may_be_cut(
     assert np.abs(cut - reference.encode([text])).max() < 1e-4
 
 
-@pytest.mark.parametrize("path", [MINILM, MINILM.replace("/", "%2F")])
-def test_a_model_is_found_by_its_id_plain_or_escaped(service: Service, path: str) -> None:
+@pytest.mark.parametrize("path", [MINILM, MINILM.replace("/", "%2F"), f"{MINILM}-query"])
+def test_a_model_is_found_by_its_id_plain_or_escaped_or_with_a_suffix(
+    service: Service, path: str
+) -> None:
     listed = service.get("/v1/models").json()
     assert listed["object"] == "list"
     one = service.get(f"/v1/models/{path}").json()

@@ -58,8 +58,6 @@ async def test_a_suffix_stands_for_the_input_type_and_only_one_of_them() -> None
     for name in ("one-query-passage", "one-passage-query", "one-query-query"):
         with pytest.raises(NotFound):
             catalog.resolve(name)
-    with pytest.raises(NotFound):
-        catalog.get("one-query")
 
 
 @pytest.mark.parametrize("again", [{}, {"one": 1}])
@@ -93,7 +91,7 @@ async def test_a_model_of_which_there_are_only_steps_is_being_replaced() -> None
     server.counts = {"one": 10}
     server.steps, server.model_ids = {"two_tokenizer"}, {"two_tokenizer": "two"}
     await catalog.refresh()
-    assert catalog.get("two").name == "two"
+    assert catalog.resolve("two")[0].name == "two"
 
 
 async def test_nobody_is_ready_while_the_only_model_is_being_replaced() -> None:
@@ -109,7 +107,7 @@ async def test_a_model_of_which_there_are_only_steps_is_about_to_come() -> None:
     server = Server(one=9)
     server.steps, server.model_ids = {"new_tokenizer"}, {"new_tokenizer": "new"}
     with pytest.raises(Unavailable):
-        (await looked_at(server)).get("new")
+        (await looked_at(server)).resolve("new")[0]
 
 
 @pytest.mark.parametrize("names", [("Public", "tiny"), ("tiny", "Public")])
@@ -119,7 +117,7 @@ async def test_of_two_ensembles_of_a_model_the_one_with_steps_is_asked(
     server = Server(**dict.fromkeys(names, 1))
     server.model_ids = dict.fromkeys(names, "served/name")
     server.steps = {"tiny_encoder"}
-    assert (await looked_at(server)).get("served/name").name == "tiny"
+    assert (await looked_at(server)).resolve("served/name")[0].name == "tiny"
 
 
 @pytest.mark.parametrize("hangs", [False, True])
@@ -132,19 +130,19 @@ async def test_while_triton_does_not_answer_nobody_is_ready_and_its_models_stay_
     server.hangs, server.failure = hangs, None if hangs else Unavailable("gone")
     await asyncio.wait_for(catalog.refresh(), 10)
     assert not catalog.ready
-    assert catalog.get("one").name == "one"
+    assert catalog.resolve("one")[0].name == "one"
     server.hangs, server.failure, server.counts = False, None, {"one": 0}
     await catalog.refresh()
     assert catalog.ready
     with pytest.raises(Unavailable, match="being loaded"):
-        catalog.get("two")
+        catalog.resolve("two")[0]
 
 
 async def test_before_triton_has_answered_every_model_may_be_about_to_come() -> None:
     server = Server(one=9)
     server.failure = Unavailable("not yet")
-    with pytest.raises(Unavailable, match="being loaded"):
-        (await looked_at(server)).get("one")
+    with pytest.raises(Unavailable, match="no model yet"):
+        (await looked_at(server)).resolve("one")[0]
 
 
 async def test_an_answer_that_makes_no_sense_does_not_end_the_looking() -> None:
@@ -163,7 +161,8 @@ async def test_an_answer_that_makes_no_sense_does_not_end_the_looking() -> None:
 
 async def test_an_id_that_itself_ends_like_a_suffix_goes_before_it() -> None:
     catalog = await looked_at(Server(**{"one": 1, "one-query": 1}))
-    assert catalog.resolve("one-query") == (catalog.get("one-query"), None)
+    model, stated = catalog.resolve("one-query")
+    assert (model.card.model_id, stated) == ("one-query", None)
 
 
 class Counting(Server):

@@ -21,7 +21,7 @@ async def ask(path: str = "/", **headers: str) -> httpx.Response:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         state = SimpleNamespace(shared=SimpleNamespace(metrics=Metrics(tuple)))
-        scope["app"] = SimpleNamespace(state=state)
+        scope["app"] = SimpleNamespace(state=state, routes=[])
         await RequestLog(broken)(scope, receive, send)
 
     transport = httpx.ASGITransport(app=app)

@@ -93,6 +93,11 @@ def test_any_data_url_has_a_modality(text: str) -> None:
         ({"modality": ["text", "image"]}, "This model does not support modality 'image'"),
         ({"input": ["a", PICTURE]}, "This model does not support modality 'image'"),
         ({"input": ["a", f"look: {PICTURE}"]}, "This model does not support modality 'text_image'"),
+        ({"k" * 10**6: 1}, "'kkk"),
+        ({"input": ["a", "b", None]}, "'input[2]' is unlike those before it: 'input' must be a"),
+        ({"input": [[1], [2, "3"]]}, "'input[1]' is unlike those before it: 'input' must be a"),
+        ({"input": 7, "modality": ["text", 1]}, "'input' must be a string, a list of strings, or"),
+        ({"input": [None, "a"]}, "'input' must be a string, a list of strings, or a list of"),
         ({"input": [1.5] * 2000}, "'input' must be a string, a list of strings, or a list of"),
         ({"dimensions": "4"}, "'dimensions': Input should be a valid integer"),
     ],
@@ -101,6 +106,12 @@ def test_what_is_wrong_is_said(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse(json.dumps({"model": "m", "input": ["a", "b"], **fields}).encode()).inputs(CARD)
     assert str(caught.value).startswith(message)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_character_that_was_cut_in_two_is_told_from_broken_json() -> None:
+    with pytest.raises(InvalidRequest, match="half of a surrogate pair"):
+        parse(json.dumps({"model": "m", "input": ["fine", "cut \ud83d"]}).encode())
 
 
 @pytest.mark.parametrize(
