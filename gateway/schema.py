@@ -13,15 +13,7 @@ from pydantic.config import JsonDict
 from contract.card import ModelCard
 from contract.errors import InvalidRequest
 from contract.media import infer
-from contract.options import (
-    EmbeddingType,
-    InputType,
-    Modality,
-    Options,
-    Truncate,
-    choose,
-    shorten,
-)
+from contract.options import EmbeddingType, InputType, Modality, Options, Truncate, choose
 
 EXAMPLE: JsonDict = {
     "input": ["Hello world"],
@@ -37,6 +29,9 @@ TokenIdLists = Annotated[list[TokenIds], Field(fail_fast=True)]
 
 MOST_ERRORS = 1000
 """In one body. Of more, only the number is told."""
+
+LONGEST_NAME = 100
+"""Of an unknown field; the rest of a longer one is not told."""
 
 
 class EmbeddingRequest(BaseModel):
@@ -204,7 +199,7 @@ def _explain(error: ValidationError) -> InvalidRequest:
         return InvalidRequest(f"The request body is not valid JSON: {reason}")
     if not first["loc"]:
         return InvalidRequest("The request body must be a JSON object")
-    field = shorten.repr(first["loc"][0])[1:-1]
+    field = str(first["loc"][0])[:LONGEST_NAME]
     if field == "input" and first["type"] != "missing":
         # The kind of list that took most of the elements is the one that was meant.
         places = [item["loc"][2:3] for item in errors if item["loc"][0] == "input"]

@@ -94,6 +94,7 @@ def test_any_data_url_has_a_modality(text: str) -> None:
         ({"input": ["a", PICTURE]}, "This model does not support modality 'image'"),
         ({"input": ["a", f"look: {PICTURE}"]}, "This model does not support modality 'text_image'"),
         ({"k" * 10**6: 1}, "'kkk"),
+        ({"it's \n": 1}, "'it's \n': Extra inputs are not permitted"),
         ({"input": ["a", "b", None]}, "'input[2]' is unlike those before it: 'input' must be a"),
         ({"input": [[1], [2, "3"]]}, "'input[1]' is unlike those before it: 'input' must be a"),
         ({"input": 7, "modality": ["text", 1]}, "'input' must be a string, a list of strings, or"),
