@@ -21,7 +21,11 @@ OpenAI's clients read the one and NVIDIA's the other.
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 TOO_LONG_TEXT = "Input length {} exceeds maximum allowed token size {}"
 
@@ -30,6 +34,9 @@ TOO_LONG = re.compile(TOO_LONG_TEXT.format(r"\d+", r"\d+"))
 
 TOO_LONG_CODE = "context_length_exceeded"
 """OpenAI's code for it."""
+
+PLACE = re.compile(r" \(input\[([0-9]+)\]\)$")
+"""Ends a message about one input of several."""
 
 
 class EmbedError(Exception):
@@ -51,6 +58,9 @@ class EmbedError(Exception):
         self.param = param
         self.code = code or self.default_code
 
+    def __str__(self) -> str:
+        return self.message
+
     def body(self) -> dict[str, Any]:
         """Return the JSON body of the HTTP answer."""
         fields = {
@@ -68,6 +78,18 @@ class InvalidRequest(EmbedError):
     http_status = 400
     type = "invalid_request_error"
     default_code = "invalid_value"
+
+    def place(self, start: int, count: int = 1) -> None:
+        """Make the message of an error of a part of a list tell the place in the list.
+
+        Args:
+            start: Where in the list the part begins.
+            count: Inputs of the part. Of several, the message may tell which is wrong.
+        """
+        told = PLACE.search(self.message)
+        if told or count == 1:
+            index = start + int(told[1] if told else 0)
+            self.message = f"{PLACE.sub('', self.message)} (input[{index}])"
 
 
 class Unauthorized(EmbedError):
@@ -141,6 +163,23 @@ class Unavailable(EmbedError):
     ) -> None:
         super().__init__(message, param=param, code=code)
         self.retry_after_seconds = retry_after_seconds
+
+
+def read_each(items: Sequence[Item], read: Callable[[Item], Made]) -> list[Made]:
+    """Return what `read` makes of each input of a request.
+
+    Raises:
+        InvalidRequest: `read` refused one; of several, the message says which.
+    """
+    made: list[Made] = []
+    try:
+        for item in items:
+            made.append(read(item))
+    except InvalidRequest as error:
+        if len(items) > 1:
+            error.place(len(made))
+        raise
+    return made
 
 
 def missing_input_type() -> InvalidRequest:

@@ -54,12 +54,14 @@ shorten.maxstring = shorten.maxother = 100
 """Shows a client's value in a message, which gRPC carries in a header of limited size."""
 
 
-def choose(choices: type[Choice], value: object, *, param: str) -> Choice:
-    """Return the member of `choices` that `value` spells, in any case.
+def choose(choices: type[Choice], value: object, *, param: str) -> Choice | None:
+    """Return the member of `choices` that `value` spells, in any case; for nothing, ``None``.
 
     Raises:
         InvalidRequest: `value` is not one of the choices; the message lists them.
     """
+    if value is None or value == "":
+        return None
     if isinstance(value, str):
         for choice in choices:
             if value.lower() == choice.value.lower():
@@ -110,28 +112,28 @@ class Options:
     def from_parameters(cls, parameters: Mapping[str, Any]) -> Options:
         """Read the request parameters of NIM's gRPC contract; unknown ones are ignored.
 
-        Values may be in any case; ``dimensions`` may be an integer or a string of one; an
-        empty ``input_type`` counts as absent.
+        Values may be in any case, and an empty one counts as absent; ``dimensions`` may be an
+        integer or a string of one.
 
         Raises:
             InvalidRequest: a value is not among those allowed.
         """
-        input_type = parameters.get("input_type")
-        modality = parameters.get("modality")
         token_ids = parameters.get("token_ids", False)
         if not isinstance(token_ids, bool):
             raise InvalidRequest(
                 f"'token_ids': input should be a boolean, not {shorten.repr(token_ids)}",
                 param="token_ids",
             )
+
+        def chosen(choices: type[Choice], param: str) -> Choice | None:
+            return choose(choices, parameters.get(param), param=param)
+
         return cls(
-            input_type=choose(InputType, input_type, param="input_type") if input_type else None,
-            truncate=choose(Truncate, parameters.get("truncate") or "NONE", param="truncate"),
+            input_type=chosen(InputType, "input_type"),
+            truncate=chosen(Truncate, "truncate") or Truncate.NONE,
             dimensions=_integer(parameters.get("dimensions"), param="dimensions"),
-            embedding_type=choose(
-                EmbeddingType, parameters.get("embedding_type") or "float", param="embedding_type"
-            ),
-            modality=choose(Modality, modality, param="modality") if modality else None,
+            embedding_type=chosen(EmbeddingType, "embedding_type") or EmbeddingType.FLOAT,
+            modality=chosen(Modality, "modality"),
             token_ids=token_ids,
         )
 

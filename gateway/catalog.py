@@ -28,6 +28,8 @@ for one that it had is answered with "try again" and not with "unknown"."""
 ANSWER_SECONDS = 30.0
 """A Triton that has not said for so long what it serves is taken for gone."""
 
+NO_MODEL = "There is no model yet: none is loaded, or none was exported."
+
 
 @dataclass(frozen=True)
 class Model:
@@ -197,7 +199,7 @@ class Catalog:
         if meant & expected:
             return Unavailable("The model is being loaded; try again soon.")
         if not self._models:
-            return Unavailable("There is no model yet: none is loaded, or none was exported.")
+            return Unavailable(NO_MODEL)
         known = ", ".join(f"'{model_id}'" for model_id in sorted(self._models))
         return NotFound(
             f"The model {shorten.repr(name)} does not exist. Available models are: {known}.",

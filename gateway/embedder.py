@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
+from contract.errors import InvalidRequest
 from contract.options import Options
 from gateway.catalog import Model
 from gateway.joiner import Joiner
@@ -99,9 +100,11 @@ class Embedder:
                 embedded = await self._triton.embed(ensemble, inputs[start:stop], options, trace)
                 seconds = perf_counter() - sent
                 return embedded
-            except BaseException:
+            except BaseException as error:
                 # The rest may be waiting for its turn, and would change nothing.
                 sending.cancel()
+                if isinstance(error, InvalidRequest) and len(inputs) > 1:
+                    error.place(start, stop - start)
                 raise
             finally:
                 window.leave(sum(sizes[start:stop]), seconds)

@@ -6,7 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from gateway.catalog import Model
+from contract.errors import Unavailable
+from gateway.catalog import NO_MODEL, Model
 from gateway.errors import RESPONSES
 from gateway.state import state
 
@@ -23,7 +24,11 @@ MODEL_ID: dict[str, Any] = {
 @router.get("/v1/models", summary="List the models")
 async def list_models(request: Request) -> dict[str, Any]:
     """Return the models that can be named in a request."""
-    return {"object": "list", "data": [_describe(model) for model in state(request).catalog.models]}
+    models = state(request).catalog.models
+    if not models:
+        # Clients that take the first would say that there is none, where they try again after this.
+        raise Unavailable(NO_MODEL)
+    return {"object": "list", "data": [_describe(model) for model in models]}
 
 
 @router.get("/v1/models/{model_id:path}", summary="Describe a model", openapi_extra=MODEL_ID)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import struct
+from codecs import BOM_UTF8
 from collections.abc import Sequence
+from enum import Enum
+from functools import partial
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 
 from contract.card import ModelCard
-from contract.errors import InvalidRequest
+from contract.errors import InvalidRequest, read_each
 from contract.media import infer
 from contract.options import EmbeddingType, InputType, Modality, Options, Truncate, choose
 
@@ -34,6 +37,11 @@ LONGEST_NAME = 100
 """Of an unknown field; the rest of a longer one is not told."""
 
 
+def _one_of(choices: type[Enum]) -> JsonDict:
+    """Return what the OpenAPI document says of a field that may be one of `choices`, or null."""
+    return {"enum": [*(choice.value for choice in choices), None]}
+
+
 class EmbeddingRequest(BaseModel):
     """Texts to embed, and how."""
 
@@ -50,12 +58,18 @@ class EmbeddingRequest(BaseModel):
         Field(description="A text, a list of texts, or token ids of this model's own tokenizer."),
     ]
     input_type: Annotated[
-        Literal["query", "passage", ""] | None,
-        Field(description="Which side of a retrieval pair; required for asymmetric models."),
+        str | None,
+        Field(
+            description="Which side of a retrieval pair; required for asymmetric models.",
+            json_schema_extra=_one_of(InputType),
+        ),
     ] = None
     truncate: Annotated[
         str | None,
-        Field(description="End of an over-length text to cut: `NONE` (error), `START`, `END`."),
+        Field(
+            description="End of an over-length text to cut: `NONE` (error), `START`, `END`.",
+            json_schema_extra=_one_of(Truncate),
+        ),
     ] = None
     modality: Annotated[
         Union[str, Texts, None],  # noqa: UP007
@@ -65,8 +79,11 @@ class EmbeddingRequest(BaseModel):
         int | None, Field(description="Length of the vectors, for Matryoshka models.")
     ] = None
     embedding_type: Annotated[
-        Literal["float", "int8", "uint8", "binary", "ubinary"] | None,
-        Field(description="Element type of the vectors."),
+        str | None,
+        Field(
+            description="Element type of the vectors.",
+            json_schema_extra=_one_of(EmbeddingType),
+        ),
     ] = None
     encoding_format: Annotated[
         Literal["float", "base64"] | None,
@@ -83,21 +100,24 @@ class EmbeddingRequest(BaseModel):
         Raises:
             InvalidRequest: a value is not allowed, or contradicts another.
         """
-        stated = InputType(self.input_type) if self.input_type else None
-        if stated and suffix and stated is not suffix:
+        options = Options.from_parameters(
+            {
+                "input_type": self.input_type or (suffix and suffix.value),
+                "truncate": self.truncate,
+                "dimensions": self.dimensions,
+                "embedding_type": self.embedding_type,
+                # Each input's modality is checked here, so Triton need not infer it again.
+                "modality": Modality.TEXT.value,
+                "token_ids": not isinstance(self.input, str) and not isinstance(self.input[0], str),
+            }
+        )
+        if suffix and options.input_type is not suffix:
             raise InvalidRequest(
-                f"'input_type' is '{stated.value}', but the model name ends in '-{suffix.value}'.",
+                f"'input_type' is '{self.input_type}', but the model name ends in "
+                f"'-{suffix.value}'.",
                 param="input_type",
             )
-        return Options(
-            input_type=stated or suffix,
-            truncate=choose(Truncate, self.truncate or "NONE", param="truncate"),
-            dimensions=self.dimensions,
-            embedding_type=EmbeddingType(self.embedding_type or "float"),
-            # Each input's modality is checked here, so Triton need not infer it again.
-            modality=Modality.TEXT,
-            token_ids=not isinstance(self.input, str) and not isinstance(self.input[0], str),
-        )
+        return options
 
     @property
     def count(self) -> int:
@@ -116,13 +136,7 @@ class EmbeddingRequest(BaseModel):
         if isinstance(items[0], int):
             items = [items]
         stated = self._stated_modalities(len(items))
-        for index, (item, modality) in enumerate(zip(items, stated, strict=True)):
-            if not item:
-                where = "'input'" if isinstance(self.input, str) else f"'input[{index}]'"
-                raise InvalidRequest(f"{where} must not be empty", param="input")
-            if modality or isinstance(item, str):
-                card.check_modality(modality or infer(item))
-        return [item.encode() if isinstance(item, str) else _pack(item) for item in items]
+        return read_each(list(zip(items, stated, strict=True)), partial(_read, card))
 
     def _stated_modalities(self, count: int) -> Sequence[Modality | None]:
         if self.modality is None:
@@ -133,7 +147,7 @@ class EmbeddingRequest(BaseModel):
                 f"'modality' has {len(stated)} values for {count} inputs; give one, or one each",
                 param="modality",
             )
-        modalities = [choose(Modality, value, param="modality") for value in stated]
+        modalities = read_each(stated, partial(choose, Modality, param="modality"))
         return modalities * count if len(modalities) == 1 else modalities
 
 
@@ -175,7 +189,7 @@ def parse(body: bytes) -> EmbeddingRequest:
     # Of millions of lists none is garbage, but looking for it takes longer than parsing them.
     gc.disable()
     try:
-        request = EmbeddingRequest.model_validate_json(body)
+        request = EmbeddingRequest.model_validate_json(body.removeprefix(BOM_UTF8))
     except ValidationError as error:
         raise _explain(error) from None
     finally:
@@ -210,6 +224,17 @@ def _explain(error: ValidationError) -> InvalidRequest:
             param="input",
         )
     return InvalidRequest(f"'{field}': {first['msg']}", param=field)
+
+
+def _read(card: ModelCard, stated: tuple[str | list[int], Modality | None]) -> bytes:
+    item, modality = stated
+    if not item:
+        raise InvalidRequest("'input' must not be empty", param="input")
+    if modality is None and isinstance(item, str):
+        modality = infer(item)
+    if modality:
+        card.check_modality(modality)
+    return item.encode() if isinstance(item, str) else _pack(item)
 
 
 def _pack(ids: list[int]) -> bytes:

@@ -207,5 +207,5 @@ def _translate(answer: Answer) -> EmbedError:
     except (ValueError, KeyError, TypeError):
         message = f"Triton answered with status {answer.status}"
     message = ENSEMBLE_PREFIX.sub("", message)
-    code = TOO_LONG_CODE if param and TOO_LONG.fullmatch(message) else None
+    code = TOO_LONG_CODE if param and TOO_LONG.match(message) else None
     return kind(message, param=param, code=code)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import takewhile
+from operator import eq
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from contract.card import ModelCard
-from contract.errors import InvalidRequest, input_too_long
+from contract.errors import InvalidRequest, input_too_long, read_each
 from contract.media import infer
 from contract.options import InputType, Modality, Options, Truncate, choose
 
@@ -38,15 +39,6 @@ class Request:
     options: Options
     modalities: Sequence[bytes] | None = None
 
-    def stated_modalities(self) -> list[Modality | None]:
-        """Return what the request says of each input; ``None`` where it says nothing."""
-        if self.modalities is None:
-            return [self.options.modality] * len(self.inputs)
-        return [
-            choose(Modality, item.decode(errors="replace"), param="modality") if item else None
-            for item in self.modalities
-        ]
-
 
 class TextEncoder:
     """Encodes texts as one model wants them: prompt, special tokens, length limit.
@@ -61,12 +53,14 @@ class TextEncoder:
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._card = card
-        special = tokenizer.encode("a").special_tokens_mask
-        self._leading = sum(1 for _ in takewhile(bool, special))
-        self._trailing = sum(1 for _ in takewhile(bool, reversed(special)))
+        some = tokenizer.encode("a")
+        leading = sum(1 for _ in takewhile(bool, some.special_tokens_mask))
+        trailing = sum(1 for _ in takewhile(bool, reversed(some.special_tokens_mask)))
+        self._leading = some.ids[:leading]
+        self._trailing = some.ids[len(some.ids) - trailing :]
         # A checkpoint's tokenizer may have added tokens that its model has no rows for.
         self._has_foreign_tokens = max(tokenizer.get_vocab().values()) >= card.vocab_size
-        self._prompt_length = cache(self._count_prompt_tokens)
+        self._head = cache(self._encode_head)
 
     def encode(self, requests: Sequence[Request]) -> list[list[list[int]] | InvalidRequest]:
         """Encode the inputs of several requests.
@@ -86,33 +80,40 @@ class TextEncoder:
                 # Before anything is embedded for an option that cannot be had.
                 self._card.check(options)
                 if options.token_ids:
-                    results.append([self._read_token_ids(item, options) for item in request.inputs])
+                    results.append(read_each(request.inputs, partial(self._read_ids, options)))
                     continue
                 prompt = self._card.prompt(options.input_type)
                 texts += [(index, prompt + text) for text in self._read_texts(request)]
                 results.append([])
             except InvalidRequest as error:
-                results.append(error)
+                results.append(_forgetful(error))
         for part in _parts(texts):
             encodings = self._tokenizer.encode_batch_fast([text for _, text in part])
             for (index, _), encoding in zip(part, encodings, strict=True):
                 rows = results[index]
                 if isinstance(rows, InvalidRequest):
                     continue
+                request = requests[index]
                 try:
-                    rows.append(self._fit(encoding.ids, requests[index].options))
+                    rows.append(self._fit(encoding.ids, request.options))
                 except InvalidRequest as error:
-                    # A traceback would keep this frame, and with it the encodings.
-                    results[index] = error.with_traceback(None)
+                    if len(request.inputs) > 1:
+                        error.place(len(rows))
+                    results[index] = _forgetful(error)
         return results
 
     def _read_texts(self, request: Request) -> list[str]:
-        texts = [_decode(item) for item in request.inputs]
-        for text, stated in zip(texts, request.stated_modalities(), strict=True):
-            self._card.check_modality(stated or infer(text))
-        return texts
+        modalities = request.modalities or [b""] * len(request.inputs)
+        stated = list(zip(request.inputs, modalities, strict=True))
+        return read_each(stated, partial(self._read_text, request.options))
 
-    def _read_token_ids(self, item: bytes, options: Options) -> list[int]:
+    def _read_text(self, options: Options, stated: tuple[bytes, bytes]) -> str:
+        text = _decode(stated[0])
+        modality = choose(Modality, stated[1].decode(errors="replace"), param="modality")
+        self._card.check_modality(modality or options.modality or infer(text))
+        return text
+
+    def _read_ids(self, options: Options, item: bytes) -> list[int]:
         if len(item) % 4:
             raise InvalidRequest("'input': token ids must be int32", param="input")
         ids = np.frombuffer(item, dtype="<i4")
@@ -125,7 +126,7 @@ class TextEncoder:
                 f"{self._card.vocab_size} (token arrays must come from this model's tokenizer)",
                 param="input",
             )
-        return self._cut(ids.tolist(), options.truncate, head=0, tail=0)
+        return self._cut(ids.tolist(), options)
 
     def _fit(self, ids: list[int], options: Options) -> list[int]:
         if not ids:
@@ -136,27 +137,26 @@ class TextEncoder:
                 f"'input': the text holds the token '{token}', for which this model has no weights",
                 param="input",
             )
-        if len(ids) <= self._card.max_tokens:
-            return ids
-        head = self._leading + self._prompt_length(options.input_type)
-        head = min(head, self._card.max_tokens - self._trailing)
-        return self._cut(ids, options.truncate, head=head, tail=self._trailing)
+        return self._cut(ids, options)
 
-    def _cut(self, ids: list[int], truncate: Truncate, *, head: int, tail: int) -> list[int]:
-        """Cut `ids` to the limit, sparing the first `head` and last `tail` ids."""
-        excess = len(ids) - self._card.max_tokens
-        if excess <= 0:
+    def _cut(self, ids: list[int], options: Options) -> list[int]:
+        """Cut `ids` to the limit, sparing special tokens and, at the start, the prompt."""
+        limit = self._card.max_tokens
+        if len(ids) <= limit:
             return ids
-        if truncate is Truncate.NONE:
-            raise input_too_long(len(ids), self._card.max_tokens)
-        end = len(ids) - tail
-        if truncate is Truncate.START:
-            return ids[:head] + ids[head + excess :]
-        return ids[: end - excess] + ids[end:]
+        if options.truncate is Truncate.NONE:
+            raise input_too_long(len(ids), limit)
+        # A client that sends ids may have left out any of these.
+        tail = _common(reversed(ids), reversed(self._trailing))
+        if options.truncate is Truncate.END:
+            return ids[: limit - tail] + ids[len(ids) - tail :]
+        head = min(_common(ids, self._head(options.input_type)), limit - tail)
+        return ids[:head] + ids[len(ids) - limit + head :]
 
-    def _count_prompt_tokens(self, input_type: InputType | None) -> int:
+    def _encode_head(self, input_type: InputType | None) -> list[int]:
+        """Return the special tokens and the prompt that a text begins with."""
         prompt = self._card.prompt(input_type)
-        return len(self._tokenizer.encode(prompt, add_special_tokens=False).ids) if prompt else 0
+        return self._leading + self._tokenizer.encode(prompt, add_special_tokens=False).ids
 
 
 def _parts(texts: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str]]]:
@@ -169,6 +169,16 @@ def _parts(texts: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str
             start, size = stop, len(text)
     if texts:
         yield texts[start:]
+
+
+def _forgetful(error: InvalidRequest) -> InvalidRequest:
+    """Return `error` without its traceback, which would keep the encodings of all requests."""
+    return error.with_traceback(None)
+
+
+def _common(ids: Iterable[int], others: Iterable[int]) -> int:
+    """Return in how many ids from the first both agree."""
+    return sum(1 for _ in takewhile(bool, map(eq, ids, others)))
 
 
 def _decode(item: bytes) -> str:

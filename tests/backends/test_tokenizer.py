@@ -70,7 +70,7 @@ def test_a_bad_request_does_not_disturb_its_neighbours(encoder: TextEncoder) -> 
     )
     assert results[0] == results[6] != []
     messages = [str(result) for result in results[1:6]]
-    assert messages[0] == "Input length 11 exceeds maximum allowed token size 8"
+    assert messages[0] == "Input length 11 exceeds maximum allowed token size 8 (input[0])"
     assert "UTF-8" in messages[1]
     assert "empty" in messages[2]
     assert "'modality': input should be" in messages[3]
@@ -171,6 +171,21 @@ def test_token_arrays_are_used_as_they_are(encoder: TextEncoder) -> None:
 
 
 @pytest.mark.parametrize(
+    "request_",
+    [
+        Request([b"good", b"word " * 9], Options()),
+        Request([b"good", b"", b"\xff"], Options()),
+        Request([b"good", b"good"], Options(), [b"text", b"sound"]),
+        Request([packed(5), packed(-1), packed()], Options(token_ids=True)),
+    ],
+)
+def test_which_of_several_inputs_is_wrong_is_told(encoder: TextEncoder, request_: Request) -> None:
+    (result,) = encoder.encode([request_])
+    assert isinstance(result, InvalidRequest)
+    assert result.message.endswith(" (input[1])")
+
+
+@pytest.mark.parametrize(
     ("item", "message"),
     [
         (packed(), "must not be empty"),
@@ -254,3 +269,20 @@ def test_token_arrays_are_cut_at_the_end_that_is_asked_for(
     options = Options(truncate=truncate, token_ids=True)
     (result,) = encoder.encode([Request([packed(*range(10))], options)])
     assert result == [list(kept)]
+
+
+@pytest.mark.parametrize("truncate", [Truncate.START, Truncate.END])
+@pytest.mark.parametrize("input_type", InputType)
+def test_token_arrays_are_cut_as_their_text_is(
+    prompted: TextEncoder, tokenizer_file: str, truncate: Truncate, input_type: InputType
+) -> None:
+    text = "a b c d e f g h i j"
+    ids = ids_of(tokenizer_file, f"{input_type.value}: {text}")
+    options = Options(input_type, truncate)
+    of_text, of_ids = prompted.encode(
+        [
+            Request([text.encode()], options),
+            Request([packed(*ids)], replace(options, token_ids=True)),
+        ]
+    )
+    assert of_ids == of_text

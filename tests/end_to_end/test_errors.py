@@ -22,8 +22,8 @@ def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
     [
         ({"input": ""}, "'input' must not be empty", "input", "invalid_value"),
         ({"input": []}, "'input' must not be empty", "input", "invalid_value"),
-        ({"input": ["a", ""]}, "'input[1]' must not be empty", "input", "invalid_value"),
-        ({"input": [[1], []]}, "'input[1]' must not be empty", "input", "invalid_value"),
+        ({"input": ["a", ""]}, "'input' must not be empty (input[1])", "input", "invalid_value"),
+        ({"input": [[1], []]}, "'input' must not be empty (input[1])", "input", "invalid_value"),
         (
             {"input": 7},
             "'input' must be a string, a list of strings, or a list of token ids (integers)",
@@ -53,7 +53,7 @@ def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
         ),
         (
             {"input_type": "document"},
-            "'input_type': Input should be 'query', 'passage' or ''",
+            "'input_type': input should be 'query' or 'passage', not 'document'",
             "input_type",
             "invalid_value",
         ),
@@ -91,6 +91,19 @@ def test_a_bad_field_is_named(
     answer = service.post(**{"model": MINILM, "input": "a", **changes})
     assert answer.json() == error_body(message, param, code)
     assert answer.status_code == (404 if code == "model_not_found" else 400)
+
+
+@pytest.mark.parametrize("at", [0, 1, 1234, 1999])
+def test_an_over_long_text_of_a_list_is_told_by_its_place(service: Service, at: int) -> None:
+    inputs = ["a"] * 2000
+    inputs[at] = inputs[1999] = "word " * 300
+    answer = service.post(model=MINILM, input=inputs)
+    assert answer.status_code == 400
+    assert answer.json() == error_body(
+        f"Input length 302 exceeds maximum allowed token size 256 (input[{at}])",
+        "input",
+        "context_length_exceeded",
+    )
 
 
 @pytest.mark.parametrize("field", ["model", "input"])

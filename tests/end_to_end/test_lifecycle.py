@@ -70,6 +70,12 @@ def test_models_are_added_replaced_and_removed_while_serving(
         time.sleep(0.1)
     assert listed(service) == {"tiny"}
     assert service.post(model="Me/Second_1.0", input="a").status_code == 404
+
+    assert main(["remove", "tiny", "--model-repository", str(service.repository)]) == 0
+    while (answer := service.get("/v1/models")).status_code == 200:
+        time.sleep(0.1)
+    assert answer.status_code == 503
+    assert answer.json()["message"].startswith("There is no model yet")
     assert not [line for line in service.output if "cannot be" in line]
 
 

@@ -38,7 +38,10 @@ class Held:
         self.pieces.append(list(inputs))
         await self.answering.wait()
         if b"wrong" in inputs:
-            raise InvalidRequest("'input' is wrong", param="input")
+            error = InvalidRequest("'input' is wrong", param="input")
+            if len(inputs) > 1:
+                error.place(inputs.index(b"wrong"))
+            raise error
         return Embedded(np.zeros((len(inputs), 1), np.float32), np.ones(len(inputs), np.int32))
 
 
@@ -68,6 +71,39 @@ async def test_a_refusal_counts_as_an_answer(inputs: list[bytes]) -> None:
     with pytest.raises(InvalidRequest):
         await embedder.embed(MODEL, inputs, Options(), lambda: answers.append(None))
     assert len(answers) == triton.asked
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([b"wrong"], "'input' is wrong"),
+        ([b"a", b"wrong"], "'input' is wrong (input[1])"),
+        ([*[b"long" * 16] * 700, b"wrong", *[b"long" * 16] * 700], "'input' is wrong (input[700])"),
+        ([b"long" * 1000] * 299 + [b"wrong"], "'input' is wrong (input[299])"),
+    ],
+)
+async def test_which_of_a_list_is_wrong_is_told(inputs: list[bytes], message: str) -> None:
+    triton = Held()
+    triton.answering.set()
+    with pytest.raises(InvalidRequest) as caught:
+        await Embedder(cast(Triton, triton)).embed(MODEL, inputs, Options(), lambda: None)
+    assert caught.value.message == message
+
+
+async def test_one_text_that_comes_while_lists_are_embedded_is_not_told_as_one_of_a_list() -> None:
+    triton = Held()
+    embedder = Embedder(cast(Triton, triton))
+    long = embedder.embed(MODEL, [b"long" * 16] * 2000, Options(), lambda: None)
+    asking = asyncio.create_task(long)
+    while not triton.asked:
+        await asyncio.sleep(0)
+    alone = asyncio.create_task(embedder.embed(MODEL, [b"wrong"], Options(), lambda: None))
+    await asyncio.sleep(0)
+    triton.answering.set()
+    with pytest.raises(InvalidRequest) as caught:
+        await alone
+    assert caught.value.message == "'input' is wrong"
+    await asking
 
 
 async def test_nothing_more_is_sent_of_a_list_that_was_refused() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contract.card import ModelCard
 from contract.errors import InvalidRequest
 from contract.media import infer
-from contract.options import Modality
+from contract.options import InputType, Modality, Options
 from gateway.schema import parse
 
 CARD = ModelCard(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka=())
@@ -89,8 +89,12 @@ def test_any_data_url_has_a_modality(text: str) -> None:
         ({"unknown": 1}, "'unknown': Extra inputs are not permitted"),
         ({str(number): 1 for number in range(2000)}, "The request body has 2000 errors"),
         ({"modality": ["text"] * 3}, "'modality' has 3 values for 2 inputs; give one, or one each"),
-        ({"modality": ["text", "sound"]}, "'modality': input should be 'text', 'image' or "),
+        (
+            {"modality": ["text", "sound"]},
+            "'modality': input should be 'text', 'image' or 'text_image', not 'sound' (input[1])",
+        ),
         ({"modality": ["text", "image"]}, "This model does not support modality 'image'"),
+        ({"modality": "sound"}, "'modality': input should be 'text', 'image' or 'text_image', not"),
         ({"input": ["a", PICTURE]}, "This model does not support modality 'image'"),
         ({"input": ["a", f"look: {PICTURE}"]}, "This model does not support modality 'text_image'"),
         ({"k" * 10**6: 1}, "'kkk"),
@@ -113,6 +117,27 @@ def test_what_is_wrong_is_said(fields: dict[str, Any], message: str) -> None:
 def test_a_character_that_was_cut_in_two_is_told_from_broken_json() -> None:
     with pytest.raises(InvalidRequest, match="half of a surrogate pair"):
         parse(json.dumps({"model": "m", "input": ["fine", "cut \ud83d"]}).encode())
+
+
+def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
+    assert parse(b'\xef\xbb\xbf{"model": "m", "input": "a"}').input == "a"
+
+
+def test_an_empty_option_counts_as_absent_and_values_may_be_in_any_case() -> None:
+    def options(**fields: Any) -> Options:
+        body = json.dumps({"model": "m", "input": ["a"], **fields}).encode()
+        return parse(body).options(InputType.QUERY)
+
+    fields = ("input_type", "truncate", "embedding_type")
+    assert options(**dict.fromkeys(fields, "")) == options(**dict.fromkeys(fields)) == options()
+    assert options(input_type="Query", truncate="end", embedding_type="INT8") == options(
+        input_type="query", truncate="END", embedding_type="int8"
+    )
+
+
+def test_a_field_that_contradicts_the_suffix_is_refused_with_both() -> None:
+    with pytest.raises(InvalidRequest, match=r"'input_type' is 'Query', .* ends in '-passage'"):
+        parse(b'{"model": "m", "input": "a", "input_type": "Query"}').options(InputType.PASSAGE)
 
 
 @pytest.mark.parametrize(
