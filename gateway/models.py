@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 
 from contract.errors import Unavailable
 from gateway.catalog import NO_MODEL, Model
@@ -21,18 +22,35 @@ MODEL_ID: dict[str, Any] = {
 }
 
 
+class ModelDescription(BaseModel):
+    """A model, as OpenAI describes one."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "triton-embed"
+    root: str
+
+
+class ModelList(BaseModel):
+    """The models that can be named in a request."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelDescription]
+
+
 @router.get("/v1/models", summary="List the models")
-async def list_models(request: Request) -> dict[str, Any]:
+async def list_models(request: Request) -> ModelList:
     """Return the models that can be named in a request."""
     models = state(request).catalog.models
     if not models:
         # Clients that take the first would say that there is none, where they try again after this.
         raise Unavailable(NO_MODEL)
-    return {"object": "list", "data": [_describe(model) for model in models]}
+    return ModelList(data=[_describe(model) for model in models])
 
 
 @router.get("/v1/models/{model_id:path}", summary="Describe a model", openapi_extra=MODEL_ID)
-async def get_model(request: Request) -> dict[str, Any]:
+async def get_model(request: Request) -> ModelDescription:
     """Return one model; slashes in its id may be plain or written ``%2F``.
 
     It has every name that a request may give it, those with a suffix too.
@@ -41,13 +59,6 @@ async def get_model(request: Request) -> dict[str, Any]:
     return _describe(model)
 
 
-def _describe(model: Model) -> dict[str, Any]:
+def _describe(model: Model) -> ModelDescription:
     # Clients of the NIM take a model for a base model only if its root is its own id.
-    model_id = model.card.model_id
-    return {
-        "id": model_id,
-        "object": "model",
-        "created": 0,
-        "owned_by": "triton-embed",
-        "root": model_id,
-    }
+    return ModelDescription(id=model.card.model_id, root=model.card.model_id)
