@@ -250,8 +250,11 @@ def address_host(text: str) -> str:
 
 
 def address_port(text: str) -> int:
-    """Return the port of ``HOST:PORT``."""
-    return tcp_port(text.rpartition(":")[2])
+    """Return the port of ``HOST:PORT``, or of a `text` without a host."""
+    port = text.rpartition(":")[2]
+    if not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a port or HOST:PORT, not '{text}'")
+    return tcp_port(port)
 
 
 def host_port(text: str) -> str:

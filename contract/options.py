@@ -74,7 +74,9 @@ def choose(choices: type[Choice], value: object, *, param: str) -> Choice | None
 
 
 def _integer(value: object, *, param: str) -> int | None:
-    if value is None or type(value) is int:
+    if value is None or value == "":
+        return None
+    if type(value) is int:
         return value
     if isinstance(value, str) and INTEGER.fullmatch(value):
         return int(value)

@@ -63,6 +63,7 @@ def create(settings: Settings) -> FastAPI:
         ],
         middleware=_middleware(settings),
         redirect_slashes=False,
+        redoc_url=None,
         # Spans are our own (`gateway.tracing`), metrics and logs too.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )

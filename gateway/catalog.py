@@ -83,24 +83,33 @@ class Catalog:
     async def keep_fresh(self, pause: float) -> None:
         """Look at Triton for ever, `pause` seconds apart."""
         while True:
-            try:
-                await self.refresh()
-            except Exception:
-                # Whatever it was, the models known so far are better than none for ever.
-                logger.exception("cannot read the models from Triton")
+            await self.refresh()
             await asyncio.sleep(pause)
 
     async def refresh(self) -> None:
         """Look at Triton once; while it does not answer the known models are kept."""
         try:
-            statistics, models, stepped = await asyncio.wait_for(self._look(), ANSWER_SECONDS)
-        except (EmbedError, asyncio.TimeoutError) as error:
-            failure = str(error) or f"nothing came within {ANSWER_SECONDS:.0f} s"
-            if failure != self._failure:
-                logger.error("Triton does not answer: %s", failure)
-            self._failure = failure
-            self._connected = False
-            return
+            seen = await asyncio.wait_for(self._look(), ANSWER_SECONDS)
+        except asyncio.TimeoutError:
+            self._fail(f"nothing came within {ANSWER_SECONDS:.0f} s")
+        except EmbedError as error:
+            self._fail(str(error))
+        except Exception as error:
+            # Something else may listen there: the models known so far are better than none.
+            self._fail(f"it is not understood: {error!r}")
+        else:
+            self._update(*seen)
+
+    def _fail(self, failure: str) -> None:
+        if failure != self._failure:
+            logger.error("Triton does not answer: %s", failure)
+        self._failure = failure
+        self._connected = False
+
+    def _update(
+        self, statistics: dict[str, Any], models: dict[str, Model], stepped: set[str]
+    ) -> None:
+        """Take over what `_look` returned."""
         self._failure = ""
         self._askable = bool(models)
         # While a model is replaced Triton has no ensemble of it, and asking for it gives a 503.

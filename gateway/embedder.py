@@ -103,7 +103,7 @@ class Embedder:
             except BaseException as error:
                 # The rest may be waiting for its turn, and would change nothing.
                 sending.cancel()
-                if isinstance(error, InvalidRequest) and len(inputs) > 1:
+                if isinstance(error, InvalidRequest):
                     error.place(start, stop - start)
                 raise
             finally:

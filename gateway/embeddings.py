@@ -74,7 +74,7 @@ async def _answer(body: bytes, shared: State) -> bytes:
     model_id = model.card.model_id
     metrics = shared.metrics
     counts = metrics.of(model_id)
-    options = asked.options(suffix)
+    options, encoding = asked.options(suffix), asked.encoding()
     model.card.check(options)
     if asked.count > shared.settings.max_inputs:
         raise InvalidRequest(
@@ -97,7 +97,7 @@ async def _answer(body: bytes, shared: State) -> bytes:
     counts.request_inputs.observe(len(inputs))
     counts.tokens.inc(tokens)
     started = perf_counter()
-    answer = response.encode(model_id, pieces, tokens, asked.encoding_format or "float")
+    answer = response.encode(model_id, pieces, tokens, encoding)
     counts.serialize_seconds.observe(perf_counter() - started)
     return answer
 

@@ -24,6 +24,8 @@ BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 PHASE_SECONDS = "triton_embed_phase_seconds"
 
+PHASE_HELP = "Time by phase: parse and serialize here, queue, tokenize and infer in Triton."
+
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -93,7 +95,7 @@ class Metrics:
         )
         self._phase_seconds = Summary(
             PHASE_SECONDS,
-            "Time by phase: parse and serialize here, queue, tokenize and infer in Triton.",
+            PHASE_HELP,
             ["model", "phase"],
             registry=registry,
         )
@@ -136,13 +138,18 @@ class _WithTriton(Collector):
         self._triton_phases = triton_phases
 
     def collect(self) -> Iterator[Metric]:
+        phases = Metric(PHASE_SECONDS, PHASE_HELP, "summary")
         for family in self._own.collect():
+            # Workers that have answered nothing yet have no such family between them.
             if family.name == PHASE_SECONDS:
-                for phase in self._triton_phases():
-                    labels = {"model": phase.model, "phase": phase.name}
-                    family.add_sample(f"{PHASE_SECONDS}_count", labels, phase.count)
-                    family.add_sample(f"{PHASE_SECONDS}_sum", labels, phase.seconds)
-            yield family
+                phases = family
+            else:
+                yield family
+        for phase in self._triton_phases():
+            labels = {"model": phase.model, "phase": phase.name}
+            phases.add_sample(f"{PHASE_SECONDS}_count", labels, phase.count)
+            phases.add_sample(f"{PHASE_SECONDS}_sum", labels, phase.seconds)
+        yield phases
 
 
 def _all_workers() -> Collector | None:

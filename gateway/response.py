@@ -9,25 +9,27 @@ from typing import Any
 import orjson
 from numpy.typing import NDArray
 
+from gateway.schema import EncodingFormat
 from gateway.triton import Embedded
 
 
-def encode(model_id: str, chunks: Sequence[Embedded], tokens: int, encoding_format: str) -> bytes:
+def encode(
+    model_id: str, chunks: Sequence[Embedded], tokens: int, encoding: EncodingFormat
+) -> bytes:
     """Return the body of a successful answer.
 
     Args:
         model_id: The id that is echoed.
         chunks: The vectors, in input order.
         tokens: Tokens over all of them.
-        encoding_format: ``float`` for lists of numbers, ``base64`` for the bytes in
-            little-endian order.
+        encoding: Lists of numbers, or base64 of the bytes in little-endian order.
     """
     rows = [row for chunk in chunks for row in chunk.vectors]
     data = [
         {
             "object": "embedding",
             "index": index,
-            "embedding": _base64(row) if encoding_format == "base64" else row,
+            "embedding": _base64(row) if encoding is EncodingFormat.BASE64 else row,
         }
         for index, row in enumerate(rows)
     ]

@@ -37,6 +37,13 @@ LONGEST_NAME = 100
 """Of an unknown field; the rest of a longer one is not told."""
 
 
+class EncodingFormat(str, Enum):
+    """How the answer writes vectors."""
+
+    FLOAT = "float"
+    BASE64 = "base64"
+
+
 def _one_of(choices: type[Enum]) -> JsonDict:
     """Return what the OpenAPI document says of a field that may be one of `choices`, or null."""
     return {"enum": [*(choice.value for choice in choices), None]}
@@ -86,8 +93,11 @@ class EmbeddingRequest(BaseModel):
         ),
     ] = None
     encoding_format: Annotated[
-        Literal["float", "base64"] | None,
-        Field(description="JSON numbers, or base64 of the little-endian bytes."),
+        str | None,
+        Field(
+            description="JSON numbers, or base64 of the little-endian bytes.",
+            json_schema_extra=_one_of(EncodingFormat),
+        ),
     ] = None
     user: Annotated[str | None, Field(description="Accepted and ignored.")] = None
 
@@ -119,6 +129,15 @@ class EmbeddingRequest(BaseModel):
             )
         return options
 
+    def encoding(self) -> EncodingFormat:
+        """Return how to write the answer.
+
+        Raises:
+            InvalidRequest: there is no such format.
+        """
+        chosen = choose(EncodingFormat, self.encoding_format, param="encoding_format")
+        return chosen or EncodingFormat.FLOAT
+
     @property
     def count(self) -> int:
         """Number of inputs."""
@@ -135,10 +154,10 @@ class EmbeddingRequest(BaseModel):
         items: list[Any] = [self.input] if isinstance(self.input, str) else list(self.input)
         if isinstance(items[0], int):
             items = [items]
-        stated = self._stated_modalities(len(items))
+        stated = self._stated_modalities(card, len(items))
         return read_each(list(zip(items, stated, strict=True)), partial(_read, card))
 
-    def _stated_modalities(self, count: int) -> Sequence[Modality | None]:
+    def _stated_modalities(self, card: ModelCard, count: int) -> Sequence[Modality | None]:
         if self.modality is None:
             return [None] * count
         stated = [self.modality] if isinstance(self.modality, str) else self.modality
@@ -147,7 +166,7 @@ class EmbeddingRequest(BaseModel):
                 f"'modality' has {len(stated)} values for {count} inputs; give one, or one each",
                 param="modality",
             )
-        modalities = read_each(stated, partial(choose, Modality, param="modality"))
+        modalities = read_each(stated, partial(_read_modality, card))
         return modalities * count if len(modalities) == 1 else modalities
 
 
@@ -199,11 +218,11 @@ def parse(body: bytes) -> EmbeddingRequest:
     return request
 
 
-def _explain(error: ValidationError) -> InvalidRequest:
-    if error.error_count() > MOST_ERRORS:
+def _explain(failure: ValidationError) -> InvalidRequest:
+    if failure.error_count() > MOST_ERRORS:
         # To look at the first, all have to be made.
-        return InvalidRequest(f"The request body has {error.error_count()} errors")
-    errors = error.errors(include_url=False, include_input=False)
+        return InvalidRequest(f"The request body has {failure.error_count()} errors")
+    errors = failure.errors(include_url=False, include_input=False)
     first = errors[0]
     if first["type"] == "json_invalid":
         reason = first["ctx"]["error"]
@@ -216,13 +235,19 @@ def _explain(error: ValidationError) -> InvalidRequest:
     field = str(first["loc"][0])[:LONGEST_NAME]
     if field == "input" and first["type"] != "missing":
         # The kind of list that took most of the elements is the one that was meant.
-        places = [item["loc"][2:3] for item in errors if item["loc"][0] == "input"]
-        (index,) = max(places) or (0,)
-        return InvalidRequest(
-            (f"'input[{index}]' is unlike those before it: " if index else "")
-            + "'input' must be a string, a list of strings, or a list of token ids (integers)",
+        places = [
+            part
+            for error in errors
+            for part in error["loc"][2:3]
+            if error["loc"][0] == "input" and isinstance(part, int)
+        ]
+        mixed = InvalidRequest(
+            "'input' must be a string, a list of strings, or a list of token ids (integers)",
             param="input",
         )
+        if any(places):
+            mixed.place(max(places))
+        return mixed
     return InvalidRequest(f"'{field}': {first['msg']}", param=field)
 
 
@@ -230,11 +255,18 @@ def _read(card: ModelCard, stated: tuple[str | list[int], Modality | None]) -> b
     item, modality = stated
     if not item:
         raise InvalidRequest("'input' must not be empty", param="input")
-    if modality is None and isinstance(item, str):
-        modality = infer(item)
+    if isinstance(item, str):
+        if modality is None:
+            card.check_modality(infer(item))
+        return item.encode()
+    return _pack(item)
+
+
+def _read_modality(card: ModelCard, value: str) -> Modality | None:
+    modality = choose(Modality, value, param="modality")
     if modality:
         card.check_modality(modality)
-    return item.encode() if isinstance(item, str) else _pack(item)
+    return modality
 
 
 def _pack(ids: list[int]) -> bytes:

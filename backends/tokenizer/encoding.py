@@ -60,7 +60,7 @@ class TextEncoder:
         self._trailing = some.ids[len(some.ids) - trailing :]
         # A checkpoint's tokenizer may have added tokens that its model has no rows for.
         self._has_foreign_tokens = max(tokenizer.get_vocab().values()) >= card.vocab_size
-        self._head = cache(self._encode_head)
+        self._prompt_ids = cache(self._encode_prompt)
 
     def encode(self, requests: Sequence[Request]) -> list[list[list[int]] | InvalidRequest]:
         """Encode the inputs of several requests.
@@ -150,13 +150,16 @@ class TextEncoder:
         tail = _common(reversed(ids), reversed(self._trailing))
         if options.truncate is Truncate.END:
             return ids[: limit - tail] + ids[len(ids) - tail :]
-        head = min(_common(ids, self._head(options.input_type)), limit - tail)
+        head = _common(ids, self._leading)
+        head += _common(ids[head:], self._prompt_ids(options.input_type))
+        head = min(head, limit - tail)
         return ids[:head] + ids[len(ids) - limit + head :]
 
-    def _encode_head(self, input_type: InputType | None) -> list[int]:
-        """Return the special tokens and the prompt that a text begins with."""
-        prompt = self._card.prompt(input_type)
-        return self._leading + self._tokenizer.encode(prompt, add_special_tokens=False).ids
+    def _encode_prompt(self, input_type: InputType | None) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(
+            self._card.prompt(input_type), add_special_tokens=False
+        ).ids
+        return ids
 
 
 def _parts(texts: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str]]]:
@@ -173,6 +176,7 @@ def _parts(texts: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str
 
 def _forgetful(error: InvalidRequest) -> InvalidRequest:
     """Return `error` without its traceback, which would keep the encodings of all requests."""
+    error.__context__ = None
     return error.with_traceback(None)
 
 

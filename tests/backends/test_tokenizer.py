@@ -99,10 +99,11 @@ def test_a_token_that_the_tokenizer_alone_knows_is_refused(tokenizer_file: str) 
     )
 
 
-def test_a_refusal_holds_on_to_nothing(encoder: TextEncoder) -> None:
-    (refused,) = encoder.encode([Request([b"word " * 9], Options())])
+@pytest.mark.parametrize("text", [b"word " * 9, b"\xff", b""])
+def test_a_refusal_holds_on_to_nothing(encoder: TextEncoder, text: bytes) -> None:
+    (refused,) = encoder.encode([Request([text], Options())])
     assert isinstance(refused, InvalidRequest)
-    assert refused.__traceback__ is None
+    assert refused.__traceback__ is refused.__context__ is None
 
 
 def test_texts_that_are_tokenized_apart_are_answered_in_order(
@@ -279,10 +280,15 @@ def test_token_arrays_are_cut_as_their_text_is(
     text = "a b c d e f g h i j"
     ids = ids_of(tokenizer_file, f"{input_type.value}: {text}")
     options = Options(input_type, truncate)
-    of_text, of_ids = prompted.encode(
+    as_ids = replace(options, token_ids=True)
+    of_text, of_ids, of_bare_ids = prompted.encode(
         [
             Request([text.encode()], options),
-            Request([packed(*ids)], replace(options, token_ids=True)),
+            Request([packed(*ids)], as_ids),
+            Request([packed(*ids[1:-1])], as_ids),
         ]
     )
     assert of_ids == of_text
+    assert isinstance(of_bare_ids, list)
+    bare = ids[1:-1]
+    assert of_bare_ids == [[*bare[:2], *bare[-6:]] if truncate is Truncate.START else bare[:8]]

@@ -28,8 +28,11 @@ def test_parameters_may_be_in_any_case_and_dimensions_a_string() -> None:
     assert read == Options(InputType.QUERY, Truncate.END, 12, EmbeddingType.INT8)
 
 
-def test_an_empty_input_type_counts_as_absent_and_unknown_parameters_are_ignored() -> None:
-    assert Options.from_parameters({"input_type": "", "nvcf_asset_dir": "/x"}) == Options()
+def test_an_empty_value_counts_as_absent_and_unknown_parameters_are_ignored() -> None:
+    empty = dict.fromkeys(
+        ("input_type", "truncate", "dimensions", "embedding_type", "modality"), ""
+    )
+    assert Options.from_parameters({**empty, "nvcf_asset_dir": "/x"}) == Options()
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
         ),
         (
             {"input": ["a", 7]},
-            "'input[1]' is unlike those before it: 'input' must be a string, a list of strings, "
-            "or a list of token ids (integers)",
+            "'input' must be a string, a list of strings, or a list of token ids (integers) "
+            "(input[1])",
             "input",
             "invalid_value",
         ),
@@ -71,7 +71,7 @@ def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
         ),
         (
             {"encoding_format": "hex"},
-            "'encoding_format': Input should be 'float' or 'base64'",
+            "'encoding_format': input should be 'float' or 'base64', not 'hex'",
             "encoding_format",
             "invalid_value",
         ),

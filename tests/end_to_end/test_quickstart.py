@@ -76,7 +76,9 @@ def test_an_over_long_text_is_an_error_unless_it_may_be_cut(
     text = "word " * 300
     answer = service.post(model=MINILM, input=["short", text])
     assert answer.status_code == 400
-    assert answer.json()["message"] == "Input length 302 exceeds maximum allowed token size 256"
+    assert answer.json()["message"] == (
+        "Input length 302 exceeds maximum allowed token size 256 (input[1])"
+    )
     cut = service.vectors(MINILM, [text], truncate="END")
     assert np.abs(cut - reference.encode([text])).max() < 1e-4
 

@@ -159,6 +159,15 @@ async def test_an_answer_that_makes_no_sense_does_not_end_the_looking() -> None:
     looking.cancel()
 
 
+async def test_while_the_answers_are_not_understood_models_are_known_but_none_is_ready() -> None:
+    server = Server(one=9)
+    catalog = await looked_at(server)
+    server.failure = ValueError("unexpected end of data")
+    await catalog.refresh()
+    assert not catalog.ready
+    assert catalog.resolve("one")
+
+
 async def test_an_id_that_itself_ends_like_a_suffix_goes_before_it() -> None:
     catalog = await looked_at(Server(**{"one": 1, "one-query": 1}))
     model, stated = catalog.resolve("one-query")

@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 
 from contract.card import ModelCard
-from contract.errors import InvalidRequest
+from contract.errors import InvalidRequest, read_each
 from contract.options import Options
 from gateway.catalog import Model
 from gateway.embedder import Embedder
 from gateway.triton import Embedded, Triton
 
 MODEL = Model(ModelCard(model_id="m", max_tokens=8, vocab_size=9, dimension=1), "m", "m", 256)
+
+
+def refuse_wrong(item: bytes) -> None:
+    if item.startswith(b"wrong"):
+        raise InvalidRequest("'input' is wrong", param="input")
 
 
 class Held:
@@ -37,11 +42,7 @@ class Held:
         self.asked += 1
         self.pieces.append(list(inputs))
         await self.answering.wait()
-        if b"wrong" in inputs:
-            error = InvalidRequest("'input' is wrong", param="input")
-            if len(inputs) > 1:
-                error.place(inputs.index(b"wrong"))
-            raise error
+        read_each(inputs, refuse_wrong)
         return Embedded(np.zeros((len(inputs), 1), np.float32), np.ones(len(inputs), np.int32))
 
 
@@ -71,6 +72,17 @@ async def test_a_refusal_counts_as_an_answer(inputs: list[bytes]) -> None:
     with pytest.raises(InvalidRequest):
         await embedder.embed(MODEL, inputs, Options(), lambda: answers.append(None))
     assert len(answers) == triton.asked
+
+
+async def test_one_that_is_sent_alone_is_told_by_its_place_in_the_list() -> None:
+    triton = Held()
+    triton.answering.set()
+    embedder = Embedder(cast(Triton, triton))
+    await embedder.embed(MODEL, [b"a"], Options(), lambda: None)
+    with pytest.raises(InvalidRequest) as caught:
+        await embedder.embed(MODEL, [b"a" * 64, b"wrong" * 10**5], Options(), lambda: None)
+    assert [b"wrong" * 10**5] in triton.pieces
+    assert caught.value.message == "'input' is wrong (input[1])"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from contract.card import ModelCard
 from contract.errors import InvalidRequest
 from contract.media import infer
 from contract.options import InputType, Modality, Options
-from gateway.schema import parse
+from gateway.schema import EncodingFormat, parse
 
 CARD = ModelCard(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka=())
 
@@ -49,10 +49,21 @@ VALUES = st.recursive(
 BODIES = st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), VALUES, max_size=10)
 
 
+NO_INPUT = "'input' must be a string, a list of strings, or a list of token ids (integers)"
+
+NO_MODALITY = "'modality': input should be 'text', 'image' or 'text_image'"
+
+NO_IMAGE = (
+    "This model does not support modality 'image'; it supports 'text'. "
+    "To embed text that holds a data URL, set 'modality' to 'text'."
+)
+
+
 def handle(body: bytes) -> None:
     """Do with a body what the server does before it asks Triton."""
     try:
         request = parse(body)
+        request.encoding()
         options = request.options(None)
         CARD.check(options)
         inputs = request.inputs(CARD)
@@ -88,30 +99,31 @@ def test_any_data_url_has_a_modality(text: str) -> None:
     [
         ({"unknown": 1}, "'unknown': Extra inputs are not permitted"),
         ({str(number): 1 for number in range(2000)}, "The request body has 2000 errors"),
-        ({"modality": ["text"] * 3}, "'modality' has 3 values for 2 inputs; give one, or one each"),
-        (
-            {"modality": ["text", "sound"]},
-            "'modality': input should be 'text', 'image' or 'text_image', not 'sound' (input[1])",
-        ),
-        ({"modality": ["text", "image"]}, "This model does not support modality 'image'"),
-        ({"modality": "sound"}, "'modality': input should be 'text', 'image' or 'text_image', not"),
-        ({"input": ["a", PICTURE]}, "This model does not support modality 'image'"),
-        ({"input": ["a", f"look: {PICTURE}"]}, "This model does not support modality 'text_image'"),
-        ({"k" * 10**6: 1}, "'kkk"),
+        ({"k" * 10**6: 1}, f"'{'k' * 100}': Extra inputs are not permitted"),
         ({"it's \n": 1}, "'it's \n': Extra inputs are not permitted"),
-        ({"input": ["a", "b", None]}, "'input[2]' is unlike those before it: 'input' must be a"),
-        ({"input": [[1], [2, "3"]]}, "'input[1]' is unlike those before it: 'input' must be a"),
-        ({"input": 7, "modality": ["text", 1]}, "'input' must be a string, a list of strings, or"),
-        ({"input": [None, "a"]}, "'input' must be a string, a list of strings, or a list of"),
-        ({"input": [1.5] * 2000}, "'input' must be a string, a list of strings, or a list of"),
         ({"dimensions": "4"}, "'dimensions': Input should be a valid integer"),
+        ({"modality": ["text"] * 3}, "'modality' has 3 values for 2 inputs; give one, or one each"),
+        ({"modality": ["text", "sound"]}, f"{NO_MODALITY}, not 'sound' (input[1])"),
+        ({"modality": "sound"}, f"{NO_MODALITY}, not 'sound'"),
+        ({"modality": ["text", "image"]}, f"{NO_IMAGE} (input[1])"),
+        ({"modality": "image"}, NO_IMAGE),
+        ({"input": ["a", PICTURE]}, f"{NO_IMAGE} (input[1])"),
+        ({"input": PICTURE}, NO_IMAGE),
+        (
+            {"input": ["a", f"look: {PICTURE}"]},
+            f"{NO_IMAGE.replace('image', 'text_image')} (input[1])",
+        ),
+        ({"input": ["a", "b", None]}, f"{NO_INPUT} (input[2])"),
+        ({"input": [[1], [2, "3"]]}, f"{NO_INPUT} (input[1])"),
+        ({"input": 7, "modality": ["text", 1]}, NO_INPUT),
+        ({"input": [None, "a"]}, NO_INPUT),
+        ({"input": [1.5] * 2000}, NO_INPUT),
     ],
 )
 def test_what_is_wrong_is_said(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse(json.dumps({"model": "m", "input": ["a", "b"], **fields}).encode()).inputs(CARD)
-    assert str(caught.value).startswith(message)
-    assert len(str(caught.value)) < 300
+    assert str(caught.value) == message
 
 
 def test_a_character_that_was_cut_in_two_is_told_from_broken_json() -> None:
@@ -124,15 +136,15 @@ def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
 
 
 def test_an_empty_option_counts_as_absent_and_values_may_be_in_any_case() -> None:
-    def options(**fields: Any) -> Options:
-        body = json.dumps({"model": "m", "input": ["a"], **fields}).encode()
-        return parse(body).options(InputType.QUERY)
+    def chosen(**fields: Any) -> tuple[Options, EncodingFormat]:
+        request = parse(json.dumps({"model": "m", "input": ["a"], **fields}).encode())
+        return request.options(InputType.QUERY), request.encoding()
 
-    fields = ("input_type", "truncate", "embedding_type")
-    assert options(**dict.fromkeys(fields, "")) == options(**dict.fromkeys(fields)) == options()
-    assert options(input_type="Query", truncate="end", embedding_type="INT8") == options(
-        input_type="query", truncate="END", embedding_type="int8"
-    )
+    fields = ("input_type", "truncate", "embedding_type", "encoding_format")
+    assert chosen(**dict.fromkeys(fields, "")) == chosen(**dict.fromkeys(fields)) == chosen()
+    assert chosen(
+        input_type="Query", truncate="end", embedding_type="INT8", encoding_format="Base64"
+    ) == chosen(input_type="query", truncate="END", embedding_type="int8", encoding_format="base64")
 
 
 def test_a_field_that_contradicts_the_suffix_is_refused_with_both() -> None:
