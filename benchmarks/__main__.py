@@ -132,7 +132,8 @@ def _latency(systems: throughput.Systems, text: str, texts: Sequence[str]) -> No
 
 
 def _overhead(folder: Path) -> None:
-    with _systems("trivial", folder, in_process=False) as (systems, service):
+    one = overhead.ONE_GATEWAY
+    with _systems("trivial", folder, in_process=False, environment=one) as (systems, service):
         _say(str(overhead.measure(service, systems.servers, HTTP)))
 
 
@@ -148,7 +149,11 @@ def _large(folder: Path) -> None:
 
 @contextmanager
 def _systems(
-    name: str, folder: Path, *, in_process: bool = True
+    name: str,
+    folder: Path,
+    *,
+    in_process: bool = True,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[throughput.Systems, Service]]:
     """Export and serve the model `name`, and make everything that is compared with it."""
     checkpoint = checkpoints.checkpoint(name, folder)
@@ -162,7 +167,7 @@ def _systems(
             throughput.PADDED: PaddedOnnxRuntime(checkpoint, folder).embed,
             throughput.SENTENCE_TRANSFORMERS: SentenceTransformers(checkpoint).embed,
         }
-    with Service(repository) as service:
+    with Service(repository, environment=environment) as service:
         yield (
             throughput.Systems(
                 limit=PackedOnnxRuntime(repository, triton_name),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from operator import sub
@@ -73,17 +73,11 @@ def beside_a_list(connect: Callable[[], Embed], texts: Sequence[str]) -> Beside:
     embed([text])
     idle = [seconds_of(lambda: embed([text])) for _ in range(50)]
     many = [texts[index % len(texts)] for index in range(LIST_TEXTS)]
-    done = threading.Event()
-
-    def embed_many() -> None:
-        embed_list(many)
-        done.set()
-
-    thread = threading.Thread(target=embed_many)
-    thread.start()
     taken: list[float] = []
-    while not done.wait(PAUSE_SECONDS):
-        taken.append(seconds_of(lambda: embed([text])))
-    thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        listed = pool.submit(embed_list, many)
+        while not wait([listed], PAUSE_SECONDS).done:
+            taken.append(seconds_of(lambda: embed([text])))
+        listed.result()
     p50, p95 = np.percentile(taken, [50, 95]) * 1000
     return Beside(median(idle) * 1000, p50, p95, len(taken))

@@ -56,9 +56,7 @@ class Client:
     """
 
     def __init__(self, url: str, texts: Sequence[str]) -> None:
-        # uvicorn closes idle connections after 5 s; do not send into that.
-        limits = httpx.Limits(keepalive_expiry=2)
-        self._http = httpx.AsyncClient(base_url=url, limits=limits, timeout=ANSWER_SECONDS)
+        self._http = httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS)
         starts = [index * (len(texts) - SIZES.stop) // BODIES for index in range(BODIES)]
         self._bodies = {
             size: [_body(texts[start : start + size]) for start in starts] for size in SIZES

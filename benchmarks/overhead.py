@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -16,6 +16,9 @@ CLIENTS = 16
 SECONDS = 4.0
 
 TEXT = "How are vectors searched?"
+
+ONE_GATEWAY = {"TRITON_EMBED_WORKERS": "1"}
+"""The environment of a service whose gateway is one process, so that its CPU time is all of it."""
 
 PROCESSES = {
     "gateway": "-m gateway",
@@ -67,18 +70,15 @@ def measure(service: Service, servers: Mapping[str, Callable[[], Embed]], http: 
 
 def _requests(connect: Callable[[], Embed]) -> int:
     """Return how many requests are answered in `SECONDS`."""
-    counts = [0] * CLIENTS
     embeds = [connect() for _ in range(CLIENTS)]
     end = perf_counter() + SECONDS
 
-    def ask(index: int) -> None:
+    def ask(embed: Embed) -> int:
+        answered = 0
         while perf_counter() < end:
-            embeds[index]([TEXT])
-            counts[index] += 1
+            embed([TEXT])
+            answered += 1
+        return answered
 
-    threads = [threading.Thread(target=ask, args=(index,)) for index in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        return sum(pool.map(ask, embeds))

@@ -90,13 +90,19 @@ async def run(target: server.Server, seconds: float) -> Run:
     lasted = perf_counter() - start
     client_cores = (_cpu_seconds() - cpu) / lasted
     sampling.cancel()
+    draining = asyncio.create_task(_drain(offer))
     await asyncio.sleep(1)
     after = await client.send(1)
     _say("waiting for the last answers")
-    answers = await offer.answers()
-    drain = perf_counter() - start - lasted
+    answers, drain = await draining
     await client.close()
     return Run(idle, capacity, lasted, drain, answers, offer.withheld, client_cores, memory, after)
+
+
+async def _drain(offer: Offer) -> tuple[list[Answer], float]:
+    """Return all answers, and how many seconds from now the last one came."""
+    start = perf_counter()
+    return await offer.answers(), perf_counter() - start
 
 
 async def _sample(pid: int | None, memory: list[int]) -> None:

@@ -6,9 +6,11 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contract.configuration import integer
 from contract.options import EmbeddingType
 from export import commands
 from export.checkpoint import POOLING_MODES
@@ -33,11 +35,7 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end a program."""
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+_positive = integer(1)
 
 
 def _matryoshka(text: str) -> tuple[int, ...] | None:
@@ -46,17 +44,20 @@ def _matryoshka(text: str) -> tuple[int, ...] | None:
     return () if text == "any" else tuple(map(_positive, text.split(",")))
 
 
+def _some_of(text: str, choices: Sequence[str]) -> tuple[str, ...]:
+    chosen = tuple(text.split(","))
+    if unknown := set(chosen).difference(choices):
+        raise argparse.ArgumentTypeError(f"'{unknown.pop()}' is not one of {', '.join(choices)}")
+    return chosen
+
+
 def _embedding_types(text: str) -> tuple[EmbeddingType, ...]:
-    return tuple(map(EmbeddingType, text.lower().split(",")))
+    known = [kind.value for kind in EmbeddingType]
+    return tuple(map(EmbeddingType, _some_of(text.lower(), known)))
 
 
 def _pooling(text: str) -> tuple[str, ...]:
-    modes = tuple(text.split(","))
-    if unknown := set(modes).difference(POOLING_MODES):
-        raise argparse.ArgumentTypeError(
-            f"'{unknown.pop()}' is not one of {', '.join(POOLING_MODES)}"
-        )
-    return modes
+    return _some_of(text, POOLING_MODES)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -48,8 +48,9 @@ class Entry:
 
     @property
     def ours(self) -> bool:
-        """Whether ``python -m export`` made it: a foreign model has no steps of these names."""
-        return len(self.models) > 1
+        """Whether ``python -m export`` made it: a foreign model has no card nor such steps."""
+        steps = {names.step_name(self.name.lower(), step) for step in STEPS}
+        return self.card is not None or not steps.isdisjoint(self.models)
 
     @property
     def size(self) -> int:
@@ -77,12 +78,19 @@ def read_all(folder: Path) -> list[Entry]:
             continue
         used = steps[name] or tuple(names.step_name(name, step) for step in STEPS)
         others = [
-            other for other, its in steps.items() if other != name and its and set(its) <= set(used)
+            other
+            for other, its in steps.items()
+            if other != name and its and set(its) <= set(used) and _is_variant(other, name)
         ]
         members = (name, *others, *(step for step in used if step in models))
         seen.update(members)
         entries.append(_entry(folder, name, members))
     return sorted(entries, key=lambda entry: entry.title.lower())
+
+
+def _is_variant(other: str, name: str) -> bool:
+    """Return whether the ensemble `other` is an alias of `name`, or one that ends earlier."""
+    return other.lower() in (name.lower(), names.step_name(name.lower(), names.FLOAT))
 
 
 def find(folder: Path, model: str) -> Entry:
@@ -105,15 +113,20 @@ def replaced(folder: Path, model_id: str) -> Entry | None:
     The ids may differ in case, and then the entry has an alias that the new one does not need.
 
     Raises:
-        ExportError: it would replace a model of another id, or a part of one.
+        ExportError: it would replace a model of another id, a part of one, or a foreign model.
     """
     name = names.triton_model_name(model_id)
     needed = {name, names.alias_name(model_id), *_parts(name)}
     found = None
     for entry in read_all(folder) if folder.is_dir() else ():
         taken = sorted(needed & set(entry.models))
-        if not taken or _is_rest(entry, name):
+        if not taken or _is_rest(folder, entry, name):
             continue
+        if not entry.ours:
+            raise ExportError(
+                f"'{model_id}' would replace '{entry.title}' in {folder}, which was not made by "
+                "'python -m export'; choose another --model-id, or remove it yourself"
+            )
         if entry.title.lower() != model_id.lower():
             raise ExportError(
                 f"'{model_id}' would replace '{entry.title}' in {folder}: both need the name "
@@ -123,11 +136,21 @@ def replaced(folder: Path, model_id: str) -> Entry | None:
     return found
 
 
-def _is_rest(entry: Entry, name: str) -> bool:
+def _is_rest(folder: Path, entry: Entry, name: str) -> bool:
     """Return whether `entry` is what was left behind of a model `name`, and nothing is lost."""
-    if entry.name == name:
-        return f"{name}/config.pbtxt" not in entry.files
-    return entry.card is None
+    if f"{entry.name}/config.pbtxt" not in entry.files:
+        return True
+    if entry.name == name or entry.card is not None:
+        return False
+    return any(_has_id(folder / model) for model in entry.models)
+
+
+def _has_id(model: Path) -> bool:
+    """Return whether a model has a card, as the steps of ours do that need one."""
+    try:
+        return "model_id" in config.parameters(config.read(model))
+    except (OSError, ValueError):
+        return False
 
 
 def _parts(name: str) -> list[str]:

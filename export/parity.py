@@ -136,15 +136,13 @@ def measure(
 
 def _requests(rows: Sequence[list[int]]) -> list[Sequence[list[int]]]:
     """Return `rows` as requests of 1 to 5 rows."""
-    return [rows[start : start + 1 + start % 5] for start in _starts(len(rows))]
-
-
-def _starts(count: int) -> list[int]:
-    """Return where requests of 1 to 5 rows begin that together cover `count` rows."""
-    starts = [0]
-    while (following := starts[-1] + 1 + starts[-1] % 5) < count:
-        starts.append(following)
-    return starts
+    requests: list[Sequence[list[int]]] = []
+    start = 0
+    while start < len(rows):
+        stop = start + 1 + len(requests) % 5
+        requests.append(rows[start:stop])
+        start = stop
+    return requests
 
 
 def _run(

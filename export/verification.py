@@ -38,7 +38,9 @@ def verify(
     if checkpoint is None:
         if origin is None:
             raise ExportError(f"it is not known where '{entry.title}' came from: name CHECKPOINT")
-        checkpoint, revision = origin.checkpoint, revision or origin.revision
+        checkpoint = origin.checkpoint
+    if origin and checkpoint == origin.checkpoint:
+        revision = revision or origin.revision
     flags = of_card(entry.card)
     if origin and origin.pooling:
         flags["pooling"] = origin.pooling

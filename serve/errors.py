@@ -1,7 +1,7 @@
-"""The one error that keeps the service from starting."""
+"""The one error that keeps the service, or a part of it, from starting."""
 
 from __future__ import annotations
 
 
 class ServeError(Exception):
-    """The service cannot start; the message says why and what to do about it."""
+    """What was to be done cannot be done; the message says why and what to do about it."""

@@ -47,7 +47,7 @@ class Loader:
         """Load every entry into a Triton that has none, and return the names of those that work.
 
         Raises:
-            ServeError: Triton has not survived them.
+            ServeError: the repository cannot be read, or Triton has not survived its models.
         """
         self._seen = self._settling = scan(self._folder)
         self._served = {}

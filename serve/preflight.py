@@ -43,7 +43,11 @@ def check(settings: Settings, installation: Installation) -> None:
     ]
     if settings.gateway:
         ports.insert(0, (settings.host, settings.port, "--port"))
+    options: dict[int, str] = {}
     for host, port, option in ports:
+        if port in options:
+            raise ServeError(f"{options[port]} and {option} are both {port}; choose another")
+        options[port] = option
         check_port(host, port, option)
     check_space(Path("/dev/shm"), MIN_SHARED_MEMORY, "in a container, raise --shm-size")
     check_space(Path(tempfile.gettempdir()), MIN_DISK, "set TMPDIR to a folder with more room")
@@ -55,10 +59,7 @@ def check(settings: Settings, installation: Installation) -> None:
 
 def check_repository(folder: Path, served_model_name: str | None = None) -> None:
     """Raise ServeError unless `folder` holds a model, and only one if that is to be renamed."""
-    try:
-        entries = scan(folder).values()
-    except OSError as error:
-        raise ServeError(f"the model repository '{folder}' cannot be read: {error}") from None
+    entries = scan(folder).values()
     if not entries:
         check_readable(folder)
         raise ServeError(

@@ -10,6 +10,8 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from serve.errors import ServeError
+
 Fingerprint = tuple[tuple[str, int, int], ...]
 """Of the files of a model: the path, the time of the last change and the size of each."""
 
@@ -51,10 +53,17 @@ def scan(folder: Path) -> dict[str, Entry]:
 
     A model whose config.pbtxt cannot be read is an entry of its own, for Triton to refuse with
     its reason. Folders whose names begin with a dot are an export at work.
+
+    Raises:
+        ServeError: the folder cannot be read.
     """
+    try:
+        paths = sorted(folder.glob("*/config.pbtxt"))
+    except OSError as error:
+        raise ServeError(f"the model repository '{folder}' cannot be read: {error}") from None
     configs = {
         path.parent.name: read_config(path.parent)
-        for path in sorted(folder.glob("*/config.pbtxt"))
+        for path in paths
         if not path.parent.name.startswith(".")
     }
     steps = {name: _steps(config) for name, config in configs.items()}

@@ -179,8 +179,8 @@ class Supervisor:
             await asyncio.sleep(FOLLOW_SECONDS)
             try:
                 await self._loader.follow()
-            except OSError as error:
-                logger.error("cannot read the model repository: %s", error)
+            except ServeError as error:
+                logger.error("%s", error)
 
     async def _until_probe_fails(self) -> str:
         """Two probes in a row must fail, because a model may be reloading during one.

@@ -59,6 +59,10 @@ if [ "$machine" != "Linux x86_64" ] || [ "$newer" != "$libc" ]; then
     exit 1
 fi
 
+if [ -n "${PYTHON:-}" ] && ! suitable "$PYTHON"; then
+    echo "PYTHON=$PYTHON is no Python 3.10, 3.11 or 3.12." >&2
+    exit 1
+fi
 for candidate in "${PYTHON:-python3}" python3.12 python3.11 python3.10; do
     if suitable "$candidate"; then python=$candidate; break; fi
 done

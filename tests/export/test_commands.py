@@ -64,6 +64,54 @@ def test_remove_takes_the_whole_model_and_nothing_else(
     assert contents(own_tiny_repository) == {"foreign"}
 
 
+def write_config(repository: Path, name: str, text: str) -> None:
+    (repository / name / "1").mkdir(parents=True)
+    (repository / name / "config.pbtxt").write_text(f'name: "{name}" {text}')
+
+
+def ensemble(*steps: str) -> str:
+    return "ensemble_scheduling {" + "".join(f'step {{ model_name: "{s}" }}' for s in steps) + "}"
+
+
+def test_foreign_ensembles_are_nobodys_to_remove(
+    own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(own_tiny_repository, "pre", 'backend: "python"')
+    write_config(own_tiny_repository, "pipeline", ensemble("pre"))
+    write_config(own_tiny_repository, "mine", ensemble("tiny_tokenizer", "tiny_encoder"))
+    everything = contents(own_tiny_repository)
+    assert run("list", own_tiny_repository) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if "foreign" in line] == ["mine", "pipeline"]
+    for name in ("mine", "pipeline"):
+        assert run("remove", own_tiny_repository, name) == 1
+        assert f"'{name}' was not made by" in capsys.readouterr().err
+    assert contents(own_tiny_repository) == everything
+    assert run("remove", own_tiny_repository, "tiny") == 0
+    assert contents(own_tiny_repository) == {"mine", "pipeline", "pre"}
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny_encoder"])
+def test_a_foreign_model_of_a_name_that_an_export_needs_stays(
+    tmp_path: Path, tiny_folder: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(tmp_path, name, 'backend: "python"')
+    assert main([str(tiny_folder), "--model-repository", str(tmp_path), "--model-id", "tiny"]) == 1
+    assert f"would replace '{name}' in {tmp_path}, which was not made by" in capsys.readouterr().err
+    assert contents(tmp_path) == {name}
+
+
+def test_what_was_left_behind_of_a_model_does_not_keep_it_from_being_exported(
+    own_tiny_repository: Path, tiny_folder: Path
+) -> None:
+    everything = contents(own_tiny_repository)
+    shutil.rmtree(own_tiny_repository / "tiny")
+    (own_tiny_repository / "tiny_postprocess" / "config.pbtxt").unlink()
+    export = [str(tiny_folder), "--model-repository", str(own_tiny_repository)]
+    assert main([*export, "--model-id", "tiny"]) == 0
+    assert contents(own_tiny_repository) == everything
+
+
 def test_verify_measures_again_and_writes_nothing(
     own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

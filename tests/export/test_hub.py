@@ -82,7 +82,12 @@ def test_a_hub_id_is_exported_and_then_again_without_the_hub(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert run(tmp_path / "second") == 0
     assert not hub.fetched
-    assert main(["verify", ID, "--model-repository", str(tmp_path / "second")]) == 0
+    # Named or not, it is the commit that was exported, also where the branch has moved on.
+    (branch,) = (tmp_path / "home").rglob("refs/main")
+    branch.write_text("0" * 40)
+    for named in ([], [ID]):
+        verify = ["verify", ID, *named, "--model-repository", str(tmp_path / "second")]
+        assert main(verify) == 0
 
 
 def test_a_dry_run_fetches_no_weights(

@@ -12,7 +12,9 @@ import pytest
 
 from serve import preflight
 from serve.errors import ServeError
-from tests.service import ROOT
+from serve.installation import find
+from serve.settings import Settings
+from tests.service import ROOT, free_ports
 
 
 def test_a_taken_port_is_refused_with_the_option_to_change() -> None:
@@ -20,6 +22,18 @@ def test_a_taken_port_is_refused_with_the_option_to_change() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(ServeError, match=rf"port {port} .* is taken; .* --triton-grpc-port"):
             preflight.check_port("127.0.0.1", port, "--triton-grpc-port")
+
+
+def test_ports_that_are_given_twice_are_refused_with_both_options(tiny_repository: Path) -> None:
+    port, grpc = free_ports(2)
+    settings = Settings(
+        model_repository=str(tiny_repository),
+        port=port,
+        triton_grpc_port=grpc,
+        triton_http_port=port,
+    )
+    with pytest.raises(ServeError, match=f"--port and --triton-http-port are both {port}"):
+        preflight.check(settings, find())
 
 
 def test_an_empty_repository_is_refused_with_the_command_that_fills_it(tmp_path: Path) -> None:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
+import pytest
+
+from serve.errors import ServeError
 from serve.repository import scan
 
 
@@ -25,6 +29,17 @@ def test_a_change_of_any_step_changes_the_entry(own_tiny_repository: Path) -> No
     assert scan(own_tiny_repository)["tiny"] == before
     (own_tiny_repository / "tiny_tokenizer" / "1" / "tokenizer.json").touch()
     assert scan(own_tiny_repository)["tiny"] != before
+
+
+def test_a_repository_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    monkeypatch.setattr(Path, "glob", fail)
+    with pytest.raises(ServeError, match=f"'{tmp_path}' cannot be read: .* not connected"):
+        scan(tmp_path)
 
 
 def test_exports_at_work_and_unreadable_configurations_hide_nothing(
