@@ -63,13 +63,21 @@ if [ -n "${PYTHON:-}" ] && ! suitable "$PYTHON"; then
     echo "PYTHON=$PYTHON is no Python 3.10, 3.11 or 3.12." >&2
     exit 1
 fi
-for candidate in "${PYTHON:-python3}" python3.12 python3.11 python3.10; do
-    if suitable "$candidate"; then python=$candidate; break; fi
-done
+# Sets `python`, if there is one.
+find_python() {
+    for candidate in "${PYTHON:-python3}" python3.12 python3.11 python3.10; do
+        if suitable "$candidate"; then python=$candidate; return; fi
+    done
+}
+
+find_python
+if ! command -v python3 >/dev/null; then
+    install python3 python3-venv
+    find_python
+fi
 if [ -z "${python:-}" ]; then
     echo "Python 3.10, 3.11 or 3.12 is needed: the Triton wheel's Python backend needs NumPy 1,"
     echo "which newer ones do not have. Fetching one with uv ..."
-    command -v python3 >/dev/null || install python3 python3-venv
     has_venv python3 || install "python$(version_of python3)-venv"
     uv=$(mktemp -d)
     trap 'rm -rf "$uv"' EXIT
