@@ -56,7 +56,10 @@ class Client:
     """
 
     def __init__(self, url: str, texts: Sequence[str]) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS)
+        # As many connections as there are requests. Unless it is told otherwise, uvicorn closes
+        # idle ones after 5 s; do not send into that.
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=2)
+        self._http = httpx.AsyncClient(base_url=url, limits=limits, timeout=ANSWER_SECONDS)
         starts = [index * (len(texts) - SIZES.stop) // BODIES for index in range(BODIES)]
         self._bodies = {
             size: [_body(texts[start : start + size]) for start in starts] for size in SIZES
