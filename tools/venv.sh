@@ -63,6 +63,7 @@ if [ -n "${PYTHON:-}" ] && ! suitable "$PYTHON"; then
     echo "PYTHON=$PYTHON is no Python 3.10, 3.11 or 3.12." >&2
     exit 1
 fi
+
 # Sets `python`, if there is one.
 find_python() {
     for candidate in "${PYTHON:-python3}" python3.12 python3.11 python3.10; do
@@ -71,7 +72,7 @@ find_python() {
 }
 
 find_python
-if ! command -v python3 >/dev/null; then
+if [ -z "${python:-}" ] && ! command -v python3 >/dev/null; then
     install python3 python3-venv
     find_python
 fi
