@@ -24,7 +24,7 @@ from benchmarks.systems import (
     http_client,
 )
 from benchmarks.texts import SEED, text_sets
-from tests.service import Service
+from testing.server import RunningServer
 
 GRPC, HTTP, HTTP_FLOAT = "Triton over gRPC", "HTTP, base64", "HTTP, float"
 
@@ -105,7 +105,7 @@ def _minilm(folder: Path, end: float, peer: str | None) -> Mapping[str, throughp
 
 @contextmanager
 def _peers(
-    systems: throughput.Systems, service: Service, peer: str | None
+    systems: throughput.Systems, service: RunningServer, peer: str | None
 ) -> Iterator[Mapping[str, Callable[[], Embed]]]:
     """Yield the peers of `systems`, an int8 model, and infinity if there is its command `peer`."""
     checkpoints.export(
@@ -154,7 +154,7 @@ def _systems(
     *,
     in_process: bool = True,
     environment: Mapping[str, str] | None = None,
-) -> Iterator[tuple[throughput.Systems, Service]]:
+) -> Iterator[tuple[throughput.Systems, RunningServer]]:
     """Export and serve the model `name`, and make everything that is compared with it."""
     checkpoint = checkpoints.checkpoint(name, folder)
     repository = folder / f"{name}-repository"
@@ -167,7 +167,7 @@ def _systems(
             throughput.PADDED: PaddedOnnxRuntime(checkpoint, folder).embed,
             throughput.SENTENCE_TRANSFORMERS: SentenceTransformers(checkpoint).embed,
         }
-    with Service(repository, environment=environment) as service:
+    with RunningServer(repository, environment=environment) as service:
         yield (
             throughput.Systems(
                 limit=PackedOnnxRuntime(repository, triton_name),
@@ -182,7 +182,7 @@ def _systems(
         )
 
 
-def _http(service: Service, model_id: str, encoding_format: str) -> Callable[[], Embed]:
+def _http(service: RunningServer, model_id: str, encoding_format: str) -> Callable[[], Embed]:
     options = {"truncate": "END", "encoding_format": encoding_format}
     return partial(http_client, f"{service.url}/v1/embeddings", model_id, **options)
 

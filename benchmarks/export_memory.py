@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import checkpoints
-from tests.service import ROOT
+from testing.server import ROOT
 
 MODELS = ("e5-large-size", "llama-1b-width")
 
@@ -19,7 +19,7 @@ LIMIT = 3.0
 CHILD = """
 import sys
 from benchmarks.processes import memory_bytes
-import export.exporter, torch.onnx
+import triton_embed.export.exporter, torch.onnx
 from export.__main__ import main
 before = memory_bytes("VmRSS")
 status = main(sys.argv[1:])

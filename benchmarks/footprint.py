@@ -11,7 +11,7 @@ from benchmarks import checkpoints
 from benchmarks.overhead import ONE_GATEWAY, PROCESSES, TEXT
 from benchmarks.processes import memory_bytes
 from benchmarks.server import MODEL_ID, conditions
-from tests.service import Service
+from testing.server import RunningServer
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
         repository = Path(folder) / "repository"
         checkpoints.export(checkpoints.MINILM_FOLDER, repository, MODEL_ID)
         start = perf_counter()
-        with Service(repository, environment=ONE_GATEWAY) as service:
+        with RunningServer(repository, environment=ONE_GATEWAY) as service:
             seconds = perf_counter() - start
             service.vectors(MODEL_ID, [TEXT] * 32)
             pids = {"supervisor": service.process.pid}

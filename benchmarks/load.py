@@ -19,7 +19,7 @@ SIZES = range(1, 33)
 BODIES = 10
 """Requests of each size; they differ in their texts."""
 
-MOST_UNANSWERED = 800
+MAX_UNANSWERED = 800
 """Requests that may be open at a time, so that this process keeps enough file descriptors."""
 
 ANSWER_SECONDS = 120.0
@@ -109,7 +109,7 @@ class Offer:
         unanswered: set[asyncio.Task[Answer]] = set()
         for inputs, due in zip(self._sizes, (start + self._due).tolist(), strict=True):
             await asyncio.sleep(max(0.0, due - perf_counter()))
-            if len(unanswered) >= MOST_UNANSWERED:
+            if len(unanswered) >= MAX_UNANSWERED:
                 self.withheld += 1
                 continue
             task = asyncio.create_task(self._client.send(inputs, due))

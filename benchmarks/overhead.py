@@ -9,7 +9,7 @@ from time import perf_counter
 
 from benchmarks.processes import cpu_seconds
 from benchmarks.systems import Embed
-from tests.service import Service
+from testing.server import RunningServer
 
 CLIENTS = 16
 
@@ -51,7 +51,9 @@ class Overhead:
         )
 
 
-def measure(service: Service, servers: Mapping[str, Callable[[], Embed]], http: str) -> Overhead:
+def measure(
+    service: RunningServer, servers: Mapping[str, Callable[[], Embed]], http: str
+) -> Overhead:
     """Measure each way of asking; CPU time is taken while asking in the way called `http`."""
     pids = {name: service.descendants(part)[0] for name, part in PROCESSES.items()}
     rates: dict[str, float] = {}

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks import docstrings, server
 from benchmarks.load import Answer, Client, Offer, closed_loop
 from benchmarks.processes import resident_bytes
-from gateway.settings import Settings
+from triton_embed.gateway.settings import Settings
 
 OVERLOAD = 10
 """Times the capacity that is offered."""

@@ -17,18 +17,20 @@ from benchmarks.analyzer import PerfAnalyzer, Report
 from benchmarks.checkpoints import MINILM_FOLDER
 from benchmarks.server import MODEL_ID, conditions
 from benchmarks.texts import SEED, text_sets
-from contract.names import (
-    EMBEDDINGS,
+from testing.server import RunningServer
+from triton_embed.contract.naming import (
     ENCODER,
-    LENGTH,
     POSTPROCESS,
-    TEXT,
-    TOKEN_IDS,
     TOKENIZER,
     step_name,
     triton_model_name,
 )
-from tests.service import Service
+from triton_embed.contract.tensors import (
+    EMBEDDINGS,
+    LENGTH,
+    TEXT,
+    TOKEN_IDS,
+)
 
 MAX_TOKENS, DIMENSION = 256, 384
 """Of the default model."""
@@ -91,7 +93,7 @@ def _triton(address: str | None) -> Iterator[str]:
     with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
         repository = Path(folder) / "repository"
         checkpoints.export(MINILM_FOLDER, repository, MODEL_ID)
-        with Service(repository) as service:
+        with RunningServer(repository) as service:
             yield f"127.0.0.1:{service.grpc_port}"
 
 

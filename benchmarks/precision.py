@@ -95,7 +95,7 @@ def table(rows: Sequence[Row]) -> str:
         rate = median(row.rates)
         lines.append(
             f"| {row.name} | {row.megabytes:.0f} | {row.parity['min_cosine']:.6f} "
-            f"| {row.parity['max_company_error']:.0e} | {row.ndcg:.4f} "
+            f"| {row.parity['max_batch_deviation']:.0e} | {row.ndcg:.4f} "
             f"| {row.ndcg / first.ndcg:.2%} | {rate:.0f} | {rate / median(first.rates):.2f} |"
         )
     return "\n".join(lines)

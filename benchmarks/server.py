@@ -13,7 +13,7 @@ from platform import python_version
 from tempfile import TemporaryDirectory
 
 from benchmarks import checkpoints
-from tests.service import Service
+from testing.server import RunningServer
 
 MODEL_ID = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -49,7 +49,7 @@ def running(url: str | None, pid: int | None = None) -> Iterator[Server]:
     with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
         repository = Path(folder) / "repository"
         checkpoints.export(checkpoints.MINILM_FOLDER, repository, MODEL_ID, "--matryoshka", "any")
-        with Service(repository) as service:
+        with RunningServer(repository) as service:
             yield Server(service.url, service.process.pid)
 
 

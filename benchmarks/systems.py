@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from contract.names import triton_model_name
+from triton_embed.contract.naming import triton_model_name
 
 MAX_TOKENS = 256
 

@@ -13,7 +13,7 @@ from statistics import median
 from time import perf_counter, sleep
 
 from benchmarks.systems import Embed, PackedOnnxRuntime
-from gateway.window import CALM_AFTER_SECONDS
+from triton_embed.gateway.scheduling.send_window import CALM_AFTER_SECONDS
 
 AT_ONCE = "all at once"
 
@@ -23,7 +23,7 @@ REQUESTS = 2
 PEERS_EVERY = 2
 """Peers are measured in one of so many rounds: it takes less to tell them apart."""
 
-MOST_ROUNDS = 5
+MAX_ROUNDS = 5
 """However much time there is."""
 
 WORKLOADS = {"4×32": (4, 32), "8×8": (8, 8), "16×1": (16, 1), "4×4": (4, 4)}
@@ -141,7 +141,7 @@ def measure(
 def _rounds(seconds: float, fewest: int) -> Iterator[int]:
     """Yield the numbers of rounds: at least `fewest`, then until one would end after `seconds`."""
     starts = [perf_counter()]
-    for index in range(MOST_ROUNDS):
+    for index in range(MAX_ROUNDS):
         if index >= fewest:
             # Rounds without peers are much shorter, so the last one of the same kind tells.
             like = max(index - PEERS_EVERY, 0)

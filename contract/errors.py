@@ -2,13 +2,13 @@
 
 ::
 
-    EmbedError
+    ApiError
     ├── InvalidRequest      400  the request is wrong and stays wrong
     ├── Unauthorized        401  no API key, or a wrong one
     ├── NotFound            404  unknown model or path
     ├── MethodNotAllowed    405  right path, wrong verb
     ├── PayloadTooLarge     413  the body is over the limit
-    ├── ClientLeft          499  nobody reads the answer
+    ├── ClientDisconnected          499  nobody reads the answer
     ├── InternalError       500  a defect of ours
     └── Unavailable         503  try again: starting, restarting, overloaded
 
@@ -39,7 +39,7 @@ PLACE = re.compile(r" \(input\[([0-9]+)\]\)$")
 """Ends a message about one input of several."""
 
 
-class EmbedError(Exception):
+class ApiError(Exception):
     """An error that a client is told about.
 
     Args:
@@ -72,7 +72,7 @@ class EmbedError(Exception):
         return {"object": "error", **fields, "error": fields}
 
 
-class InvalidRequest(EmbedError):
+class InvalidRequest(ApiError):
     """The request is wrong; sending it again cannot help."""
 
     http_status = 400
@@ -92,7 +92,7 @@ class InvalidRequest(EmbedError):
             self.message = f"{PLACE.sub('', self.message)} (input[{index}])"
 
 
-class Unauthorized(EmbedError):
+class Unauthorized(ApiError):
     """The request does not show one of the server's API keys."""
 
     http_status = 401
@@ -100,7 +100,7 @@ class Unauthorized(EmbedError):
     default_code = "invalid_api_key"
 
 
-class NotFound(EmbedError):
+class NotFound(ApiError):
     """No such model or path."""
 
     http_status = 404
@@ -108,7 +108,7 @@ class NotFound(EmbedError):
     default_code = "not_found"
 
 
-class MethodNotAllowed(EmbedError):
+class MethodNotAllowed(ApiError):
     """The path exists, but not for this HTTP method."""
 
     http_status = 405
@@ -116,7 +116,7 @@ class MethodNotAllowed(EmbedError):
     default_code = "method_not_allowed"
 
 
-class PayloadTooLarge(EmbedError):
+class PayloadTooLarge(ApiError):
     """The request body is larger than the server accepts."""
 
     http_status = 413
@@ -124,11 +124,11 @@ class PayloadTooLarge(EmbedError):
     default_code = "payload_too_large"
 
 
-class InternalError(EmbedError):
+class InternalError(ApiError):
     """A defect on our side; the log has the cause."""
 
 
-class ClientLeft(EmbedError):
+class ClientDisconnected(ApiError):
     """The client closed its connection; nobody reads the answer, only the log does."""
 
     http_status = 499
@@ -139,11 +139,11 @@ class ClientLeft(EmbedError):
         super().__init__("The client closed the connection.")
 
 
-class Unavailable(EmbedError):
+class Unavailable(ApiError):
     """The service cannot answer now but will again; sent with ``Retry-After``.
 
     Args:
-        message: See `EmbedError`, as `param` and `code`.
+        message: See `ApiError`, as `param` and `code`.
         param: See `message`.
         code: See `message`.
         retry_after_seconds: When it is worth trying again.

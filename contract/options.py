@@ -9,7 +9,7 @@ from enum import Enum
 from reprlib import Repr
 from typing import Any, TypeVar
 
-from contract.errors import InvalidRequest
+from triton_embed.contract.errors import InvalidRequest
 
 
 class InputType(str, Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import urllib.request
 
-from gateway.settings import parse
+from triton_embed.gateway.settings import parse
 
 settings = parse(["--port", "8000"])
 scheme = "https" if settings.tls_certificate else "http"

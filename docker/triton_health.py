@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tritonclient.grpc as grpc
 
-from serve.repository import scan
+from triton_embed.repository.scanner import scan
 
 # It is in this container, whatever http_proxy says.
 client = grpc.InferenceServerClient("127.0.0.1:8001", channel_args=[("grpc.enable_http_proxy", 0)])

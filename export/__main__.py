@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.configuration import integer
-from contract.options import EmbeddingType
-from export import commands
-from export.checkpoint import POOLING_MODES
-from export.errors import ExportError
+from triton_embed.contract.options import EmbeddingType
+from triton_embed.export import commands
+from triton_embed.export.checkpoint.reader import POOLING_MODES
+from triton_embed.export.errors import ExportError
+from triton_embed.runtime.settings import integer
 
 if TYPE_CHECKING:
-    from export.rules import Rules
+    from triton_embed.export.overrides import SpecOverrides
 
 RULES = (
     "prompt_query",
@@ -29,7 +29,7 @@ RULES = (
     "embedding_types",
     "pooling",
 )
-"""Flags that decide about the model card; the keys of `export.rules.Rules`."""
+"""Flags that decide about the model spec; the keys of `export.rules.SpecOverrides`."""
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end a program."""
@@ -104,7 +104,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def _add_rules(parser: argparse.ArgumentParser) -> None:
     rules = parser.add_argument_group(
-        "model card",
+        "model spec",
         "By default as the checkpoint's files say, or for some well-known ids as their publishers.",
         argument_default=argparse.SUPPRESS,
     )
@@ -167,7 +167,7 @@ def _export(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(options, flags)
     print("loading PyTorch, transformers and sentence-transformers …", file=sys.stderr, flush=True)
-    from export.exporter import export
+    from triton_embed.export.exporter import export
 
     parity = export(options.checkpoint, options.model_repository, **_request(options), **flags)
     print(f"Exported: {parity}.")
@@ -175,18 +175,18 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what else is asked for than the card."""
+    """Return what else is asked for than the spec."""
     names = ("model_id", "revision", "target", "precision", "max_batch_size")
     return {name: getattr(options, name) for name in names}
 
 
-def _dry_run(options: argparse.Namespace, flags: Rules) -> int:
-    from export import description
-    from export.entry import replaced
-    from export.plan import make
+def _dry_run(options: argparse.Namespace, flags: SpecOverrides) -> int:
+    from triton_embed.export import views as description
+    from triton_embed.export.plan import make
+    from triton_embed.repository.model import replaced
 
     plan = make(options.checkpoint, **_request(options), flags=flags)
-    replaces = replaced(options.model_repository, plan.card.model_id) is not None
+    replaces = replaced(options.model_repository, plan.spec.model_id) is not None
     print(
         description.of_plan(plan, plan.origin(flags), options.model_repository, replaces=replaces)
     )

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export import description
-from export.entry import find, read_all
-from export.errors import ExportError
-from export.files import human
-from export.repository import Repository
+from triton_embed.export import views as description
+from triton_embed.export.errors import ExportError
+from triton_embed.repository.files import human
+from triton_embed.repository.installer import Repository
+from triton_embed.repository.model import find, read_all
 
 NAMES = ("list", "show", "remove", "verify")
 
@@ -22,7 +22,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m export")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="one line for each model")
-    show = commands.add_parser("show", help="a model's card, files and parity")
+    show = commands.add_parser("show", help="a model's spec, files and parity")
     remove = commands.add_parser("remove", help="delete a model; a server at work stops serving it")
     verify = commands.add_parser(
         "verify",
@@ -87,7 +87,7 @@ def _remove(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     entry = find(options.model_repository, options.model)
     print("loading PyTorch, transformers and sentence-transformers …", file=sys.stderr, flush=True)
-    from export.verification import verify
+    from triton_embed.export.verifier import verify
 
     parity = verify(options.model_repository, entry, options.checkpoint, options.revision)
     print(f"'{entry.title}': {parity}")

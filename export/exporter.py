@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract import names
-from export import entry, graph, parity, reference, tensorrt
-from export import plan as plans
-from export.encoder import PackedEncoder
-from export.parity import Parity
-from export.plan import Plan
-from export.progress import Advance, Progress
-from export.reference import Reference
-from export.repository import Repository
-from export.rules import Rules
-from export.texts import corpus
+from triton_embed.contract import naming
+from triton_embed.export import plan as plans
+from triton_embed.export.graph import builder as graph
+from triton_embed.export.graph import tensorrt
+from triton_embed.export.overrides import SpecOverrides
+from triton_embed.export.parity import measurement as parity
+from triton_embed.export.parity import reference
+from triton_embed.export.parity.measurement import Parity
+from triton_embed.export.parity.reference import Reference
+from triton_embed.export.parity.texts import parity_texts
+from triton_embed.export.plan import ExportPlan
+from triton_embed.export.progress import Advance, Progress
+from triton_embed.export.towers.text import PackedEncoder
+from triton_embed.repository import model as entry
+from triton_embed.repository.installer import Repository
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -30,7 +34,7 @@ def export(
     target: str = "cpu",
     precision: str | None = None,
     max_batch_size: int | None = None,
-    **flags: Unpack[Rules],
+    **flags: Unpack[SpecOverrides],
 ) -> Parity:
     """Export `checkpoint` into the model repository `folder` and return the measured parity.
 
@@ -45,7 +49,7 @@ def export(
         precision: Of the transformer, one of `PRECISIONS`; by default what suits the target.
         max_batch_size: Most texts of one request to Triton, and of one execution; by default
             what suits the target.
-        flags: What goes before the checkpoint's own files, see `Rules`.
+        flags: What goes before the checkpoint's own files, see `SpecOverrides`.
 
     Raises:
         ExportError: the checkpoint cannot be exported, or its parity fails.
@@ -61,14 +65,14 @@ def export(
             max_batch_size=max_batch_size,
             flags=flags,
         )
-        replaced = entry.replaced(folder, plan.card.model_id)
+        replaced = entry.replaced(folder, plan.spec.model_id)
         plan.source.download(plan.checkpoint)
     for note in plan.notes:
         progress.note(note)
-    texts = corpus()
+    texts = parity_texts()
     with progress.step(f"embedding {len(texts)} texts with sentence-transformers") as advance:
         expected = reference.compute(
-            plan.checkpoint, plan.prompts, texts, plan.card.max_tokens, advance
+            plan.checkpoint, plan.prompts, texts, plan.spec.max_tokens, advance
         )
     with progress.step("loading the weights"):
         encoder = PackedEncoder(plan.checkpoint, target, plan.variant.precision)
@@ -79,16 +83,16 @@ def export(
             model = _write(staging, plan, encoder, expected, advance)
         with progress.step("comparing it with the reference") as advance:
             measured = parity.measure(
-                model, expected, plan.card.max_tokens, texts, plan.variant, advance
+                model, expected, plan.spec.max_tokens, texts, plan.variant, advance
             )
             measured.check()
             measured.write(model.with_name("parity.json"))
             plan.origin(flags).write(model.parent)
         if target == "tensorrt":
             installed = folder / model.parent.relative_to(staging)
-            shapes = tensorrt.profile(plan.variant.max_batch_size, plan.card.max_tokens)
+            shapes = tensorrt.profile(plan.variant.max_batch_size, plan.spec.max_tokens)
             _build_engine(model, installed, shapes, progress)
-        with progress.step(f"installing '{plan.card.model_id}' in {folder}"):
+        with progress.step(f"installing '{plan.spec.model_id}' in {folder}"):
             configs = plan.configs()
             before = replaced.models if replaced else ()
             aliases = [name for name in before if name not in configs and name.lower() in configs]
@@ -113,19 +117,19 @@ def _build_engine(
 
 
 def _write(
-    staging: Path, plan: Plan, encoder: PackedEncoder, expected: Reference, advance: Advance
+    staging: Path, plan: ExportPlan, encoder: PackedEncoder, expected: Reference, advance: Advance
 ) -> Path:
     """Write every file of the entry into `staging` and return the path of the ONNX model."""
-    card = plan.card
-    ensemble = names.triton_model_name(card.model_id)
+    spec = plan.spec
+    ensemble = naming.triton_model_name(spec.model_id)
     for name, text in plan.configs().items():
         version = staging / name / "1"
         version.mkdir(parents=True)
         version.with_name("config.pbtxt").write_text(text, encoding="utf-8")
-    tokenizer = staging / names.step_name(ensemble, names.TOKENIZER) / "1" / "tokenizer.json"
+    tokenizer = staging / naming.step_name(ensemble, naming.TOKENIZER) / "1" / "tokenizer.json"
     tokenizer.write_text(expected.tokenizer, encoding="utf-8")
-    path = staging / names.step_name(ensemble, names.ENCODER) / "1" / "model.onnx"
-    model = graph.to_onnx(encoder, card.max_tokens, plan.variant.target)
+    path = staging / naming.step_name(ensemble, naming.ENCODER) / "1" / "model.onnx"
+    model = graph.to_onnx(encoder, spec.max_tokens, plan.variant.target)
     graph.save(model, path, advance)
     # The comparison loads them a second time.
     graph.free(model, encoder)

@@ -11,47 +11,47 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import AutoConfig
 
-from contract import names
-from contract.card import ModelCard
-from contract.options import EmbeddingType
-from export import checkpoint as checkpoints
-from export import config
-from export import source as sources
-from export.checkpoint import Checkpoint
-from export.errors import ExportError
-from export.families import FAMILIES, check_architecture, complete
-from export.known import lookup
-from export.origin import Origin
-from export.precision import PRECISIONS
-from export.rules import Rules, of_files, of_prompts
-from export.source import Source
-from export.target import TARGETS
-from export.variant import Variant
+from triton_embed.contract import naming
+from triton_embed.contract.options import EmbeddingType
+from triton_embed.contract.spec import ModelSpec
+from triton_embed.export.checkpoint import reader as checkpoints
+from triton_embed.export.checkpoint import source as sources
+from triton_embed.export.checkpoint.reader import Checkpoint
+from triton_embed.export.checkpoint.source import Source
+from triton_embed.export.errors import ExportError
+from triton_embed.export.families.registry import FAMILIES, check_architecture, complete
+from triton_embed.export.options import ExportOptions
+from triton_embed.export.overrides import SpecOverrides, of_files, of_prompts
+from triton_embed.export.precision import PRECISIONS
+from triton_embed.export.presets import preset_for
+from triton_embed.export.target import TARGETS
+from triton_embed.repository import rendering as config
+from triton_embed.repository.provenance import Provenance
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A checkpoint, read, and the card of the model that it becomes.
+class ExportPlan:
+    """A checkpoint, read, and the spec of the model that it becomes.
 
     Attributes:
         source: Where the checkpoint comes from.
         checkpoint: With what its family adds to its files.
-        card: Complete but for `int8_range`, before it is `calibrated`.
+        spec: Complete but for `int8_absmax`, before it is `calibrated`.
         variant: As what it is exported.
         notes: What the user should know besides.
     """
 
     source: Source
     checkpoint: Checkpoint
-    card: ModelCard
-    variant: Variant
+    spec: ModelSpec
+    variant: ExportOptions
     notes: tuple[str, ...] = ()
 
     @property
     def prompts(self) -> list[str]:
         """Every prompt that the model is used with, once."""
-        card = self.card
-        return list(dict.fromkeys((card.prompt_default, card.prompt_query, card.prompt_passage)))
+        spec = self.spec
+        return list(dict.fromkeys((spec.prompt_default, spec.prompt_query, spec.prompt_passage)))
 
     @property
     def size(self) -> int:
@@ -60,9 +60,9 @@ class Plan:
         weights = self.source.parameters(self.checkpoint)
         return self.variant.precision.bytes_each * weights + tokenizer
 
-    def origin(self, flags: Rules) -> Origin:
+    def origin(self, flags: SpecOverrides) -> Provenance:
         """Return what the entry is to remember of where it came from."""
-        return Origin(
+        return Provenance(
             checkpoint=self.source.name,
             revision=self.source.revision,
             architecture=self.checkpoint.config["model_type"],
@@ -73,26 +73,26 @@ class Plan:
 
     def configs(self) -> dict[str, str]:
         """Return every config.pbtxt of the entry, see `export.config.build`."""
-        return config.build(self.card, self.variant.max_batch_size, self.variant.target)
+        return config.build(self.spec, self.variant.max_batch_size, self.variant.target)
 
-    def calibrated(self, vectors: Iterable[NDArray[np.float32]]) -> Plan:
-        """Return this plan with the range of the components of `vectors` in its card."""
+    def calibrated(self, vectors: Iterable[NDArray[np.float32]]) -> ExportPlan:
+        """Return this plan with the range of the components of `vectors` in its spec."""
         # The largest component seen is mapped to 127; a larger one would be clipped.
         largest = max(float(np.abs(item).max()) for item in vectors)
-        return replace(self, card=replace(self.card, int8_range=largest))
+        return replace(self, spec=replace(self.spec, int8_absmax=largest))
 
 
 def make(
     checkpoint: str,
     *,
     model_id: str | None,
-    flags: Rules,
+    flags: SpecOverrides,
     revision: str | None = None,
     target: str = "cpu",
     precision: str | None = None,
     max_batch_size: int | None = None,
-) -> Plan:
-    """Read the settings of `checkpoint`, a folder or a hub id, and decide its card.
+) -> ExportPlan:
+    """Read the settings of `checkpoint`, a folder or a hub id, and decide its spec.
 
     The arguments are those of `export.exporter.export`.
 
@@ -106,12 +106,12 @@ def make(
     settings = _settings(completed)
     dimension = _dimension(completed, settings)
     model_id = model_id or (source.name if source.revision else source.folder.name)
-    if not names.triton_model_name(model_id).strip("_"):
+    if not naming.triton_model_name(model_id).strip("_"):
         raise ExportError(f"'{model_id}' is not a model id: it has no Latin letter and no digit")
-    known = lookup(source.name) or lookup(model_id)
+    known = preset_for(source.name) or preset_for(model_id)
     files = of_files(read, dimension)
-    rules = Rules(**{**of_prompts(completed), **known, **files, **flags})
-    card = ModelCard(
+    rules = SpecOverrides(**{**of_prompts(completed), **known, **files, **flags})
+    spec = ModelSpec(
         model_id=model_id,
         max_tokens=_max_tokens(completed, settings, rules, flags),
         vocab_size=settings.vocab_size,
@@ -124,15 +124,15 @@ def make(
         requires_input_type=rules.get("asymmetric"),
     )
     purpose = TARGETS[target]
-    variant = Variant(
+    variant = ExportOptions(
         purpose,
         PRECISIONS[precision or purpose.precision],
-        max_batch_size or purpose.batch(card.max_tokens),
+        max_batch_size or purpose.batch(spec.max_tokens),
     )
-    return Plan(source, completed, card, variant, tuple(_notes(read, card)))
+    return ExportPlan(source, completed, spec, variant, tuple(_notes(read, spec)))
 
 
-def _notes(checkpoint: Checkpoint, card: ModelCard) -> Iterator[str]:
+def _notes(checkpoint: Checkpoint, spec: ModelSpec) -> Iterator[str]:
     """Yield what an export of `checkpoint`, as read, leaves out without being wrong for sure."""
     family = FAMILIES[checkpoint.config["model_type"]]
     if checkpoint.config.get("auto_map") and not family.replaces_code:
@@ -140,7 +140,7 @@ def _notes(checkpoint: Checkpoint, card: ModelCard) -> Iterator[str]:
             "the checkpoint brings code of its own (auto_map in config.json), which was not run; "
             "the reference is transformers' own class"
         )
-    if checkpoint.unused_prompts and not card.prompt_query:
+    if checkpoint.unused_prompts and not spec.prompt_query:
         yield (
             "no prompt is put before a query; the checkpoint has prompts for single tasks "
             f"({', '.join(checkpoint.unused_prompts)}): if one of them is meant for queries, give "
@@ -160,7 +160,7 @@ def _dimension(checkpoint: Checkpoint, settings: Any) -> int:
     return width
 
 
-def _with_pooling(checkpoint: Checkpoint, flags: Rules) -> Checkpoint:
+def _with_pooling(checkpoint: Checkpoint, flags: SpecOverrides) -> Checkpoint:
     if "pooling" not in flags:
         return checkpoint
     if checkpoint.has_modules:
@@ -180,7 +180,9 @@ def _settings(checkpoint: Checkpoint) -> Any:
         raise ExportError(f"config.json cannot be understood: {error}") from error
 
 
-def _max_tokens(checkpoint: Checkpoint, settings: Any, rules: Rules, flags: Rules) -> int:
+def _max_tokens(
+    checkpoint: Checkpoint, settings: Any, rules: SpecOverrides, flags: SpecOverrides
+) -> int:
     positions = FAMILIES[checkpoint.config["model_type"]].max_positions(settings)
     if flags.get("max_tokens", 0) > positions:
         raise ExportError(
@@ -197,7 +199,9 @@ def _max_tokens(checkpoint: Checkpoint, settings: Any, rules: Rules, flags: Rule
     return most
 
 
-def _matryoshka(rules: Rules, flags: Rules, dimension: int) -> tuple[int, ...] | None:
+def _matryoshka(
+    rules: SpecOverrides, flags: SpecOverrides, dimension: int
+) -> tuple[int, ...] | None:
     values = rules.get("matryoshka")
     if values and max(values) > dimension:
         if "matryoshka" in flags:

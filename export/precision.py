@@ -9,23 +9,23 @@ from dataclasses import dataclass
 
 import torch
 
-from export.errors import ExportError
+from triton_embed.export.errors import ExportError
 
 
 @dataclass(frozen=True)
-class Limits:
+class ParityThresholds:
     """What the parity gate allows.
 
     Attributes:
         min_cosine: Between a vector and its reference.
         min_retrieval: See `export.parity.Parity`.
-        max_company_error: See `export.parity.Parity`.
+        max_batch_deviation: See `export.parity.Parity`.
         max_absolute_error: Of one component; ``None`` for no limit.
     """
 
     min_cosine: float
     min_retrieval: float = 0.995
-    max_company_error: float = 1e-4
+    max_batch_deviation: float = 1e-4
     max_absolute_error: float | None = None
 
 
@@ -43,7 +43,7 @@ class Precision:
 
     name: str
     dtype: torch.dtype
-    limits: Limits
+    limits: ParityThresholds
     targets: tuple[str, ...] = ("cpu", "cuda", "tensorrt")
     quantized: bool = False
 
@@ -61,22 +61,30 @@ class Precision:
             )
 
 
-FP32 = Precision("fp32", torch.float32, Limits(min_cosine=0.99999, max_absolute_error=1e-4))
+FP32 = Precision(
+    "fp32", torch.float32, ParityThresholds(min_cosine=0.99999, max_absolute_error=1e-4)
+)
 
 PRECISIONS = {
     precision.name: precision
     for precision in (
         FP32,
-        Precision("fp16", torch.float16, Limits(min_cosine=0.9995)),
+        Precision("fp16", torch.float16, ParityThresholds(min_cosine=0.9995)),
         # ONNX Runtime has few kernels for it on CPU, and its packed attention on CUDA has none. Its
         # states have three bits less than fp16's.
         Precision(
             "bf16",
             torch.bfloat16,
-            Limits(min_cosine=0.998, max_company_error=1e-3),
+            ParityThresholds(min_cosine=0.998, max_batch_deviation=1e-3),
             targets=("tensorrt",),
         ),
-        Precision("int8", torch.float32, Limits(min_cosine=0.98), targets=("cpu",), quantized=True),
+        Precision(
+            "int8",
+            torch.float32,
+            ParityThresholds(min_cosine=0.98),
+            targets=("cpu",),
+            quantized=True,
+        ),
     )
 }
 """By name."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from export.prologue import UNLIMITED, Limits, one_group, sorted_groups
+from triton_embed.export.graph.prologue import UNLIMITED, EncoderShape, one_group, sorted_groups
 
 CPU_GROUP_TOKENS = 1024
 """Items × longest of what the encoder sees at a time; a longer item goes alone. 1024 was fastest
@@ -52,7 +52,7 @@ class Target:
     """
 
     name: str
-    prologue: Callable[[Limits], str]
+    prologue: Callable[[EncoderShape], str]
     backend: str
     kind: str
     batch: Callable[[int], int] = lambda max_tokens: MAX_BATCH_SIZE
@@ -61,7 +61,7 @@ class Target:
     queue_delay_microseconds: int = 100
 
 
-def _cpu(limits: Limits) -> str:
+def _cpu(limits: EncoderShape) -> str:
     """On CPU several small groups are faster than a large one, and padding is dear."""
     return sorted_groups(
         limits,
@@ -70,7 +70,7 @@ def _cpu(limits: Limits) -> str:
     )
 
 
-def _cuda(limits: Limits) -> str:
+def _cuda(limits: EncoderShape) -> str:
     """On a GPU groups are as large as memory allows; packed attention computes no padding."""
     return sorted_groups(
         limits, most_tokens=CUDA_GROUP_TOKENS, most_padding=UNLIMITED, multiple=CUDA_MULTIPLE

@@ -12,10 +12,11 @@ from tempfile import TemporaryDirectory
 import uvicorn
 from fastapi import FastAPI
 
-from contract import configuration, logs
-from gateway import app
-from gateway.protocol import Protocol
-from gateway.settings import parse
+from triton_embed.gateway import app
+from triton_embed.gateway.http.protocol import UpgradeIgnoringProtocol
+from triton_embed.gateway.settings import parse
+from triton_embed.runtime import logs
+from triton_embed.runtime import settings as configuration
 
 logger = logging.getLogger("gateway")
 
@@ -53,12 +54,12 @@ def main() -> int:
             folder = TemporaryDirectory(prefix="triton-embed-metrics-")
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(folder)
         uvicorn.run(
-            "gateway.__main__:application",
+            "triton_embed.gateway.__main__:application",
             factory=True,
             workers=settings.workers,
             host=settings.host,
             port=settings.port,
-            http=Protocol,
+            http=UpgradeIgnoringProtocol,
             ws="none",
             log_config=None,
             log_level="warning",

@@ -13,16 +13,17 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from contract import __version__
-from gateway import about, embeddings, errors, health, models
-from gateway.admission import Admission
-from gateway.catalog import Catalog
-from gateway.embedder import Embedder
-from gateway.metrics import Metrics
-from gateway.middleware import ApiKeys, BodyLimit, RequestLog
-from gateway.settings import Settings
-from gateway.state import State
-from gateway.triton import Triton
+from triton_embed import __version__
+from triton_embed.gateway.api import embeddings, errors, health, models
+from triton_embed.gateway.api import metadata as about
+from triton_embed.gateway.http.middleware import ApiKeys, BodyLimit, RequestLog
+from triton_embed.gateway.metrics import Metrics
+from triton_embed.gateway.scheduling.admission import AdmissionController
+from triton_embed.gateway.scheduling.scheduler import Embedder
+from triton_embed.gateway.services import Services
+from triton_embed.gateway.settings import Settings
+from triton_embed.gateway.triton.catalog import Catalog
+from triton_embed.gateway.triton.client import InferenceClient
 
 
 def create(settings: Settings) -> FastAPI:
@@ -30,12 +31,12 @@ def create(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        triton = Triton(settings.triton_url, _trace_headers(settings))
+        triton = InferenceClient(settings.triton_url, _trace_headers(settings))
         catalog = Catalog(triton)
-        app.state.shared = State(
+        app.state.shared = Services(
             settings=settings,
             catalog=catalog,
-            admission=Admission(
+            admission=AdmissionController(
                 ceil(settings.max_inputs_in_flight / settings.workers),
                 settings.max_wait_seconds,
             ),
@@ -75,7 +76,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     """Return what wraps the application, outermost first."""
     layers = [Middleware(RequestLog)]
     if settings.otel:
-        from gateway.tracing import Tracing
+        from triton_embed.gateway.http.tracing import Tracing
 
         layers.append(Middleware(Tracing))
     if settings.cors_origins:
@@ -95,7 +96,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 def _trace_headers(settings: Settings) -> Callable[[], Any]:
     if settings.otel:
-        from gateway.tracing import outgoing
+        from triton_embed.gateway.http.tracing import outgoing
 
         return outgoing
     return tuple

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contract.configuration import (
+from triton_embed.runtime.common_settings import CommonSettings
+from triton_embed.runtime.settings import (
     bearer_keys,
     comma_separated,
     host_port,
@@ -15,23 +16,22 @@ from contract.configuration import (
     seconds,
     setting,
 )
-from contract.http_settings import HttpSettings
 
 WORKER_CORES = 4
 """Cores for each worker process: Triton needs the others to keep one worker busy."""
 
-MOST_WORKERS = 4
+MAX_WORKERS = 4
 """Unless told otherwise; so many are more than one encoder can keep busy."""
 
 
 @dataclass(frozen=True)
-class Settings(HttpSettings):
+class Settings(CommonSettings):
     """Where the gateway listens, where Triton is, and what a client may do."""
 
     workers: int = setting(
-        max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) // WORKER_CORES)),
+        max(1, min(MAX_WORKERS, len(os.sched_getaffinity(0)) // WORKER_CORES)),
         f"processes that answer HTTP; by default one for every {WORKER_CORES} cores, at most "
-        f"{MOST_WORKERS}",
+        f"{MAX_WORKERS}",
         parse=integer(1, 64),
     )
     triton_url: str = setting("127.0.0.1:8003", "host:port of Triton's HTTP API", parse=host_port)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from contract import configuration, logs
-from serve import installation, preflight
-from serve.errors import ServeError
-from serve.installation import Installation
-from serve.settings import Settings, parse
-from serve.supervisor import Supervisor
+from triton_embed.runtime import logs
+from triton_embed.runtime import settings as configuration
+from triton_embed.serve import installation, preflight
+from triton_embed.serve.errors import ServeError
+from triton_embed.serve.installation import Installation
+from triton_embed.serve.settings import Settings, parse
+from triton_embed.serve.supervisor import Supervisor
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -17,10 +17,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from serve.errors import ServeError
+import triton_embed
+from triton_embed.serve.errors import ServeError
 
-ROOT = Path(__file__).resolve().parent.parent
-"""Where the packages ``contract`` and ``backends`` are."""
+ROOT = Path(triton_embed.__file__).parent.parent
+"""Folder that the package ``triton_embed`` is in: the checkout or site-packages."""
 
 NGC_BACKENDS = Path("/opt/tritonserver/backends")
 
@@ -96,7 +97,10 @@ def find() -> Installation:
     Raises:
         ServeError: there is none.
     """
-    ours = {folder.parent.name: folder.parent for folder in (ROOT / "backends").glob("*/model.py")}
+    ours = {
+        folder.parent.name: folder.parent
+        for folder in (ROOT / "triton_embed" / "backends").glob("*/model.py")
+    }
     binary = shutil.which("tritonserver")
     if binary:
         return _on_path(Path(binary).resolve(), ours)

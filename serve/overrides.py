@@ -8,9 +8,9 @@ from pathlib import Path
 from google.protobuf.json_format import MessageToJson
 from tritonclient.grpc import model_config_pb2
 
-from contract import names
-from serve.repository import read_config
-from serve.settings import Settings
+from triton_embed.contract import naming
+from triton_embed.repository.scanner import read_config
+from triton_embed.serve.settings import Settings
 
 THROUGHPUT_INSTANCES = 4
 """Most encoders side by side in throughput mode; each holds the weights in memory once."""
@@ -35,7 +35,7 @@ def configuration(model: Path, settings: Settings) -> str | None:
         config.max_batch_size = settings.max_batch_size
     if settings.served_model_name and "model_id" in config.parameters:
         config.parameters["model_id"].string_value = settings.served_model_name
-    if config.backend == names.TOKENIZER and settings.tokenizers is not None:
+    if config.backend == naming.TOKENIZER and settings.tokenizers is not None:
         config.instance_group[0].count = settings.tokenizers
     if config.batch_input:
         _tune_encoder(config, settings)

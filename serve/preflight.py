@@ -14,10 +14,10 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from serve.errors import ServeError
-from serve.installation import Installation
-from serve.repository import scan
-from serve.settings import Settings
+from triton_embed.repository.scanner import scan
+from triton_embed.serve.errors import ServeError
+from triton_embed.serve.installation import Installation
+from triton_embed.serve.settings import Settings
 
 MIN_GLIBC = (2, 35)
 """What the server in ``nvidia-pytriton`` 0.7.0 is linked against."""

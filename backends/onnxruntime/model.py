@@ -14,8 +14,8 @@ import onnxruntime
 import triton_python_backend_utils as pb_utils
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernelError
 
-from backends.onnxruntime.batching import Batcher
-from backends.triton import model_config, model_parameters, version_folder
+from triton_embed.backends.adapter import model_config, model_parameters, version_folder
+from triton_embed.backends.onnxruntime.batching import Batcher
 
 GRAPH_LEVELS = {
     -1: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from backends.postprocess.quantization import convert
-from backends.triton import error_response, model_card, request_options
-from contract import names
-from contract.errors import InvalidRequest
+from triton_embed.backends.adapter import error_response, model_spec, request_options
+from triton_embed.backends.postprocess.conversion import convert
+from triton_embed.contract import tensors
+from triton_embed.contract.errors import InvalidRequest
 
 
 class TritonPythonModel:
@@ -20,8 +20,8 @@ class TritonPythonModel:
         return config
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Read the model card from the configuration."""
-        self._card = model_card(args)
+        """Read the model spec from the configuration."""
+        self._spec = model_spec(args)
 
     def execute(
         self, requests: list[pb_utils.InferenceRequest]
@@ -30,10 +30,10 @@ class TritonPythonModel:
         return [self._respond(request) for request in requests]
 
     def _respond(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
-        vectors = pb_utils.get_input_tensor_by_name(request, names.EMBEDDINGS).as_numpy()
+        vectors = pb_utils.get_input_tensor_by_name(request, tensors.EMBEDDINGS).as_numpy()
         try:
-            converted = convert(vectors, request_options(request), self._card)
+            converted = convert(vectors, request_options(request), self._spec)
         except InvalidRequest as error:
             return error_response(error)
-        tensor = pb_utils.Tensor(names.EMBEDDINGS, np.ascontiguousarray(converted))
+        tensor = pb_utils.Tensor(tensors.EMBEDDINGS, np.ascontiguousarray(converted))
         return pb_utils.InferenceResponse([tensor])

@@ -5,10 +5,15 @@ from __future__ import annotations
 import triton_python_backend_utils as pb_utils
 from tokenizers import Tokenizer
 
-from backends.tokenizer.encoding import Request, TextEncoder, pad
-from backends.triton import error_response, model_card, request_options, version_folder
-from contract import names
-from contract.errors import InvalidRequest
+from triton_embed.backends.adapter import (
+    error_response,
+    model_spec,
+    request_options,
+    version_folder,
+)
+from triton_embed.backends.tokenizer.batch_tokenizer import BatchTokenizer, Request, pad
+from triton_embed.contract import tensors
+from triton_embed.contract.errors import InvalidRequest
 
 
 class TritonPythonModel:
@@ -22,7 +27,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Load the tokenizer; a failure keeps the model from being served."""
         path = version_folder(args) / "tokenizer.json"
-        self._encoder = TextEncoder(Tokenizer.from_file(str(path)), model_card(args))
+        self._encoder = BatchTokenizer(Tokenizer.from_file(str(path)), model_spec(args))
 
     def execute(
         self, requests: list[pb_utils.InferenceRequest]
@@ -44,8 +49,8 @@ class TritonPythonModel:
 
 
 def _read(request: pb_utils.InferenceRequest) -> Request:
-    inputs = pb_utils.get_input_tensor_by_name(request, names.TEXT)
-    modalities = pb_utils.get_input_tensor_by_name(request, names.MODALITY)
+    inputs = pb_utils.get_input_tensor_by_name(request, tensors.TEXT)
+    modalities = pb_utils.get_input_tensor_by_name(request, tensors.MODALITY)
     return Request(
         inputs.as_numpy().reshape(-1).tolist(),
         request_options(request),
@@ -59,8 +64,8 @@ def _respond(
     if isinstance(rows, InvalidRequest):
         return error_response(rows)
     token_ids, lengths = pad(rows)
-    tensors = {names.TOKEN_IDS: token_ids, names.LENGTH: lengths, names.TOKEN_COUNT: lengths}
+    values = {tensors.TOKEN_IDS: token_ids, tensors.LENGTH: lengths, tensors.TOKEN_COUNT: lengths}
     # Each costs time, and the shorter ensemble does not ask for the last.
     return pb_utils.InferenceResponse(
-        [pb_utils.Tensor(name, tensors[name]) for name in request.requested_output_names()]
+        [pb_utils.Tensor(name, values[name]) for name in request.requested_output_names()]
     )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backends.onnxruntime.batching import Batcher
+from triton_embed.backends.onnxruntime.batching import Batcher
 
 SHAPES = [(2, 3), (1, 5)]
 

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backends.postprocess.quantization import convert
-from contract.card import ModelCard
-from contract.errors import InvalidRequest
-from contract.options import EmbeddingType, Options
+from triton_embed.backends.postprocess.conversion import convert
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.options import EmbeddingType, Options
+from triton_embed.contract.spec import ModelSpec
 
-CARD = ModelCard(
+CARD = ModelSpec(
     model_id="m",
     max_tokens=8,
     vocab_size=9,
     dimension=16,
     matryoshka=(),
     embedding_types=tuple(EmbeddingType),
-    int8_range=0.5,
+    int8_absmax=0.5,
 )
 
 

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from backends.tokenizer.encoding import (
-    MOST_BYTES,
-    MOST_CHARACTERS,
+from triton_embed.backends.tokenizer.batch_tokenizer import (
+    MAX_BYTES,
+    MAX_CHARACTERS,
+    BatchTokenizer,
     Request,
-    TextEncoder,
     pad,
 )
-from contract.card import ModelCard
-from contract.errors import InvalidRequest
-from contract.options import InputType, Modality, Options, Truncate
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.options import InputType, Modality, Options, Truncate
+from triton_embed.contract.spec import ModelSpec
 
 CLS, SEP = 101, 102
-CARD = ModelCard(model_id="m", max_tokens=8, vocab_size=30522, dimension=4)
+CARD = ModelSpec(model_id="m", max_tokens=8, vocab_size=30522, dimension=4)
 PROMPTED = replace(CARD, prompt_query="query: ", prompt_passage="passage: ")
 
 
@@ -30,13 +30,13 @@ def tokenizer_file(minilm_folder: Path) -> str:
 
 
 @pytest.fixture
-def encoder(tokenizer_file: str) -> TextEncoder:
-    return TextEncoder(Tokenizer.from_file(tokenizer_file), CARD)
+def encoder(tokenizer_file: str) -> BatchTokenizer:
+    return BatchTokenizer(Tokenizer.from_file(tokenizer_file), CARD)
 
 
 @pytest.fixture
-def prompted(tokenizer_file: str) -> TextEncoder:
-    return TextEncoder(Tokenizer.from_file(tokenizer_file), PROMPTED)
+def prompted(tokenizer_file: str) -> BatchTokenizer:
+    return BatchTokenizer(Tokenizer.from_file(tokenizer_file), PROMPTED)
 
 
 def ids_of(tokenizer_file: str, text: str) -> list[int]:
@@ -47,7 +47,7 @@ def ids_of(tokenizer_file: str, text: str) -> list[int]:
 
 
 def test_requests_are_encoded_together_and_answered_apart(
-    encoder: TextEncoder, tokenizer_file: str
+    encoder: BatchTokenizer, tokenizer_file: str
 ) -> None:
     first, second = encoder.encode(
         [Request([b"one", b"two three"], Options()), Request([b"four"], Options())]
@@ -56,7 +56,7 @@ def test_requests_are_encoded_together_and_answered_apart(
     assert second == [ids_of(tokenizer_file, "four")]
 
 
-def test_a_bad_request_does_not_disturb_its_neighbours(encoder: TextEncoder) -> None:
+def test_a_bad_request_does_not_disturb_its_neighbours(encoder: BatchTokenizer) -> None:
     results = encoder.encode(
         [
             Request([b"good"], Options()),
@@ -77,7 +77,7 @@ def test_a_bad_request_does_not_disturb_its_neighbours(encoder: TextEncoder) -> 
     assert messages[4] == "'input': token ids must be int32"
 
 
-def test_nothing_is_tokenized_for_an_option_that_cannot_be_had(encoder: TextEncoder) -> None:
+def test_nothing_is_tokenized_for_an_option_that_cannot_be_had(encoder: BatchTokenizer) -> None:
     fine, refused = encoder.encode(
         [Request([b"good"], Options()), Request([b"good"], Options(dimensions=2))]
     )
@@ -90,7 +90,7 @@ def test_nothing_is_tokenized_for_an_option_that_cannot_be_had(encoder: TextEnco
 def test_a_token_that_the_tokenizer_alone_knows_is_refused(tokenizer_file: str) -> None:
     tokenizer = Tokenizer.from_file(tokenizer_file)
     tokenizer.add_tokens(["<new>"])
-    fine, refused = TextEncoder(tokenizer, CARD).encode(
+    fine, refused = BatchTokenizer(tokenizer, CARD).encode(
         [Request([b"good"], Options()), Request([b"a <new> b"], Options())]
     )
     assert fine == [ids_of(tokenizer_file, "good")]
@@ -100,16 +100,16 @@ def test_a_token_that_the_tokenizer_alone_knows_is_refused(tokenizer_file: str) 
 
 
 @pytest.mark.parametrize("text", [b"word " * 9, b"\xff", b""])
-def test_a_refusal_holds_on_to_nothing(encoder: TextEncoder, text: bytes) -> None:
+def test_a_refusal_holds_on_to_nothing(encoder: BatchTokenizer, text: bytes) -> None:
     (refused,) = encoder.encode([Request([text], Options())])
     assert isinstance(refused, InvalidRequest)
     assert refused.__traceback__ is refused.__context__ is None
 
 
 def test_texts_that_are_tokenized_apart_are_answered_in_order(
-    encoder: TextEncoder, tokenizer_file: str
+    encoder: BatchTokenizer, tokenizer_file: str
 ) -> None:
-    long = b"a " * (MOST_CHARACTERS // 3)
+    long = b"a " * (MAX_CHARACTERS // 3)
     cut = Options(truncate=Truncate.END)
     first, second = encoder.encode([Request([long, b"one", long], cut), Request([b"two"], cut)])
     whole = [CLS, *[1037] * 6, SEP]
@@ -118,16 +118,14 @@ def test_texts_that_are_tokenized_apart_are_answered_in_order(
 
 
 def test_a_text_of_more_than_a_mebibyte_is_refused_whatever_is_to_be_cut(
-    encoder: TextEncoder,
+    encoder: BatchTokenizer,
 ) -> None:
-    (refused,) = encoder.encode(
-        [Request([b"a" * (MOST_BYTES + 1)], Options(truncate=Truncate.END))]
-    )
+    (refused,) = encoder.encode([Request([b"a" * (MAX_BYTES + 1)], Options(truncate=Truncate.END))])
     assert "1048577 bytes exceeds the maximum of 1048576 bytes" in str(refused)
 
 
 def test_the_end_is_cut_as_the_tokenizer_itself_would(
-    encoder: TextEncoder, tokenizer_file: str
+    encoder: BatchTokenizer, tokenizer_file: str
 ) -> None:
     text = "a b c d e f g h i j"
     tokenizer = Tokenizer.from_file(tokenizer_file)
@@ -138,14 +136,14 @@ def test_the_end_is_cut_as_the_tokenizer_itself_would(
 
 
 def test_the_start_is_cut_but_prompt_and_special_tokens_stay(
-    prompted: TextEncoder, tokenizer_file: str
+    prompted: BatchTokenizer, tokenizer_file: str
 ) -> None:
     options = Options(InputType.QUERY, Truncate.START)
     (result,) = prompted.encode([Request([b"a b c d e f g h i j"], options)])
     assert result == [ids_of(tokenizer_file, "query: g h i j")]
 
 
-def test_each_input_type_has_its_prompt(prompted: TextEncoder, tokenizer_file: str) -> None:
+def test_each_input_type_has_its_prompt(prompted: BatchTokenizer, tokenizer_file: str) -> None:
     results = prompted.encode(
         [
             Request([b"x"], Options(InputType.QUERY)),
@@ -164,7 +162,7 @@ def packed(*ids: int) -> bytes:
     return np.array(ids, "<i4").tobytes()
 
 
-def test_token_arrays_are_used_as_they_are(encoder: TextEncoder) -> None:
+def test_token_arrays_are_used_as_they_are(encoder: BatchTokenizer) -> None:
     (result,) = encoder.encode(
         [Request([packed(CLS, 7592, SEP), packed(5)], Options(token_ids=True))]
     )
@@ -180,7 +178,9 @@ def test_token_arrays_are_used_as_they_are(encoder: TextEncoder) -> None:
         Request([packed(5), packed(-1), packed()], Options(token_ids=True)),
     ],
 )
-def test_which_of_several_inputs_is_wrong_is_told(encoder: TextEncoder, request_: Request) -> None:
+def test_which_of_several_inputs_is_wrong_is_told(
+    encoder: BatchTokenizer, request_: Request
+) -> None:
     (result,) = encoder.encode([request_])
     assert isinstance(result, InvalidRequest)
     assert result.message.endswith(" (input[1])")
@@ -196,7 +196,7 @@ def test_which_of_several_inputs_is_wrong_is_told(encoder: TextEncoder, request_
     ],
 )
 def test_token_arrays_that_do_not_fit_the_model_are_refused(
-    encoder: TextEncoder, item: bytes, message: str
+    encoder: BatchTokenizer, item: bytes, message: str
 ) -> None:
     (result,) = encoder.encode([Request([item], Options(token_ids=True))])
     assert isinstance(result, InvalidRequest)
@@ -215,7 +215,7 @@ PICTURE = b"data:image/png;base64,AAAA"
         Request([b"a", b"b"], Options(), [b"text", b"IMAGE"]),
     ],
 )
-def test_a_text_model_refuses_images(encoder: TextEncoder, request_: Request) -> None:
+def test_a_text_model_refuses_images(encoder: BatchTokenizer, request_: Request) -> None:
     (result,) = encoder.encode([request_])
     assert isinstance(result, InvalidRequest)
     assert "does not support modality" in result.message
@@ -230,8 +230,8 @@ def test_a_text_model_refuses_images(encoder: TextEncoder, request_: Request) ->
     ],
 )
 def test_what_is_said_to_be_text_is_text(tokenizer_file: str, request_: Request) -> None:
-    card = replace(CARD, max_tokens=100)
-    (result,) = TextEncoder(Tokenizer.from_file(tokenizer_file), card).encode([request_])
+    spec = replace(CARD, max_tokens=100)
+    (result,) = BatchTokenizer(Tokenizer.from_file(tokenizer_file), spec).encode([request_])
     assert result == [ids_of(tokenizer_file, request_.inputs[0].decode())]
 
 
@@ -245,7 +245,7 @@ def test_rows_are_padded_to_the_longest() -> None:
 def test_a_text_of_which_the_tokenizer_makes_nothing_is_refused(tokenizer_file: str) -> None:
     description = json.loads(Path(tokenizer_file).read_text())
     bare = Tokenizer.from_str(json.dumps({**description, "post_processor": None}))
-    refused, encoded = TextEncoder(bare, CARD).encode(
+    refused, encoded = BatchTokenizer(bare, CARD).encode(
         [Request([b" "], Options()), Request([b"a"], Options())]
     )
     assert isinstance(refused, InvalidRequest)
@@ -255,8 +255,8 @@ def test_a_text_of_which_the_tokenizer_makes_nothing_is_refused(tokenizer_file: 
 def test_a_prompt_longer_than_the_limit_leaves_no_more_tokens_than_that(
     tokenizer_file: str,
 ) -> None:
-    card = replace(CARD, prompt_query="a " * 20, requires_input_type=False)
-    encoder = TextEncoder(Tokenizer.from_file(tokenizer_file), card)
+    spec = replace(CARD, prompt_query="a " * 20, requires_input_type=False)
+    encoder = BatchTokenizer(Tokenizer.from_file(tokenizer_file), spec)
     (result,) = encoder.encode([Request([b"b"], Options(InputType.QUERY, Truncate.START))])
     assert result == [[CLS, *[1037] * 6, SEP]]
 
@@ -265,7 +265,7 @@ def test_a_prompt_longer_than_the_limit_leaves_no_more_tokens_than_that(
     ("truncate", "kept"), [(Truncate.START, range(2, 10)), (Truncate.END, range(8))]
 )
 def test_token_arrays_are_cut_at_the_end_that_is_asked_for(
-    encoder: TextEncoder, truncate: Truncate, kept: range
+    encoder: BatchTokenizer, truncate: Truncate, kept: range
 ) -> None:
     options = Options(truncate=truncate, token_ids=True)
     (result,) = encoder.encode([Request([packed(*range(10))], options)])
@@ -275,7 +275,7 @@ def test_token_arrays_are_cut_at_the_end_that_is_asked_for(
 @pytest.mark.parametrize("truncate", [Truncate.START, Truncate.END])
 @pytest.mark.parametrize("input_type", InputType)
 def test_token_arrays_are_cut_as_their_text_is(
-    prompted: TextEncoder, tokenizer_file: str, truncate: Truncate, input_type: InputType
+    prompted: BatchTokenizer, tokenizer_file: str, truncate: Truncate, input_type: InputType
 ) -> None:
     text = "a b c d e f g h i j"
     ids = ids_of(tokenizer_file, f"{input_type.value}: {text}")

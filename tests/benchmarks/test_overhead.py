@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from benchmarks import overhead
-from tests.service import Service
+from testing.server import RunningServer
 
 
 class ThisProcess:
@@ -25,7 +25,7 @@ def test_a_client_that_fails_ends_the_measurement_with_its_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(overhead, "SECONDS", 0.1)
-    service = cast(Service, ThisProcess())
+    service = cast(RunningServer, ThisProcess())
     clients = iter([refuse, *[len] * overhead.CLIENTS])
     with pytest.raises(ConnectionError, match="refused"):
         overhead.measure(service, {"HTTP": lambda: next(clients)}, "HTTP")

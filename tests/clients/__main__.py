@@ -9,14 +9,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from testing.server import ROOT, RunningServer
 from tests.clients import facts
 from tests.clients.catalog import CLIENTS, Client
 from tests.clients.environments import CommandFailed, prepare, run
-from tests.service import ROOT, Service
 
 HERE = Path(__file__).parent
 
-LONGEST_SECONDS = 300
+MAX_SECONDS = 300
 """For one check; some clients repeat a request for a quarter of an hour."""
 
 QUIET = {
@@ -67,7 +67,7 @@ def check(client: Client, environments: Path, facts_file: Path) -> None:
             *("--import-mode", "importlib", "-p", "no:cacheprovider", "--quiet"),
         ],
         {**os.environ, **QUIET, **known},
-        LONGEST_SECONDS,
+        MAX_SECONDS,
     )
 
 
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
         models = facts.models(folder)
         for model in models:
             model.export(folder / "repository")
-        with Service(folder / "repository") as service:
+        with RunningServer(folder / "repository") as service:
             facts.write(folder / "facts.json", service, models)
             for client in clients:
                 started = time.monotonic()

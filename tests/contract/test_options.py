@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from contract.errors import InvalidRequest
-from contract.names import triton_model_name
-from contract.options import EmbeddingType, InputType, Options, Truncate
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.naming import triton_model_name
+from triton_embed.contract.options import EmbeddingType, InputType, Options, Truncate
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The company a text travels in never changes its vector, and texts do travel together."""
+"""The batch_mates a text travels in never changes its vector, and texts do travel together."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import pytest
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
+from testing.server import RunningServer
+from testing.texts import mixed_texts
 from tests.conftest import MINILM
-from tests.service import Service
-from tests.texts import mixed_texts
 
 NAME = "sentence_transformers_all_minilm_l6_v2"
 
 
 async def embed_groups(
-    service: Service, groups: Sequence[Sequence[str]], clients: int
+    service: RunningServer, groups: Sequence[Sequence[str]], clients: int
 ) -> NDArray[np.float32]:
     """Send each group as one request, `clients` at a time; return the vectors in order."""
     limits = httpx.Limits(max_connections=clients)
@@ -39,7 +39,7 @@ async def embed_groups(
 
 
 async def test_200_texts_alone_together_or_in_groups_give_the_same_vectors(
-    service: Service, reference: SentenceTransformer
+    service: RunningServer, reference: SentenceTransformer
 ) -> None:
     texts = mixed_texts(200)
     expected = reference.encode(texts)
@@ -55,7 +55,7 @@ async def test_200_texts_alone_together_or_in_groups_give_the_same_vectors(
 
 
 async def test_a_list_longer_than_the_batch_size_comes_back_whole_and_in_order(
-    service: Service,
+    service: RunningServer,
 ) -> None:
     texts = mixed_texts(300, seed=2)
     both_ways = await embed_groups(service, [texts, texts[::-1]], clients=2)
@@ -63,7 +63,7 @@ async def test_a_list_longer_than_the_batch_size_comes_back_whole_and_in_order(
 
 
 async def test_concurrent_clients_share_executions_of_the_encoder(
-    service: Service, capsys: pytest.CaptureFixture[str]
+    service: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     encoder = f"{NAME}_encoder"
     names = ("nv_inference_count", "nv_inference_exec_count")

@@ -11,8 +11,8 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
+from testing.server import RunningServer
 from tests.conftest import MINILM
-from tests.service import Service
 
 PROMISES = [
     not_a_server_error,
@@ -22,7 +22,7 @@ PROMISES = [
 ]
 
 
-def test_schemathesis_finds_no_violation(service: Service) -> None:
+def test_schemathesis_finds_no_violation(service: RunningServer) -> None:
     schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
     operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) >= 10

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from contract import __version__
+from testing.server import RunningServer
 from tests.conftest import MINILM
-from tests.service import Service
+from triton_embed import __version__
 
 
-def curl(service: Service, path: str, body: dict[str, Any] | None = None) -> Any:
+def curl(service: RunningServer, path: str, body: dict[str, Any] | None = None) -> Any:
     command = ["curl", "-sS", "--fail-with-body", f"{service.url}{path}"]
     command += ["-H", "accept: application/json"]
     if body is not None:
@@ -67,7 +67,7 @@ def curl(service: Service, path: str, body: dict[str, Any] | None = None) -> Any
     ],
 )
 def test_the_embedding_examples_answer_as_printed(
-    service: Service, body: dict[str, Any], element: type
+    service: RunningServer, body: dict[str, Any], element: type
 ) -> None:
     answer = curl(service, "/v1/embeddings", body)
     assert list(answer) == ["object", "data", "model", "usage"]
@@ -80,27 +80,27 @@ def test_the_embedding_examples_answer_as_printed(
     assert answer["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens}
 
 
-def test_the_models_example_answers_as_printed(service: Service) -> None:
+def test_the_models_example_answers_as_printed(service: RunningServer) -> None:
     answer = curl(service, "/v1/models")
     assert answer["object"] == "list"
     (model,) = answer["data"]
     assert (model["id"], model["created"], model["object"]) == (MINILM, 0, "model")
 
 
-def test_the_health_examples_answer_as_printed(service: Service) -> None:
+def test_the_health_examples_answer_as_printed(service: RunningServer) -> None:
     for name in ("ready", "live"):
         answer = curl(service, f"/v1/health/{name}")
         assert answer == {"object": "health-response", "message": f"Service is {name}."}
 
 
-def test_the_server_tells_about_itself(service: Service) -> None:
+def test_the_server_tells_about_itself(service: RunningServer) -> None:
     assert curl(service, "/v1/version")["release"] == __version__
     metadata = curl(service, "/v1/metadata")
     assert metadata["version"] == __version__
     assert metadata["modelInfo"][0]["shortName"].split(":")[0] == MINILM
     assert "Apache License" in curl(service, "/v1/license")["content"]
-    (card,) = curl(service, "/v1/manifest")["models"]
-    assert card["model_id"] == MINILM and card["max_tokens"] == "256"
+    (spec,) = curl(service, "/v1/manifest")["models"]
+    assert spec["model_id"] == MINILM and spec["max_tokens"] == "256"
 
 
 COUNTED = {
@@ -120,7 +120,7 @@ def counted(text: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/v1/metrics"])
-def test_metrics_count_requests_tokens_and_phases(service: Service, path: str) -> None:
+def test_metrics_count_requests_tokens_and_phases(service: RunningServer, path: str) -> None:
     before = counted(service.get(path).text)
     service.post(model=MINILM, input=["Hello world", "a"])
     service.post(model=MINILM, input="")
@@ -144,7 +144,7 @@ def test_metrics_count_requests_tokens_and_phases(service: Service, path: str) -
         assert line in text, line
 
 
-def test_int8_keeps_the_direction_of_the_floats(service: Service) -> None:
+def test_int8_keeps_the_direction_of_the_floats(service: RunningServer) -> None:
     floats = service.vectors(MINILM, ["Hello world"])[0]
     bytes_ = service.vectors(MINILM, ["Hello world"], embedding_type="int8")[0]
     cosine = floats @ bytes_ / np.linalg.norm(floats) / np.linalg.norm(bytes_)
@@ -152,7 +152,7 @@ def test_int8_keeps_the_direction_of_the_floats(service: Service) -> None:
     assert np.abs(bytes_).max() > 60
 
 
-def test_the_openapi_document_describes_request_and_answer(service: Service) -> None:
+def test_the_openapi_document_describes_request_and_answer(service: RunningServer) -> None:
     document = service.get("/openapi.json").json()
     operation = document["paths"]["/v1/embeddings"]["post"]
     request = operation["requestBody"]["content"]["application/json"]["schema"]
@@ -166,13 +166,15 @@ def test_the_openapi_document_describes_request_and_answer(service: Service) -> 
     assert ready["200"]["content"] == ready["503"]["content"] and len(schemas) > 1
 
 
-def connected(service: Service) -> socket.socket:
+def connected(service: RunningServer) -> socket.socket:
     address = urlsplit(service.url)
     return socket.create_connection((address.hostname, address.port), 30)
 
 
 @pytest.mark.parametrize("pieces", [1, 2])
-def test_an_offer_to_speak_http_2_is_declined_by_answering(service: Service, pieces: int) -> None:
+def test_an_offer_to_speak_http_2_is_declined_by_answering(
+    service: RunningServer, pieces: int
+) -> None:
     body = json.dumps({"model": MINILM, "input": "a"}).encode()
     head = (
         b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
@@ -188,7 +190,9 @@ def test_an_offer_to_speak_http_2_is_declined_by_answering(service: Service, pie
             assert json.loads(answer.read())["usage"]["prompt_tokens"] == 3
 
 
-def test_many_offers_at_once_are_declined_and_a_proxy_is_none_of_ours(service: Service) -> None:
+def test_many_offers_at_once_are_declined_and_a_proxy_is_none_of_ours(
+    service: RunningServer,
+) -> None:
     head = b"%b HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
     with connected(service) as connection:
         connection.sendall(head % b"GET /v1/health/live" * 1200)

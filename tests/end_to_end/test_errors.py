@@ -8,8 +8,8 @@ import httpx
 import openai
 import pytest
 
+from testing.server import RunningServer
 from tests.conftest import MINILM
-from tests.service import Service
 
 
 def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
     ],
 )
 def test_a_bad_field_is_named(
-    service: Service, changes: dict[str, Any], message: str, param: str | None, code: str
+    service: RunningServer, changes: dict[str, Any], message: str, param: str | None, code: str
 ) -> None:
     answer = service.post(**{"model": MINILM, "input": "a", **changes})
     assert answer.json() == error_body(message, param, code)
@@ -94,7 +94,7 @@ def test_a_bad_field_is_named(
 
 
 @pytest.mark.parametrize("at", [0, 1, 1234, 1999])
-def test_an_over_long_text_of_a_list_is_told_by_its_place(service: Service, at: int) -> None:
+def test_an_over_long_text_of_a_list_is_told_by_its_place(service: RunningServer, at: int) -> None:
     inputs = ["a"] * 2000
     inputs[at] = inputs[1999] = "word " * 300
     answer = service.post(model=MINILM, input=inputs)
@@ -107,7 +107,7 @@ def test_an_over_long_text_of_a_list_is_told_by_its_place(service: Service, at: 
 
 
 @pytest.mark.parametrize("field", ["model", "input"])
-def test_a_missing_field_is_named(service: Service, field: str) -> None:
+def test_a_missing_field_is_named(service: RunningServer, field: str) -> None:
     body = {"model": MINILM, "input": "a"}
     del body[field]
     answer = service.post(**body)
@@ -118,13 +118,13 @@ def test_a_missing_field_is_named(service: Service, field: str) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"input": "\xff"}', b'{"input": "\\ud800"}', b"null"]
 )
-def test_a_body_that_is_no_json_object_is_refused(service: Service, body: bytes) -> None:
+def test_a_body_that_is_no_json_object_is_refused(service: RunningServer, body: bytes) -> None:
     answer = httpx.post(f"{service.url}/v1/embeddings", content=body)
     assert answer.status_code == 400
     assert answer.json()["message"].startswith("The request body ")
 
 
-def test_unknown_paths_and_wrong_methods_have_the_same_body(service: Service) -> None:
+def test_unknown_paths_and_wrong_methods_have_the_same_body(service: RunningServer) -> None:
     answer = httpx.post(f"{service.url}/v1/chat/completions", json={})
     assert answer.status_code == 404
     assert answer.json() == error_body("There is no /v1/chat/completions", None, "not_found")
@@ -134,7 +134,7 @@ def test_unknown_paths_and_wrong_methods_have_the_same_body(service: Service) ->
     assert answer.json()["error"]["code"] == "method_not_allowed"
 
 
-def test_the_openai_client_shows_our_message(service: Service) -> None:
+def test_the_openai_client_shows_our_message(service: RunningServer) -> None:
     client = openai.OpenAI(base_url=f"{service.url}/v1", api_key="unused")
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(model=MINILM, input=["word " * 300])

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
 
-from contract.card import ModelCard
-from export.exporter import export
-from export.texts import SENTENCES
-from tests.families import CASES, Case, Families
-from tests.service import PATIENT, Service
+from testing.families import CASES, Case, Families
+from testing.server import PATIENT, RunningServer
+from triton_embed.contract.spec import ModelSpec
+from triton_embed.export.exporter import export
+from triton_embed.export.parity.texts import SENTENCES
 
 FINE_TUNED = "me/fine-tuned-MiniLM"
 FINE_TUNED_PROMPTS = {"query": "ask: ", "document": "answer: "}
@@ -39,12 +39,12 @@ def fine_tuned(tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path) ->
 
 
 @pytest.fixture(scope="module")
-def served(families: Families, fine_tuned: Path) -> Iterator[Service]:
+def served(families: Families, fine_tuned: Path) -> Iterator[RunningServer]:
     """All families and the fine-tuned MiniLM."""
     for name in CASES:
         families.exported(name)
     export(str(fine_tuned), families.repository, model_id=FINE_TUNED)
-    with Service(families.repository, environment=PATIENT) as running:
+    with RunningServer(families.repository, environment=PATIENT) as running:
         yield running
 
 
@@ -75,7 +75,7 @@ async def vectors(
 
 @pytest.mark.parametrize("name", CASES)
 async def test_every_family_is_served_as_its_reference_alone_and_in_company(
-    served: Service, families: Families, name: str
+    served: RunningServer, families: Families, name: str
 ) -> None:
     case, types = CASES[name], input_types(CASES[name])
     texts = texts_for(case)
@@ -97,7 +97,7 @@ async def test_every_family_is_served_as_its_reference_alone_and_in_company(
 
 
 async def test_requests_for_all_models_at_once_are_answered_by_the_right_one(
-    served: Service,
+    served: RunningServer,
 ) -> None:
     async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
         asked = [
@@ -111,13 +111,13 @@ async def test_requests_for_all_models_at_once_are_answered_by_the_right_one(
         assert np.abs(one - another).max() < 1e-5
 
 
-def test_all_models_are_listed(served: Service) -> None:
+def test_all_models_are_listed(served: RunningServer) -> None:
     listed = served.get("/v1/models").json()["data"]
     assert {model["id"] for model in listed} == {*CASES, FINE_TUNED}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_model_has_its_own_limits(served: Service, name: str) -> None:
+def test_every_model_has_its_own_limits(served: RunningServer, name: str) -> None:
     case = CASES[name]
     asymmetric = case.query != case.passage
     plain = served.post(model=name, input="a")
@@ -133,7 +133,7 @@ def test_every_model_has_its_own_limits(served: Service, name: str) -> None:
 
 
 def test_a_fine_tuned_minilm_with_prompts_cls_and_dense_is_served_as_it_was_saved(
-    served: Service, fine_tuned: Path
+    served: RunningServer, fine_tuned: Path
 ) -> None:
     model = SentenceTransformer(str(fine_tuned), device="cpu", local_files_only=True)
     texts = [*SENTENCES[:6], "word " * 600]
@@ -148,11 +148,11 @@ def test_a_fine_tuned_minilm_with_prompts_cls_and_dense_is_served_as_it_was_save
     assert refused.json()["error"]["param"] == "input_type"
 
 
-def test_each_card_is_that_of_its_model(served: Service) -> None:
-    cards = served.get("/v1/manifest").json()["models"]
-    by_id = {card["model_id"]: ModelCard.from_parameters(card) for card in cards}
+def test_each_card_is_that_of_its_model(served: RunningServer) -> None:
+    specs = served.get("/v1/manifest").json()["models"]
+    by_id = {spec["model_id"]: ModelSpec.from_parameters(spec) for spec in specs}
     for name, case in CASES.items():
-        card = by_id[name]
-        assert (card.prompt_query, card.prompt_passage) == (case.query, case.passage)
-        assert card.max_tokens == case.max_tokens
-        assert card.dimension == (case.dense or (32,))[-1]
+        spec = by_id[name]
+        assert (spec.prompt_query, spec.prompt_passage) == (case.query, case.passage)
+        assert spec.max_tokens == case.max_tokens
+        assert spec.dimension == (case.dense or (32,))[-1]

@@ -12,22 +12,24 @@ import tritonclient.grpc as grpc
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
-from export.exporter import export
-from tests.checkpoints import tiny_checkpoint
-from tests.service import PATIENT, Service, infer
+from testing.checkpoints import tiny_checkpoint
+from testing.server import PATIENT, RunningServer, infer
+from triton_embed.export.exporter import export
 
 ID = "Tests/Asymmetric_1.0"
 NAME = "tests_asymmetric_1_0"
 
 
 @pytest.fixture(scope="module")
-def asymmetric(tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path) -> Iterator[Service]:
+def asymmetric(
+    tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path
+) -> Iterator[RunningServer]:
     """A service with one asymmetric Matryoshka model of 32 dimensions and 64 tokens."""
     folder = tmp_path_factory.mktemp("asymmetric")
     prompts = {"query": "query: ", "passage": "passage: "}
     checkpoint = tiny_checkpoint(folder / "checkpoint", minilm_folder, prompts=prompts)
     export(str(checkpoint), folder / "repository", model_id=ID, matryoshka=())
-    with Service(folder / "repository", environment=PATIENT) as running:
+    with RunningServer(folder / "repository", environment=PATIENT) as running:
         yield running
 
 
@@ -37,14 +39,14 @@ def bytes_input(name: str, values: Sequence[str]) -> grpc.InferInput:
     return tensor
 
 
-def refusal(service: Service, texts: Sequence[str], **parameters: Any) -> str:
+def refusal(service: RunningServer, texts: Sequence[str], **parameters: Any) -> str:
     with pytest.raises(InferenceServerException) as caught:
         infer(service.triton(), NAME, texts, **parameters)
     assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
     return str(caught.value.message()).removeprefix(f"in ensemble '{NAME}', ")
 
 
-def test_the_interface_is_the_nims(asymmetric: Service) -> None:
+def test_the_interface_is_the_nims(asymmetric: RunningServer) -> None:
     metadata = asymmetric.triton().get_model_metadata(NAME)
     assert {(item.name, item.datatype, tuple(item.shape)) for item in metadata.inputs} == {
         ("text", "BYTES", (-1, 1)),
@@ -57,14 +59,14 @@ def test_the_interface_is_the_nims(asymmetric: Service) -> None:
     assert asymmetric.triton().get_model_config(NAME).config.max_batch_size == 256
 
 
-def test_a_name_that_kept_its_capitals_finds_the_model(asymmetric: Service) -> None:
+def test_a_name_that_kept_its_capitals_finds_the_model(asymmetric: RunningServer) -> None:
     parameters = {"input_type": "query"}
     kept, _ = infer(asymmetric.triton(), "Tests_Asymmetric_1_0", ["a"], **parameters)
     lowered, _ = infer(asymmetric.triton(), NAME, ["a"], **parameters)
     assert np.abs(kept - lowered).max() < 1e-6
 
 
-def test_the_shorter_ensemble_gives_the_same_vectors(asymmetric: Service) -> None:
+def test_the_shorter_ensemble_gives_the_same_vectors(asymmetric: RunningServer) -> None:
     texts = ["a", "two words"]
     vectors, counted = infer(asymmetric.triton(), NAME, texts, input_type="query")
     shorter, shorter_counted = infer(
@@ -75,7 +77,7 @@ def test_the_shorter_ensemble_gives_the_same_vectors(asymmetric: Service) -> Non
 
 
 @pytest.mark.parametrize("modality", [None, ["text", "text"], ["TEXT", ""]])
-def test_modality_is_optional(asymmetric: Service, modality: list[str] | None) -> None:
+def test_modality_is_optional(asymmetric: RunningServer, modality: list[str] | None) -> None:
     inputs = [bytes_input("text", ["a", "b"])]
     if modality:
         inputs.append(bytes_input("modality", modality))
@@ -84,7 +86,7 @@ def test_modality_is_optional(asymmetric: Service, modality: list[str] | None) -
     assert answer.as_numpy("token_count").ravel().tolist() == [5, 5]
 
 
-def test_parameters_are_read_in_any_case(asymmetric: Service) -> None:
+def test_parameters_are_read_in_any_case(asymmetric: RunningServer) -> None:
     long = "word " * 100
     upper, counted = infer(
         asymmetric.triton(), NAME, [long], input_type="PASSAGE", truncate="End", dimensions="8"
@@ -108,7 +110,7 @@ def test_parameters_are_read_in_any_case(asymmetric: Service) -> None:
     ],
 )
 def test_every_embedding_type_has_its_dtype(
-    asymmetric: Service, embedding_type: str, dtype: type, width: int
+    asymmetric: RunningServer, embedding_type: str, dtype: type, width: int
 ) -> None:
     vectors, _ = infer(
         asymmetric.triton(), NAME, ["a"], input_type="query", embedding_type=embedding_type
@@ -117,7 +119,7 @@ def test_every_embedding_type_has_its_dtype(
     assert vectors.shape == (1, width)
 
 
-def test_refusals_are_invalid_argument_with_the_texts_of_http(asymmetric: Service) -> None:
+def test_refusals_are_invalid_argument_with_the_texts_of_http(asymmetric: RunningServer) -> None:
     texts = {
         "'input_type' parameter is required for asymmetric models": refusal(asymmetric, ["a"]),
         "Input length 104 exceeds maximum allowed token size 64": refusal(
@@ -137,7 +139,7 @@ def test_refusals_are_invalid_argument_with_the_texts_of_http(asymmetric: Servic
     assert "104" in asymmetric.post(model=f"{ID}-query", input="word " * 100).json()["message"]
 
 
-def test_tokens_are_counted_without_embedding(asymmetric: Service) -> None:
+def test_tokens_are_counted_without_embedding(asymmetric: RunningServer) -> None:
     def executions() -> int:
         statistics = asymmetric.triton().get_inference_statistics(f"{NAME}_encoder")
         return int(statistics.model_stats[0].execution_count)
@@ -175,7 +177,7 @@ def all_options() -> list[dict[str, Any]]:
 
 
 def test_300_concurrent_requests_with_their_own_options_do_not_disturb_each_other(
-    asymmetric: Service,
+    asymmetric: RunningServer,
 ) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

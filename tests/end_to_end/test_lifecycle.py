@@ -19,23 +19,23 @@ import pytest
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from export.__main__ import main
-from export.exporter import export
-from tests.checkpoints import tiny_checkpoint
-from tests.service import Service
+from testing.checkpoints import tiny_checkpoint
+from testing.server import RunningServer
+from triton_embed.export.__main__ import main
+from triton_embed.export.exporter import export
 
 
 @pytest.fixture
-def tiny_service(own_tiny_repository: Path) -> Iterator[Service]:
-    with Service(own_tiny_repository) as running:
+def tiny_service(own_tiny_repository: Path) -> Iterator[RunningServer]:
+    with RunningServer(own_tiny_repository) as running:
         yield running
 
 
-def listed(service: Service) -> set[str]:
+def listed(service: RunningServer) -> set[str]:
     return {model["id"] for model in service.get("/v1/models").json()["data"]}
 
 
-def until_served(service: Service, model: str, **options: Any) -> NDArray[np.float32]:
+def until_served(service: RunningServer, model: str, **options: Any) -> NDArray[np.float32]:
     """Embed two words, again and again while the model is being loaded."""
     while (answer := service.post(model=model, input=["one", "two"], **options)).status_code != 200:
         assert answer.status_code == 503, answer.text
@@ -44,7 +44,7 @@ def until_served(service: Service, model: str, **options: Any) -> NDArray[np.flo
 
 
 def test_models_are_added_replaced_and_removed_while_serving(
-    tiny_service: Service, tmp_path: Path, minilm_folder: Path
+    tiny_service: RunningServer, tmp_path: Path, minilm_folder: Path
 ) -> None:
     service = tiny_service
     first = tiny_checkpoint(tmp_path / "first", minilm_folder, pooling=("cls",))
@@ -80,7 +80,7 @@ def test_models_are_added_replaced_and_removed_while_serving(
 
 
 def test_a_model_without_the_shorter_ensemble_is_served_by_the_full_one(
-    tiny_service: Service,
+    tiny_service: RunningServer,
 ) -> None:
     expected = tiny_service.vectors("tiny", ["hello"])
     shutil.rmtree(tiny_service.repository / "tiny_float")
@@ -104,7 +104,7 @@ def test_a_broken_entry_does_not_take_the_others_down(own_tiny_repository: Path)
         copy_model(own_tiny_repository, name)
     os.truncate(own_tiny_repository / "corrupt_encoder" / "1" / "model.onnx", 1000)
     (own_tiny_repository / "untokenizable_tokenizer" / "1" / "tokenizer.json").write_text("{}")
-    with Service(own_tiny_repository) as service:
+    with RunningServer(own_tiny_repository) as service:
         for name in ("corrupt", "untokenizable"):
             (told,) = (line for line in service.output if f"{name} cannot be served" in line)
             assert f"{name}_" in told
@@ -117,7 +117,7 @@ def test_a_broken_entry_does_not_take_the_others_down(own_tiny_repository: Path)
 
 
 def test_a_replaced_model_answers_with_its_old_steps_or_its_new_ones(
-    tiny_service: Service, tmp_path: Path, minilm_folder: Path
+    tiny_service: RunningServer, tmp_path: Path, minilm_folder: Path
 ) -> None:
     service = tiny_service
     old = service.vectors("tiny", ["one", "two"], input_type="query")
@@ -135,7 +135,7 @@ def test_a_replaced_model_answers_with_its_old_steps_or_its_new_ones(
 
 
 def test_a_model_that_embeds_nothing_does_not_take_the_others_down_when_it_is_added(
-    tiny_service: Service, tmp_path: Path
+    tiny_service: RunningServer, tmp_path: Path
 ) -> None:
     service = tiny_service
     new = tmp_path / "new"
@@ -165,19 +165,19 @@ def make_unusable(path: Path) -> None:
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(own_tiny_repository: Path) -> None:
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy"), "http://127.0.0.1:9")
     unspared = {"no_proxy": "", "NO_PROXY": ""}
-    with Service(own_tiny_repository, environment={**nowhere, **unspared}) as service:
+    with RunningServer(own_tiny_repository, environment={**nowhere, **unspared}) as service:
         assert service.post(model="tiny", input="a").status_code == 200
 
 
 def test_a_repository_may_have_any_name(tmp_path: Path, own_tiny_repository: Path) -> None:
     folder = own_tiny_repository.rename(tmp_path / "it's (my) models")
-    with Service(folder) as service:
+    with RunningServer(folder) as service:
         assert service.post(model="tiny", input="a").status_code == 200
 
 
 @pytest.mark.parametrize("victim", ["bin/tritonserver", "tiny_tokenizer", "tiny_encoder"])
 async def test_after_a_kill_requests_fail_clearly_and_the_service_returns(
-    tiny_service: Service, victim: str
+    tiny_service: RunningServer, victim: str
 ) -> None:
     service = tiny_service
     expected = service.vectors("tiny", ["hello"])
@@ -207,7 +207,7 @@ async def test_after_a_kill_requests_fail_clearly_and_the_service_returns(
     assert np.abs(answer.json()["data"][0]["embedding"] - expected).max() < 1e-6
 
 
-def test_a_killed_gateway_comes_back(tiny_service: Service) -> None:
+def test_a_killed_gateway_comes_back(tiny_service: RunningServer) -> None:
     tiny_service.kill("-m gateway")
     tiny_service.wait_for("the gateway is back")
     assert tiny_service.post(model="tiny", input="a").status_code == 200
@@ -215,7 +215,7 @@ def test_a_killed_gateway_comes_back(tiny_service: Service) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_leaves_nothing_behind(own_tiny_repository: Path, number: int) -> None:
-    with Service(own_tiny_repository) as service:
+    with RunningServer(own_tiny_repository) as service:
         ends = [os.pidfd_open(pid) for pid in service.descendants("")]
         assert len(ends) >= 5
         assert service.stop(number) == 0
@@ -226,7 +226,7 @@ def test_a_stop_leaves_nothing_behind(own_tiny_repository: Path, number: int) ->
         httpx.get(service.url)
 
 
-def test_clients_may_not_load_or_unload_models(tiny_service: Service) -> None:
+def test_clients_may_not_load_or_unload_models(tiny_service: RunningServer) -> None:
     with pytest.raises(Exception, match="restricted"):
         tiny_service.triton().unload_model("tiny")
     own = f"http://127.0.0.1:{tiny_service.http_port}/v2"

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service import Service
+from testing.server import RunningServer
 
 LIMITS = {
     "TRITON_EMBED_API_KEYS": "first-key,second-key",
@@ -33,19 +33,19 @@ KEY = {"Authorization": "Bearer second-key"}
 
 
 @pytest.fixture(scope="module")
-def limited(tiny_repository: Path) -> Iterator[Service]:
-    with Service(tiny_repository, environment=LIMITS) as running:
+def limited(tiny_repository: Path) -> Iterator[RunningServer]:
+    with RunningServer(tiny_repository, environment=LIMITS) as running:
         yield running
 
 
-def ask(service: Service, texts: list[str], **headers: str) -> httpx.Response:
+def ask(service: RunningServer, texts: list[str], **headers: str) -> httpx.Response:
     body = {"model": "tiny", "input": texts}
     url = f"{service.url}/v1/embeddings"
     return httpx.post(url, json=body, headers={**KEY, **headers}, timeout=60)
 
 
 @pytest.mark.parametrize("header", ["", "Bearer wrong", "Basic second-key", "Bearer"])
-def test_without_a_key_nothing_is_embedded_or_listed(limited: Service, header: str) -> None:
+def test_without_a_key_nothing_is_embedded_or_listed(limited: RunningServer, header: str) -> None:
     for path in ("/v1/models", "/v1/embeddings", "/v1/manifest"):
         answer = limited.get(path, headers={"Authorization": header})
         assert answer.status_code == 401
@@ -54,7 +54,7 @@ def test_without_a_key_nothing_is_embedded_or_listed(limited: Service, header: s
         assert f'{{endpoint="{path}",status="401"}}' in limited.get("/metrics").text
 
 
-def test_any_of_the_keys_lets_in_and_probes_need_none(limited: Service) -> None:
+def test_any_of_the_keys_lets_in_and_probes_need_none(limited: RunningServer) -> None:
     for key in ("first-key", "second-key"):
         assert ask(limited, ["a"], Authorization=f"Bearer {key}").status_code == 200
     for path in (
@@ -73,7 +73,7 @@ def test_any_of_the_keys_lets_in_and_probes_need_none(limited: Service) -> None:
 
 
 def test_a_body_over_the_limit_is_refused_whether_or_not_it_states_its_length(
-    limited: Service,
+    limited: RunningServer,
 ) -> None:
     answers = [ask(limited, ["x" * 20000])]
 
@@ -87,14 +87,14 @@ def test_a_body_over_the_limit_is_refused_whether_or_not_it_states_its_length(
         assert answer.json()["message"] == "The request body is larger than 20000 bytes."
 
 
-def test_too_many_inputs_are_refused_with_the_limit(limited: Service) -> None:
+def test_too_many_inputs_are_refused_with_the_limit(limited: RunningServer) -> None:
     answer = ask(limited, ["a"] * 51)
     assert answer.status_code == 400
     assert answer.json()["message"] == "'input' has 51 inputs, at most 50 are allowed"
 
 
 async def test_beyond_the_limit_in_flight_requests_get_503_and_when_to_come_back(
-    limited: Service,
+    limited: RunningServer,
 ) -> None:
     async with httpx.AsyncClient(timeout=60, headers=KEY) as client:
         body = {"model": "tiny", "input": ["word " * 60] * 8}
@@ -112,7 +112,7 @@ async def test_beyond_the_limit_in_flight_requests_get_503_and_when_to_come_back
     assert rejected in limited.get("/metrics").text
 
 
-def test_request_ids_are_kept_or_made_and_logged_as_json(limited: Service) -> None:
+def test_request_ids_are_kept_or_made_and_logged_as_json(limited: RunningServer) -> None:
     answer = ask(limited, ["a"], **{"x-request-id": "my-id-1"})
     assert answer.headers["x-request-id"] == "my-id-1"
     assert len(ask(limited, ["a"], **{"x-request-id": "not valid"}).headers["x-request-id"]) == 32
@@ -123,18 +123,18 @@ def test_request_ids_are_kept_or_made_and_logged_as_json(limited: Service) -> No
     assert line["level"] == "INFO" and line["milliseconds"] > 0
 
 
-def test_unknown_nim_variables_are_tolerated_with_one_line(limited: Service) -> None:
+def test_unknown_nim_variables_are_tolerated_with_one_line(limited: RunningServer) -> None:
     told = [line for line in limited.output if "NIM_MODEL_PROFILE" in line]
     assert len(told) == 1
 
 
-def test_only_listed_origins_may_call_from_a_browser(limited: Service) -> None:
+def test_only_listed_origins_may_call_from_a_browser(limited: RunningServer) -> None:
     for origin, allowed in (("https://app.example.org", True), ("https://evil.example", False)):
         answer = ask(limited, ["a"], origin=origin)
         assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
 
 
-def test_a_browser_asks_without_a_key_whether_it_may_send_one(limited: Service) -> None:
+def test_a_browser_asks_without_a_key_whether_it_may_send_one(limited: RunningServer) -> None:
     origin = {"origin": "https://app.example.org"}
     asked = {
         "access-control-request-method": "POST",
@@ -159,7 +159,7 @@ def test_settings_of_the_nim_change_batching_without_touching_the_files(
         "NIM_NUM_TOKENIZERS": "2",
         "NIM_SERVED_MODEL_NAME": "public/name",
     }
-    with Service(tiny_repository, environment=environment) as service:
+    with RunningServer(tiny_repository, environment=environment) as service:
         client = service.triton()
         encoder = client.get_model_config("tiny_encoder").config
         assert encoder.dynamic_batching.max_queue_delay_microseconds == 777
@@ -173,7 +173,7 @@ def test_settings_of_the_nim_change_batching_without_touching_the_files(
 
 
 def test_throughput_mode_runs_encoders_side_by_side(tiny_repository: Path) -> None:
-    with Service(tiny_repository, ["--performance-mode", "throughput"]) as service:
+    with RunningServer(tiny_repository, ["--performance-mode", "throughput"]) as service:
         encoder = service.triton().get_model_config("tiny_encoder").config
         cores = len(os.sched_getaffinity(0))
         count = encoder.instance_group[0].count
@@ -195,7 +195,7 @@ def test_https_is_served_with_a_certificate(tiny_repository: Path, tmp_path: Pat
         capture_output=True,
     )
     flags = ["--tls-certificate", str(certificate), "--tls-key", str(key)]
-    with Service(tiny_repository, flags) as service:
+    with RunningServer(tiny_repository, flags) as service:
         trusted = ssl.create_default_context(cafile=str(certificate))
         url = service.url.replace("http:", "https:")
         answer = httpx.get(f"{url}/v1/health/ready", verify=trusted)
@@ -203,7 +203,10 @@ def test_https_is_served_with_a_certificate(tiny_repository: Path, tmp_path: Pat
 
 
 def test_a_certificate_that_cannot_be_used_is_named() -> None:
-    gateway = [*(sys.executable, "-m", "gateway"), *("--tls-certificate", "missing.pem")]
+    gateway = [
+        *(sys.executable, "-m", "triton_embed.gateway"),
+        *("--tls-certificate", "missing.pem"),
+    ]
     ended = subprocess.run([*gateway, "--tls-key", "key.pem"], capture_output=True, text=True)
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()
@@ -222,7 +225,7 @@ async def in_flight(client: httpx.AsyncClient, inputs: int) -> bool:
 async def test_requests_under_way_are_answered_when_the_service_is_stopped(
     tiny_repository: Path,
 ) -> None:
-    with Service(tiny_repository) as service:
+    with RunningServer(tiny_repository) as service:
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
             sent = asyncio.create_task(client.post("/v1/embeddings", json=LONG_LIST))
             while not await in_flight(client, 8000):
@@ -235,7 +238,7 @@ async def test_requests_under_way_are_answered_when_the_service_is_stopped(
 
 
 async def test_work_for_a_client_that_has_left_is_dropped(tiny_repository: Path) -> None:
-    with Service(tiny_repository) as service:
+    with RunningServer(tiny_repository) as service:
         before = service.metric("nv_inference_count", "tiny_encoder")
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
             sent = asyncio.create_task(client.post("/v1/embeddings", json=LONG_LIST))
@@ -249,7 +252,7 @@ async def test_work_for_a_client_that_has_left_is_dropped(tiny_repository: Path)
 
 def test_several_workers_are_one_service(tiny_repository: Path) -> None:
     requests = 'triton_embed_requests_total{endpoint="/v1/embeddings",status="200"} '
-    with Service(tiny_repository, environment={"TRITON_EMBED_WORKERS": "2"}) as service:
+    with RunningServer(tiny_repository, environment={"TRITON_EMBED_WORKERS": "2"}) as service:
         for _ in range(40):
             assert service.post(model="tiny", input="word").status_code == 200
         # Requests are counted, then logged, after their answers.
@@ -305,7 +308,7 @@ def test_one_trace_runs_from_the_client_through_gateway_and_triton(tiny_reposito
         names = ("POST /v1/embeddings", "tiny", "tiny_tokenizer", "tiny_encoder")
         return {name for name in names if name.encode() in everything}
 
-    with Service(tiny_repository, environment=environment) as service:
+    with RunningServer(tiny_repository, environment=environment) as service:
         answer = httpx.post(
             f"{service.url}/v1/embeddings",
             json={"model": "tiny", "input": "a"},
@@ -329,13 +332,13 @@ def test_a_service_that_is_stopped_sends_the_spans_it_has(tiny_repository: Path)
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
         "OTEL_BSP_SCHEDULE_DELAY": "600000",
     }
-    with Service(tiny_repository, environment=environment) as service:
+    with RunningServer(tiny_repository, environment=environment) as service:
         assert service.post(model="tiny", input="a").status_code == 200
     collector.shutdown()
     assert b"POST /v1/embeddings" in b"".join(collector.received)
 
 
-def test_triton_itself_is_not_reachable_beyond_loopback(limited: Service) -> None:
+def test_triton_itself_is_not_reachable_beyond_loopback(limited: RunningServer) -> None:
     lines = [
         line.split()
         for name in ("tcp", "tcp6")

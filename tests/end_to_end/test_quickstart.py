@@ -9,15 +9,15 @@ import openai
 import pytest
 from sentence_transformers import SentenceTransformer
 
+from testing.server import RunningServer, infer
 from tests.conftest import MINILM
-from tests.service import Service, infer
 
 TEXTS = ["Hello world", "Où est la bibliothèque ?", "東京の人口は？", "🙂"]
 NAME = "sentence_transformers_all_minilm_l6_v2"
 
 
 def test_openai_and_tritonclient_get_the_vectors_of_sentence_transformers(
-    service: Service, reference: SentenceTransformer
+    service: RunningServer, reference: SentenceTransformer
 ) -> None:
     client = openai.OpenAI(base_url=f"{service.url}/v1", api_key="unused")
     answer = client.embeddings.create(model=MINILM, input=TEXTS)
@@ -34,21 +34,21 @@ def test_openai_and_tritonclient_get_the_vectors_of_sentence_transformers(
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_plain_string_is_one_input(service: Service, text: str) -> None:
+def test_a_plain_string_is_one_input(service: RunningServer, text: str) -> None:
     answer = service.post(model=MINILM, input=text).json()
     assert answer["object"] == "list"
     assert [(item["object"], item["index"]) for item in answer["data"]] == [("embedding", 0)]
     assert len(answer["data"][0]["embedding"]) == 384
 
 
-def test_base64_holds_the_same_floats(service: Service) -> None:
+def test_base64_holds_the_same_floats(service: RunningServer) -> None:
     floats = service.vectors(MINILM, TEXTS)
     answer = service.post(model=MINILM, input=TEXTS, encoding_format="base64").json()
     decoded = [np.frombuffer(base64.b64decode(item["embedding"]), "<f4") for item in answer["data"]]
     assert np.abs(np.array(decoded) - floats).max() < 1e-6
 
 
-def test_optional_fields_may_be_null_and_user_is_ignored(service: Service) -> None:
+def test_optional_fields_may_be_null_and_user_is_ignored(service: RunningServer) -> None:
     plain = service.vectors(MINILM, ["a"])
     options = dict.fromkeys(
         ("encoding_format", "input_type", "truncate", "dimensions", "modality", "embedding_type")
@@ -58,12 +58,12 @@ def test_optional_fields_may_be_null_and_user_is_ignored(service: Service) -> No
 
 
 @pytest.mark.parametrize("suffix", ["", "-query", "-passage"])
-def test_a_symmetric_model_takes_any_suffix(service: Service, suffix: str) -> None:
+def test_a_symmetric_model_takes_any_suffix(service: RunningServer, suffix: str) -> None:
     answer = service.post(model=MINILM + suffix, input="a")
     assert answer.json()["model"] == MINILM
 
 
-def test_a_suffix_that_contradicts_the_input_type_is_refused(service: Service) -> None:
+def test_a_suffix_that_contradicts_the_input_type_is_refused(service: RunningServer) -> None:
     answer = service.post(model=f"{MINILM}-query", input="a", input_type="passage")
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "input_type"
@@ -71,7 +71,7 @@ def test_a_suffix_that_contradicts_the_input_type_is_refused(service: Service) -
 
 
 def test_an_over_long_text_is_an_error_unless_it_may_be_cut(
-    service: Service, reference: SentenceTransformer
+    service: RunningServer, reference: SentenceTransformer
 ) -> None:
     text = "word " * 300
     answer = service.post(model=MINILM, input=["short", text])
@@ -85,7 +85,7 @@ def test_an_over_long_text_is_an_error_unless_it_may_be_cut(
 
 @pytest.mark.parametrize("path", [MINILM, MINILM.replace("/", "%2F"), f"{MINILM}-query"])
 def test_a_model_is_found_by_its_id_plain_or_escaped_or_with_a_suffix(
-    service: Service, path: str
+    service: RunningServer, path: str
 ) -> None:
     listed = service.get("/v1/models").json()
     assert listed["object"] == "list"
@@ -94,6 +94,6 @@ def test_a_model_is_found_by_its_id_plain_or_escaped_or_with_a_suffix(
     assert one["id"] == one["root"] == MINILM
 
 
-def test_the_docs_answer(service: Service) -> None:
+def test_the_docs_answer(service: RunningServer) -> None:
     assert service.get("/docs").status_code == 200
     assert "/v1/embeddings" in service.get("/openapi.json").json()["paths"]

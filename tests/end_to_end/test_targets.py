@@ -7,8 +7,8 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from export.exporter import export
-from tests.service import Service
+from testing.server import RunningServer
+from triton_embed.export.exporter import export
 
 
 @pytest.mark.skipif(
@@ -21,7 +21,7 @@ def test_a_model_for_cuda_without_a_gpu_says_what_it_needs(
     # As on a GPU that this ONNX Runtime cannot use: Triton itself refuses KIND_GPU without one.
     config = own_tiny_repository / "fast_encoder" / "config.pbtxt"
     config.write_text(config.read_text().replace("KIND_GPU", "KIND_AUTO"))
-    with Service(own_tiny_repository) as service:
+    with RunningServer(own_tiny_repository) as service:
         reason = next(line for line in service.output if "fast cannot be served" in line)
         assert "needs a GPU and the package onnxruntime-gpu" in reason
         assert service.post(model="tiny", input="a").status_code == 200

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import load, numpy_helper, save
 
-from export import parity
-from export.__main__ import main
+from triton_embed.export.__main__ import main
+from triton_embed.export.parity import measurement as parity
 
 
 def run(command: str, repository: Path, *arguments: str) -> int:
@@ -49,7 +49,7 @@ def test_show_has_the_card_the_parity_and_the_files(
     assert "'input_type' optional" in said and "parity max absolute error" in said
     assert "tiny_encoder/1/model.onnx" in said
     assert run("show", tiny_repository, "tiny", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["card"]["dimension"] == "32"
+    assert json.loads(capsys.readouterr().out)["spec"]["dimension"] == "32"
 
 
 def test_remove_takes_the_whole_model_and_nothing_else(
@@ -138,7 +138,7 @@ def test_verify_fails_with_figures_if_the_weights_have_changed(
 def test_verify_asks_for_a_checkpoint_that_it_cannot_find(
     own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (own_tiny_repository / "tiny_encoder" / "1" / "origin.json").unlink()
+    (own_tiny_repository / "tiny_encoder" / "1" / "provenance.json").unlink()
     assert run("verify", own_tiny_repository, "tiny") == 1
     assert "name CHECKPOINT" in capsys.readouterr().err
 

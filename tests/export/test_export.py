@@ -14,11 +14,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import DebertaV2Config
 
-from contract.card import ModelCard
-from export import attention, graph, progress
-from export.__main__ import main
-from tests.checkpoints import edit_json, tiny_checkpoint, write_json
-from tests.onnx_encoder import embed, open_encoder
+from testing.checkpoints import edit_json, tiny_checkpoint, write_json
+from testing.onnx_encoder import embed, open_encoder
+from triton_embed.contract.spec import ModelSpec
+from triton_embed.export import progress
+from triton_embed.export.__main__ import main
+from triton_embed.export.graph import builder as graph
+from triton_embed.export.towers import attention
 
 
 def run(checkpoint: Path | str, repository: Path, *flags: str) -> int:
@@ -29,13 +31,13 @@ def models(repository: Path) -> set[str]:
     return {path.name for path in repository.iterdir()}
 
 
-def read_card(repository: Path, name: str) -> ModelCard:
+def read_card(repository: Path, name: str) -> ModelSpec:
     from google.protobuf import text_format
     from tritonclient.grpc import model_config_pb2
 
     config = model_config_pb2.ModelConfig()
     text_format.Parse((repository / name / "config.pbtxt").read_text(), config)
-    return ModelCard.from_parameters(
+    return ModelSpec.from_parameters(
         {name: value.string_value for name, value in config.parameters.items()}
     )
 
@@ -61,9 +63,9 @@ def test_every_pooling_and_a_dense_layer_equal_the_reference(
         tmp_path / "m", minilm_folder, pooling=pooling, dense=dense, normalize=normalize
     )
     assert run(folder, tmp_path / "repository") == 0
-    card = read_card(tmp_path / "repository", "m")
-    assert card.dimension == (dense[-1] if dense else 32 * len(pooling))
-    assert card.max_tokens == 64
+    spec = read_card(tmp_path / "repository", "m")
+    assert spec.dimension == (dense[-1] if dense else 32 * len(pooling))
+    assert spec.max_tokens == 64
     report = json.loads((tmp_path / "repository/m_encoder/1/parity.json").read_text())
     assert report["max_absolute_error"] < 1e-4
 
@@ -83,13 +85,13 @@ def test_prompts_and_a_custom_id_are_written_to_the_card(
         "me_mine_1_0_float",
         "Me_Mine_1_0",
     }
-    card = read_card(tmp_path / "repository", "me_mine_1_0")
-    assert (card.model_id, card.prompt_query, card.prompt_passage) == (
+    spec = read_card(tmp_path / "repository", "me_mine_1_0")
+    assert (spec.model_id, spec.prompt_query, spec.prompt_passage) == (
         "Me/Mine-1.0",
         "ask: ",
         "doc: ",
     )
-    assert card.asymmetric
+    assert spec.asymmetric
 
 
 def test_a_plain_transformer_is_pooled_by_the_mean(tmp_path: Path, tiny_folder: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import onnx
 import pytest
 
-from contract.names import triton_model_name
-from tests.families import CASES, Families
-from tests.onnx_encoder import Operation, trace
+from testing.families import CASES, Families
+from testing.onnx_encoder import Operation, trace
+from triton_embed.contract.naming import triton_model_name
 
 LENGTHS = (19, 21, 23)
 """So close that they make one group, whose padded places are more than its tokens."""

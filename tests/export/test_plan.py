@@ -11,31 +11,31 @@ import numpy as np
 import pytest
 from transformers import ModernBertConfig, RobertaConfig
 
-from contract.card import ModelCard
-from export.__main__ import main
-from export.errors import ExportError
-from export.known import KNOWN, lookup
-from export.plan import Plan, make
-from export.rules import Rules
-from tests.checkpoints import edit_json, tiny_bert, tiny_checkpoint, write_json
-from tests.families import Families
+from testing.checkpoints import edit_json, tiny_bert, tiny_checkpoint, write_json
+from testing.families import Families
+from triton_embed.contract.spec import ModelSpec
+from triton_embed.export.__main__ import main
+from triton_embed.export.errors import ExportError
+from triton_embed.export.overrides import SpecOverrides
+from triton_embed.export.plan import ExportPlan, make
+from triton_embed.export.presets import PRESETS, preset_for
 
 
-def plan(folder: Path, model_id: str | None = None) -> Plan:
+def plan(folder: Path, model_id: str | None = None) -> ExportPlan:
     return make(str(folder), model_id=model_id, flags={})
 
 
-def card(folder: Path, model_id: str | None = None, **flags: object) -> ModelCard:
-    return make(str(folder), model_id=model_id, flags=Rules(**flags)).card  # type: ignore[typeddict-item]
+def spec(folder: Path, model_id: str | None = None, **flags: object) -> ModelSpec:
+    return make(str(folder), model_id=model_id, flags=SpecOverrides(**flags)).spec  # type: ignore[typeddict-item]
 
 
 def test_a_known_id_fills_in_what_the_files_do_not_say(tiny_folder: Path) -> None:
-    known = card(tiny_folder, "intfloat/E5-small-v2")
+    known = spec(tiny_folder, "intfloat/E5-small-v2")
     assert (known.prompt_query, known.prompt_passage) == ("query: ", "passage: ")
     assert known.asymmetric
-    optional = card(tiny_folder, "BAAI/bge-small-en-v1.5")
+    optional = spec(tiny_folder, "BAAI/bge-small-en-v1.5")
     assert optional.prompt_query and not optional.asymmetric
-    assert not card(tiny_folder, "someone/else").prompt_query
+    assert not spec(tiny_folder, "someone/else").prompt_query
 
 
 def test_files_go_before_the_table_and_flags_before_both(
@@ -43,10 +43,10 @@ def test_files_go_before_the_table_and_flags_before_both(
 ) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder, prompts={"query": "ask: "})
     edit_json(folder / "config.json", matryoshka_dimensions=[8, 16])
-    own = card(folder, "intfloat/e5-small")
+    own = spec(folder, "intfloat/e5-small")
     assert (own.prompt_query, own.prompt_passage) == ("ask: ", "")
     assert own.matryoshka == (8, 16, 32)
-    told = card(
+    told = spec(
         folder, "intfloat/e5-small", prompt_passage="p: ", asymmetric=False, matryoshka=None
     )
     assert (told.prompt_query, told.prompt_passage) == ("ask: ", "p: ")
@@ -59,7 +59,7 @@ def test_prompts_for_single_tasks_do_not_go_before_the_table(
     prompts = {"web_search_query": "Find: ", "sts_query": "Compare: ", "other": ""}
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder, prompts=prompts)
     known = plan(folder, "intfloat/e5-mistral-7b-instruct")
-    assert known.card.prompt_query.startswith("Instruct: ") and known.card.asymmetric
+    assert known.spec.prompt_query.startswith("Instruct: ") and known.spec.asymmetric
     assert not known.notes
     assert main([str(folder), "--model-repository", str(tmp_path / "r"), "--dry-run"]) == 0
     said = " ".join(capsys.readouterr().out.split())
@@ -74,7 +74,7 @@ def test_prompts_for_single_tasks_do_not_go_before_the_family(
     source = families.checkpoint("llama-nemotron-embed-without-modules")
     folder = Path(shutil.copytree(source, tmp_path / "m"))
     write_json(folder / "config_sentence_transformers.json", {"prompts": {"STS": "Compare: "}})
-    assert (card(folder).prompt_query, card(folder).prompt_passage) == ("query: ", "passage: ")
+    assert (spec(folder).prompt_query, spec(folder).prompt_passage) == ("query: ", "passage: ")
 
 
 def test_a_default_prompt_is_the_checkpoints_own_prompt(
@@ -83,7 +83,7 @@ def test_a_default_prompt_is_the_checkpoints_own_prompt(
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder, prompts={"plain": "text: "})
     edit_json(folder / "config_sentence_transformers.json", default_prompt_name="plain")
     own = plan(folder, "intfloat/e5-small")
-    assert (own.card.prompt_query, own.card.prompt_default) == ("", "text: ")
+    assert (own.spec.prompt_query, own.spec.prompt_default) == ("", "text: ")
     assert not own.notes
 
 
@@ -103,16 +103,16 @@ def test_a_length_over_the_positions_is_cut_and_a_flag_over_them_refused(
 ) -> None:
     config = tiny_bert(max_position_embeddings=40)
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder, config=config, max_seq_length=4096)
-    assert card(folder).max_tokens == 40
-    assert card(folder, max_tokens=24).max_tokens == 24
+    assert spec(folder).max_tokens == 40
+    assert spec(folder, max_tokens=24).max_tokens == 24
     with pytest.raises(ExportError, match="--max-tokens 41 is more than the 40 positions"):
-        card(folder, max_tokens=41)
+        spec(folder, max_tokens=41)
     assert main([str(folder), "--model-repository", str(tmp_path / "repository")]) == 0
 
 
 def test_pooling_of_modules_json_cannot_be_overruled(tiny_folder: Path) -> None:
     with pytest.raises(ExportError, match="--pooling is for checkpoints without"):
-        card(tiny_folder, pooling=("cls",))
+        spec(tiny_folder, pooling=("cls",))
 
 
 def test_a_plain_transformer_is_pooled_as_the_flag_says(
@@ -122,12 +122,12 @@ def test_a_plain_transformer_is_pooled_as_the_flag_says(
     (folder / "modules.json").unlink()
     plan = make(str(folder), model_id=None, flags={"pooling": ("cls", "mean")})
     assert plan.checkpoint.pooling_modes == ("cls", "mean")
-    assert plan.card.dimension == 64
+    assert plan.spec.dimension == 64
 
 
 def test_a_matryoshka_list_over_the_dimension_is_refused(tiny_folder: Path) -> None:
     with pytest.raises(ExportError, match="--matryoshka 64 is more than the model's dimension 32"):
-        card(tiny_folder, matryoshka=(16, 64))
+        spec(tiny_folder, matryoshka=(16, 64))
 
 
 def dense_of_unknown_activation(folder: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_type_of_positions_that_means_nothing_is_no_reason_to_refuse(
     if config:
         config.save_pretrained(folder)
     edit_json(folder / "config.json", position_embedding_type=positions)
-    assert card(folder).dimension == 32
+    assert spec(folder).dimension == 32
 
 
 def test_a_module_outside_the_checkpoint_is_refused(tmp_path: Path, minilm_folder: Path) -> None:
@@ -219,13 +219,13 @@ def test_a_module_outside_the_checkpoint_is_refused(tmp_path: Path, minilm_folde
     for path in ("../other", str(tmp_path / "other")):
         (folder / "modules.json").write_text(modules.replace("1_Pooling", path))
         with pytest.raises(ExportError, match=f"'{path}', which is outside the checkpoint"):
-            card(folder)
+            spec(folder)
 
 
 def test_the_table_is_in_lower_case_and_each_rule_can_be_reached() -> None:
-    for pattern, rules in KNOWN:
+    for pattern, rules in PRESETS:
         assert pattern == pattern.lower()
-        assert lookup(pattern.replace("*", "x")) == rules
+        assert preset_for(pattern.replace("*", "x")) == rules
 
 
 @pytest.mark.parametrize("kind", ["own_package.Pooling", "sentence_transformers_fork.Pooling"])
@@ -238,34 +238,34 @@ def test_a_module_of_the_right_name_from_elsewhere_is_refused(
         modules.replace("sentence_transformers.models.Pooling", kind)
     )
     with pytest.raises(ExportError, match=f"modules.json names '{kind}'"):
-        card(folder)
+        spec(folder)
 
 
 def test_a_list_of_a_known_id_that_does_not_fit_the_checkpoint_does_not_count(
     tiny_folder: Path,
 ) -> None:
-    assert card(tiny_folder, "nomic-ai/nomic-embed-text-v1.5").matryoshka is None
+    assert spec(tiny_folder, "nomic-ai/nomic-embed-text-v1.5").matryoshka is None
 
 
 def test_an_id_without_a_letter_or_digit_is_refused(tiny_folder: Path) -> None:
     with pytest.raises(ExportError, match="'東京/模型' is not a model id"):
-        card(tiny_folder, "東京/模型")
+        spec(tiny_folder, "東京/模型")
 
 
 def test_the_length_may_be_that_of_the_tokenizer(tmp_path: Path, minilm_folder: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
     (folder / "sentence_bert_config.json").unlink()
     edit_json(folder / "tokenizer_config.json", model_max_length=48)
-    assert card(folder).max_tokens == 48
+    assert spec(folder).max_tokens == 48
     edit_json(folder / "tokenizer_config.json", model_max_length=10**30)
-    assert card(folder).max_tokens == 128
+    assert spec(folder).max_tokens == 128
     write_json(folder / "sentence_bert_config.json", {"tokenizer_args": {"model_max_length": 32}})
-    assert card(folder).max_tokens == 32
+    assert spec(folder).max_tokens == 32
 
 
 def test_the_range_of_int8_is_that_of_the_largest_component(tiny_folder: Path) -> None:
     vectors = [np.array([[0.1, -0.7]], np.float32), np.array([[0.5, 0.2]], np.float32)]
-    assert plan(tiny_folder).calibrated(vectors).card.int8_range == pytest.approx(0.7)
+    assert plan(tiny_folder).calibrated(vectors).spec.int8_absmax == pytest.approx(0.7)
 
 
 def test_every_part_of_a_model_takes_batches_of_the_size_asked_for(tiny_folder: Path) -> None:

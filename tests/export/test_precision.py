@@ -11,13 +11,13 @@ import torch
 from torch import nn
 from transformers import Gemma3TextConfig, PretrainedConfig, T5Config
 
-from export import parity
-from export.__main__ import main
-from export.errors import ExportError
-from export.families import LlamaBidirectionalConfig
-from export.quantization import Int8Linear
-from tests.checkpoints import tiny_checkpoint
-from tests.onnx_encoder import embed, open_encoder
+from testing.checkpoints import tiny_checkpoint
+from testing.onnx_encoder import embed, open_encoder
+from triton_embed.export.__main__ import main
+from triton_embed.export.errors import ExportError
+from triton_embed.export.families.registry import LlamaBidirectionalConfig
+from triton_embed.export.parity import measurement as parity
+from triton_embed.export.towers.quantization import Int8Linear
 
 SIZES = {
     "vocab_size": 30522,
@@ -91,6 +91,6 @@ def test_bf16_is_refused_where_it_does_not_run(
 def test_a_vector_that_depends_on_its_company_misses_the_gate() -> None:
     good = parity.Parity(1e-3, 0.99, 0.999, 1e-7, 74, "cpu", "int8", caveat=None)
     good.check()
-    for bad in ({"max_company_error": 2e-4}, {"retrieval": 0.99}, {"min_cosine": float("nan")}):
+    for bad in ({"max_batch_deviation": 2e-4}, {"retrieval": 0.99}, {"min_cosine": float("nan")}):
         with pytest.raises(ExportError, match="for int8"):
             parity.Parity(**{**good.__dict__, **bad}).check()

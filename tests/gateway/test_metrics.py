@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.metrics import Metrics, Phase
+from triton_embed.gateway.metrics import Metrics, Phase
 
 
 @pytest.mark.parametrize("several_workers", [False, True])

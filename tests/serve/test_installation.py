@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.installation import find
+from triton_embed.serve.installation import find
 
 
 def test_the_backends_of_a_triton_on_the_path_go_before_ours(

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from serve import preflight
-from serve.errors import ServeError
-from serve.installation import find
-from serve.settings import Settings
-from tests.service import ROOT, free_ports
+from testing.server import ROOT, free_ports
+from triton_embed.serve import preflight
+from triton_embed.serve.errors import ServeError
+from triton_embed.serve.installation import find
+from triton_embed.serve.settings import Settings
 
 
 def test_a_taken_port_is_refused_with_the_option_to_change() -> None:
@@ -86,7 +86,7 @@ def test_an_old_glibc_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_command_says_in_one_line_why_it_cannot_serve(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "serve", "--model-repository", str(tmp_path)],
+        [sys.executable, "-m", "triton_embed.serve", "--model-repository", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,

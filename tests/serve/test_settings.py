@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from serve.settings import Settings, parse
+from triton_embed.serve.settings import Settings, parse
 
 
 @pytest.mark.parametrize(

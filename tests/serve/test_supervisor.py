@@ -10,20 +10,21 @@ from pathlib import Path
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from contract.card import ModelCard
-from gateway.settings import parse
-from serve import supervisor, triton
-from serve.errors import ServeError
-from serve.installation import Installation
-from serve.service import Program, Service
-from serve.settings import Settings
-from serve.supervisor import Supervisor
+from triton_embed.contract.spec import ModelSpec
+from triton_embed.gateway.settings import parse
+from triton_embed.serve import admin_client as triton
+from triton_embed.serve import supervisor
+from triton_embed.serve.errors import ServeError
+from triton_embed.serve.installation import Installation
+from triton_embed.serve.process import ProcessSpec, SupervisedProcess
+from triton_embed.serve.settings import Settings
+from triton_embed.serve.supervisor import Supervisor
 
 DEAD = {"": "it does not answer: connection reset"}
 SICK = {"tiny": "tiny_encoder: connection reset"}
 
 
-class ScriptedTriton(triton.TritonClient):
+class ScriptedTriton(triton.AdminClient):
     """Loads anything, and finds of one probe after the other what the test says.
 
     With ``dead_after`` it does not say what it serves the first so many times.
@@ -32,7 +33,7 @@ class ScriptedTriton(triton.TritonClient):
     findings: list[dict[str, str]]
     dead_after: int
 
-    def __init__(self, url: str, run: triton.Run) -> None:
+    def __init__(self, url: str, run: triton.ServerInstance) -> None:
         pass
 
     async def close(self) -> None:
@@ -47,11 +48,11 @@ class ScriptedTriton(triton.TritonClient):
     async def unload(self, model: str) -> None:
         raise InferenceServerException("connection reset", "StatusCode.UNAVAILABLE")
 
-    async def models(self) -> dict[str, triton.Model]:
+    async def models(self) -> dict[str, triton.ProbeTarget]:
         if self.dead_after:
             type(self).dead_after -= 1
             raise InferenceServerException("connection reset", "StatusCode.UNAVAILABLE")
-        return {"tiny": triton.Model(ModelCard("tiny", 256, 1000, 32), ("t", "e", "p"))}
+        return {"tiny": triton.ProbeTarget(ModelSpec("tiny", 256, 1000, 32), ("t", "e", "p"))}
 
     async def failures(self, among: Collection[str] | None = None) -> dict[str, str]:
         return self.findings.pop(0) if self.findings else {}
@@ -66,7 +67,7 @@ def start(tmp_path: Path, own_tiny_repository: Path, monkeypatch: pytest.MonkeyP
     binary = tmp_path / "tritonserver"
     binary.write_text("#!/bin/sh\nexec sleep 600\n")
     binary.chmod(0o755)
-    monkeypatch.setattr(triton, "TritonClient", ScriptedTriton)
+    monkeypatch.setattr(triton, "AdminClient", ScriptedTriton)
     monkeypatch.setattr(supervisor, "PROBE_SECONDS", 0.01)
     settings = Settings(model_repository=str(own_tiny_repository), gateway=False)
 
@@ -113,7 +114,7 @@ async def test_the_service_is_announced_once_a_triton_that_died_is_there_again(
 
 
 async def test_a_program_that_cannot_be_started_is_named() -> None:
-    program = Program(
+    program = ProcessSpec(
         name="Triton",
         command=["/nowhere/tritonserver"],
         environment={},
@@ -125,7 +126,7 @@ async def test_a_program_that_cannot_be_started_is_named() -> None:
         clean_up=lambda: None,
     )
     with pytest.raises(ServeError, match="Triton cannot be started: "):
-        await Service(program).start()
+        await SupervisedProcess(program).start()
 
 
 async def test_a_model_that_fails_one_probe_only_is_left_running(
@@ -148,7 +149,7 @@ def test_the_gateway_has_the_settings_that_it_shares(monkeypatch: pytest.MonkeyP
         "tls_certificate": "c.pem",
         "tls_key": "k.pem",
     }
-    monkeypatch.setattr(triton, "TritonClient", ScriptedTriton)
+    monkeypatch.setattr(triton, "AdminClient", ScriptedTriton)
     installation = Installation(Path("tritonserver"), {}, (), (), bundled=False)
     program = Supervisor(Settings(port=9000, **shared), installation)._gateway()
     for name, value in program.environment.items():

@@ -1,0 +1,59 @@
+"""Finds images in an input: data URLs, bare, in an ``<img>`` tag, or inside a text.
+
+Rules of NVIDIA's NeMo Retriever Embedding NIM: an input that is one data URL is an image; one
+with text and an embedded data URL is both; all else is text. Nothing is ever fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from triton_embed.contract.options import Modality
+
+START = "data:image/"
+
+DATA_URL = re.compile(
+    r"data:image/[a-z0-9.+-]{1,32}(?:;[a-z0-9=_-]{1,64}){0,4};base64,[a-z0-9+/]+={0,2}",
+    re.IGNORECASE,
+)
+
+TAG_BEFORE = re.compile(r"<img\s[^<>]{0,200}?src\s*=\s*[\"']?$", re.IGNORECASE)
+TAG_AFTER = re.compile(r"[\"']?[^<>]{0,200}>")
+
+MAX_TAG = 220
+"""Characters in which the part of a tag before its URL is looked for."""
+
+
+def infer(text: str) -> Modality:
+    """Return the modality of an input whose sender did not say it."""
+    end = 0
+    for start, stop in _find(text):
+        if text[end:start].strip():
+            return Modality.TEXT_IMAGE
+        end = stop
+    if not end:
+        return Modality.TEXT
+    return Modality.TEXT_IMAGE if text[end:].strip() else Modality.IMAGE
+
+
+def _find(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each data URL starts and ends, together with the tag around it."""
+    last = 0
+    position = text.find(START)
+    while position >= 0:
+        match = DATA_URL.match(text, position)
+        if match is None:
+            position = text.find(START, position + len(START))
+            continue
+        start, end = match.span()
+        window = max(last, start - MAX_TAG)
+        # Looking for a tag costs more than all else, and most URLs have none.
+        if text.find("<", window, start) >= 0:
+            before = TAG_BEFORE.search(text[window:start])
+            after = TAG_AFTER.match(text, end)
+            if before and after:
+                start, end = window + before.start(), after.end()
+        yield start, end
+        last = end
+        position = text.find(START, end)

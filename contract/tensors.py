@@ -1,0 +1,22 @@
+"""Names of Triton models, backends and tensors: the ensemble's interface and its inner wiring.
+
+Source of the interface: the gRPC reference of NVIDIA's NeMo Retriever Embedding NIM.
+"""
+
+from __future__ import annotations
+
+TEXT = "text"
+"""Ensemble input, BYTES [n, 1]: UTF-8 text (or token ids, see `contract.options.Options`)."""
+MODALITY = "modality"
+"""Optional ensemble input, BYTES [n, 1]."""
+TOKEN_COUNT = "token_count"
+"""Ensemble output, INT32 [n, 1]: tokens the encoder saw, prefix and special tokens included."""
+EMBEDDINGS = "embeddings"
+"""Ensemble output, [n, d]: FP32 unless the request's ``embedding_type`` says otherwise."""
+
+TOKEN_IDS = "token_ids"
+"""Tokenizer to encoder, INT32 [n, L]: rows padded to the longest of the request."""
+LENGTH = "length"
+"""Tokenizer to encoder, INT32 [n, 1]: how many ids of a row are real."""
+ROW_WIDTH = "row_width"
+"""Encoder, INT32 [items, 1]: L of the request that each item came with (Triton's batch_input)."""

@@ -1,0 +1,1 @@
+"""Checkpoints: hub snapshots and folders in the sentence-transformers layout."""

@@ -1,0 +1,1 @@
+"""The parity gate: the finished model against its reference."""

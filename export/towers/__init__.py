@@ -1,0 +1,1 @@
+"""PyTorch modules on packed tokens: the encoder that is exported."""

@@ -1,0 +1,93 @@
+"""What follows the transformer: pooling, dense layers and normalisation, over packed tokens.
+
+Mirrors sentence-transformers' modules of the same names; all of it is computed in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from triton_embed.export.checkpoint.reader import DenseConfig
+from triton_embed.export.errors import ExportError
+from triton_embed.export.packing import Packing
+
+
+def pool_cls(states: Tensor, packing: Packing) -> Tensor:
+    """Return the first token of each item, [items, hidden]."""
+    return torch.index_select(states, 0, packing.pad[:, 0])
+
+
+def pool_last(states: Tensor, packing: Packing) -> Tensor:
+    """Return the last token of each item, [items, hidden]."""
+    return torch.index_select(states, 0, packing.pad[:, 0] + packing.lengths - 1)
+
+
+def pool_max(states: Tensor, packing: Packing) -> Tensor:
+    """Return the largest value of each component, [items, hidden]."""
+    padded = packing.to_padded(states)
+    return padded.masked_fill(~packing.valid[:, :, None], float("-inf")).amax(1)
+
+
+def _sum(states: Tensor, packing: Packing) -> Tensor:
+    return (packing.to_padded(states) * packing.valid[:, :, None]).sum(1)
+
+
+def _counts(states: Tensor, packing: Packing) -> Tensor:
+    # TensorRT clamps floating-point numbers only.
+    return packing.lengths.to(states.dtype).clamp(min=1)[:, None]
+
+
+def pool_mean(states: Tensor, packing: Packing) -> Tensor:
+    """Return the mean over tokens, [items, hidden]."""
+    return _sum(states, packing) / _counts(states, packing)
+
+
+def pool_mean_sqrt_length(states: Tensor, packing: Packing) -> Tensor:
+    """Return the sum over tokens divided by the root of their number, [items, hidden]."""
+    return _sum(states, packing) / _counts(states, packing).sqrt()
+
+
+def pool_weighted_mean(states: Tensor, packing: Packing) -> Tensor:
+    """Return the mean over tokens weighted by position (1, 2, …), [items, hidden]."""
+    position = torch.arange(1, packing.valid.shape[1] + 1, dtype=states.dtype)
+    weights = packing.valid * position
+    weighted = (packing.to_padded(states) * weights[:, :, None]).sum(1)
+    return weighted / weights.sum(1, keepdim=True).clamp(min=1)
+
+
+POOLINGS: dict[str, Callable[[Tensor, Packing], Tensor]] = {
+    "cls": pool_cls,
+    "max": pool_max,
+    "mean": pool_mean,
+    "mean_sqrt_len_tokens": pool_mean_sqrt_length,
+    "weightedmean": pool_weighted_mean,
+    "lasttoken": pool_last,
+}
+
+ONE_TOKEN = (("cls",), ("lasttoken",))
+"""Pooling modes with which one of its tokens makes an item's vector."""
+
+
+class Dense(nn.Module):
+    """A linear layer and its activation.
+
+    Raises:
+        ExportError: the weights do not fit.
+    """
+
+    def __init__(self, stage: DenseConfig) -> None:
+        super().__init__()
+        self.linear = nn.Linear(stage.in_features, stage.out_features, bias=stage.bias)
+        self.activation = getattr(nn, stage.activation)()
+        try:
+            self.load_state_dict(load_file(stage.folder / "model.safetensors"))
+        except Exception as error:
+            raise ExportError(f"{stage.folder.name}: the weights are corrupt: {error}") from error
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Map [items, in_features] to [items, out_features]."""
+        return self.activation(self.linear(vectors))

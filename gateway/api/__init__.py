@@ -1,0 +1,1 @@
+"""The NIM's HTTP endpoints: bodies, handlers and errors."""

@@ -1,0 +1,64 @@
+"""``/v1/models`` and ``/v1/models/{id}``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from triton_embed.contract.errors import Unavailable
+from triton_embed.gateway.api.errors import RESPONSES
+from triton_embed.gateway.services import state
+from triton_embed.gateway.triton.catalog import NO_MODEL, ServedModel
+
+router = APIRouter(tags=["models"], responses=RESPONSES)
+
+# Declared here and not as an argument, for which FastAPI would promise a 422 that never comes.
+MODEL_ID: dict[str, Any] = {
+    "parameters": [
+        {"name": "model_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    ]
+}
+
+
+class ModelDescription(BaseModel):
+    """A model, as OpenAI describes one."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "triton-embed"
+    root: str
+
+
+class ModelList(BaseModel):
+    """The models that can be named in a request."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelDescription]
+
+
+@router.get("/v1/models", summary="List the models")
+async def list_models(request: Request) -> ModelList:
+    """Return the models that can be named in a request."""
+    models = state(request).catalog.models
+    if not models:
+        # Clients that take the first would say that there is none, where they try again after this.
+        raise Unavailable(NO_MODEL)
+    return ModelList(data=[_describe(model) for model in models])
+
+
+@router.get("/v1/models/{model_id:path}", summary="Describe a model", openapi_extra=MODEL_ID)
+async def get_model(request: Request) -> ModelDescription:
+    """Return one model; slashes in its id may be plain or written ``%2F``.
+
+    It has every name that a request may give it, those with a suffix too.
+    """
+    model, _ = state(request).catalog.resolve(request.path_params["model_id"])
+    return _describe(model)
+
+
+def _describe(model: ServedModel) -> ModelDescription:
+    # Clients of the NIM take a model for a base model only if its root is its own id.
+    return ModelDescription(id=model.spec.model_id, root=model.spec.model_id)

@@ -1,0 +1,287 @@
+"""The bodies of ``POST /v1/embeddings``: the request, validated field by field, and the answer."""
+
+from __future__ import annotations
+
+import gc
+import struct
+from codecs import BOM_UTF8
+from collections.abc import Sequence
+from enum import Enum
+from functools import partial
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
+
+from triton_embed.contract.errors import InvalidRequest, read_each
+from triton_embed.contract.modality import infer
+from triton_embed.contract.options import (
+    EmbeddingType,
+    InputType,
+    Modality,
+    Options,
+    Truncate,
+    choose,
+)
+from triton_embed.contract.spec import ModelSpec
+
+EXAMPLE: JsonDict = {
+    "input": ["Hello world"],
+    "model": "sentence-transformers/all-MiniLM-L6-v2",
+    "input_type": "query",
+}
+
+
+# One error is enough: collecting one for every element of a long list costs gigabytes.
+Texts = Annotated[list[str], Field(fail_fast=True)]
+TokenIds = Annotated[list[int], Field(fail_fast=True)]
+TokenIdLists = Annotated[list[TokenIds], Field(fail_fast=True)]
+
+MAX_ERRORS = 1000
+"""In one body. Of more, only the number is told."""
+
+MAX_NAME = 100
+"""Of an unknown field; the rest of a longer one is not told."""
+
+
+class EncodingFormat(str, Enum):
+    """How the answer writes vectors."""
+
+    FLOAT = "float"
+    BASE64 = "base64"
+
+
+def _one_of(choices: type[Enum]) -> JsonDict:
+    """Return what the OpenAPI document says of a field that may be one of `choices`, or null."""
+    return {"enum": [*(choice.value for choice in choices), None]}
+
+
+class EmbeddingRequest(BaseModel):
+    """Texts to embed, and how."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, json_schema_extra={"example": EXAMPLE}
+    )
+
+    model: Annotated[
+        str,
+        Field(description="Model id, optionally with the suffix `-query` or `-passage`."),
+    ]
+    input: Annotated[
+        Union[str, Texts, TokenIds, TokenIdLists],  # noqa: UP007
+        Field(description="A text, a list of texts, or token ids of this model's own tokenizer."),
+    ]
+    input_type: Annotated[
+        str | None,
+        Field(
+            description="Which side of a retrieval pair; required for asymmetric models.",
+            json_schema_extra=_one_of(InputType),
+        ),
+    ] = None
+    truncate: Annotated[
+        str | None,
+        Field(
+            description="End of an over-length text to cut: `NONE` (error), `START`, `END`.",
+            json_schema_extra=_one_of(Truncate),
+        ),
+    ] = None
+    modality: Annotated[
+        Union[str, Texts, None],  # noqa: UP007
+        Field(description="`text`, `image` or `text_image`; one for all, or one per input."),
+    ] = None
+    dimensions: Annotated[
+        int | None, Field(description="Length of the vectors, for Matryoshka models.")
+    ] = None
+    embedding_type: Annotated[
+        str | None,
+        Field(
+            description="Element type of the vectors.",
+            json_schema_extra=_one_of(EmbeddingType),
+        ),
+    ] = None
+    encoding_format: Annotated[
+        str | None,
+        Field(
+            description="JSON numbers, or base64 of the little-endian bytes.",
+            json_schema_extra=_one_of(EncodingFormat),
+        ),
+    ] = None
+    user: Annotated[str | None, Field(description="Accepted and ignored.")] = None
+
+    def options(self, suffix: InputType | None) -> Options:
+        """Return the options of this request.
+
+        Args:
+            suffix: The input type stated by the model name's suffix.
+
+        Raises:
+            InvalidRequest: a value is not allowed, or contradicts another.
+        """
+        options = Options.from_parameters(
+            {
+                "input_type": self.input_type or (suffix and suffix.value),
+                "truncate": self.truncate,
+                "dimensions": self.dimensions,
+                "embedding_type": self.embedding_type,
+                # Each input's modality is checked here, so Triton need not infer it again.
+                "modality": Modality.TEXT.value,
+                "token_ids": not isinstance(self.input, str) and not isinstance(self.input[0], str),
+            }
+        )
+        if suffix and options.input_type is not suffix:
+            raise InvalidRequest(
+                f"'input_type' is '{self.input_type}', but the model name ends in "
+                f"'-{suffix.value}'.",
+                param="input_type",
+            )
+        return options
+
+    def encoding(self) -> EncodingFormat:
+        """Return how to write the answer.
+
+        Raises:
+            InvalidRequest: there is no such format.
+        """
+        chosen = choose(EncodingFormat, self.encoding_format, param="encoding_format")
+        return chosen or EncodingFormat.FLOAT
+
+    @property
+    def count(self) -> int:
+        """Number of inputs."""
+        single = isinstance(self.input, str) or isinstance(self.input[0], int)
+        return 1 if single else len(self.input)
+
+    def inputs(self, spec: ModelSpec) -> list[bytes]:
+        """Return each input as the bytes that Triton is sent: UTF-8, or packed token ids.
+
+        Raises:
+            InvalidRequest: an input is empty or of a modality that the model does not take, or a
+                token id does not fit 32 bits.
+        """
+        items: list[Any] = [self.input] if isinstance(self.input, str) else list(self.input)
+        if isinstance(items[0], int):
+            items = [items]
+        stated = self._stated_modalities(spec, len(items))
+        return read_each(list(zip(items, stated, strict=True)), partial(_read, spec))
+
+    def _stated_modalities(self, spec: ModelSpec, count: int) -> Sequence[Modality | None]:
+        if self.modality is None:
+            return [None] * count
+        stated = [self.modality] if isinstance(self.modality, str) else self.modality
+        if len(stated) not in (1, count):
+            raise InvalidRequest(
+                f"'modality' has {len(stated)} values for {count} inputs; give one, or one each",
+                param="modality",
+            )
+        modalities = read_each(stated, partial(_read_modality, spec))
+        return modalities * count if len(modalities) == 1 else modalities
+
+
+class Embedding(BaseModel):
+    """One vector."""
+
+    object: Literal["embedding"]
+    index: Annotated[int, Field(description="Position of the input.")]
+    embedding: Annotated[
+        list[float] | str, Field(description="The vector, as numbers or in base64.")
+    ]
+
+
+class Usage(BaseModel):
+    """What was counted."""
+
+    prompt_tokens: Annotated[
+        int, Field(description="Tokens the encoder saw, prompt and special tokens included.")
+    ]
+    total_tokens: int
+
+
+class EmbeddingResponse(BaseModel):
+    """One vector per input, in input order."""
+
+    object: Literal["list"]
+    data: list[Embedding]
+    model: str
+    usage: Usage
+
+
+def parse(body: bytes) -> EmbeddingRequest:
+    """Return the request in a JSON body.
+
+    Raises:
+        InvalidRequest: it is not JSON, or a field is missing, unknown or of the wrong type; the
+            message names the field.
+    """
+    # Of millions of lists none is garbage, but looking for it takes longer than parsing them.
+    gc.disable()
+    try:
+        request = EmbeddingRequest.model_validate_json(body.removeprefix(BOM_UTF8))
+    except ValidationError as error:
+        raise _explain(error) from None
+    finally:
+        gc.enable()
+    if not request.input:
+        raise InvalidRequest("'input' must not be empty", param="input")
+    return request
+
+
+def _explain(failure: ValidationError) -> InvalidRequest:
+    if failure.error_count() > MAX_ERRORS:
+        # To look at the first, all have to be made.
+        return InvalidRequest(f"The request body has {failure.error_count()} errors")
+    errors = failure.errors(include_url=False, include_input=False)
+    first = errors[0]
+    if first["type"] == "json_invalid":
+        reason = first["ctx"]["error"]
+        if "hex escape" in reason:
+            # What is left of an emoji that was cut in two.
+            reason = f"half of a surrogate pair is no character ({reason})"
+        return InvalidRequest(f"The request body is not valid JSON: {reason}")
+    if not first["loc"]:
+        return InvalidRequest("The request body must be a JSON object")
+    field = str(first["loc"][0])[:MAX_NAME]
+    if field == "input" and first["type"] != "missing":
+        # The kind of list that took most of the elements is the one that was meant.
+        places = [
+            part
+            for error in errors
+            for part in error["loc"][2:3]
+            if error["loc"][0] == "input" and isinstance(part, int)
+        ]
+        mixed = InvalidRequest(
+            "'input' must be a string, a list of strings, or a list of token ids (integers)",
+            param="input",
+        )
+        if any(places):
+            mixed.place(max(places))
+        return mixed
+    return InvalidRequest(f"'{field}': {first['msg']}", param=field)
+
+
+def _read(spec: ModelSpec, stated: tuple[str | list[int], Modality | None]) -> bytes:
+    item, modality = stated
+    if not item:
+        raise InvalidRequest("'input' must not be empty", param="input")
+    if isinstance(item, str):
+        if modality is None:
+            spec.check_modality(infer(item))
+        return item.encode()
+    return _pack(item)
+
+
+def _read_modality(spec: ModelSpec, value: str) -> Modality | None:
+    modality = choose(Modality, value, param="modality")
+    if modality:
+        spec.check_modality(modality)
+    return modality
+
+
+def _pack(ids: list[int]) -> bytes:
+    try:
+        # Unlike NumPy 1, struct refuses what does not fit.
+        return struct.pack(f"<{len(ids)}i", *ids)
+    except struct.error:
+        raise InvalidRequest(
+            "'input': a token id does not fit 32 bits, so it is outside any vocabulary",
+            param="input",
+        ) from None

@@ -1,0 +1,1 @@
+"""Decides when a request reaches Triton: admission, micro-batches and chunks."""

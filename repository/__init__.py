@@ -1,0 +1,1 @@
+"""A model repository on disk: written by `export`, read by `serve`."""

@@ -1,0 +1,1 @@
+"""Plumbing of every process: settings, logs, addresses."""

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.options import EmbeddingType, InputType, Modality, Options
+from triton_embed.contract.spec import ModelSpec, SpecError
+
+PLAIN = ModelSpec(model_id="me/plain", max_tokens=512, vocab_size=1000, dimension=64)
+FULL = ModelSpec(
+    model_id="me/Full.1",
+    max_tokens=8192,
+    vocab_size=128256,
+    dimension=2048,
+    matryoshka=(384, 768),
+    prompt_query='say "query": ',
+    prompt_passage="passage: ",
+    embedding_types=tuple(EmbeddingType),
+    int8_absmax=0.12345678901234567,
+    modalities=tuple(Modality),
+)
+
+
+@pytest.mark.parametrize(
+    "spec", [PLAIN, FULL, replace(PLAIN, matryoshka=(), requires_input_type=True)]
+)
+def test_a_card_survives_triton_parameters(spec: ModelSpec) -> None:
+    assert ModelSpec.from_parameters(spec.to_parameters()) == spec
+
+
+def test_a_missing_or_malformed_parameter_is_named() -> None:
+    parameters = PLAIN.to_parameters()
+    with pytest.raises(SpecError, match="max_tokens"):
+        ModelSpec.from_parameters({key: parameters[key] for key in ("model_id", "vocab_size")})
+    with pytest.raises(SpecError, match="many"):
+        ModelSpec.from_parameters({**parameters, "dimension": "many"})
+
+
+def test_an_asymmetric_model_must_be_told_the_input_type() -> None:
+    assert FULL.asymmetric and not PLAIN.asymmetric
+    assert FULL.prompt(InputType.QUERY) == 'say "query": '
+    assert FULL.prompt(InputType.PASSAGE) == "passage: "
+    assert PLAIN.prompt(None) == ""
+    with pytest.raises(InvalidRequest) as caught:
+        FULL.check(Options())
+    assert str(caught.value) == "'input_type' parameter is required for asymmetric models"
+
+
+def test_a_card_may_leave_the_input_type_to_the_client_or_insist_on_it() -> None:
+    assert replace(FULL, requires_input_type=False, prompt_default="any: ").prompt(None) == "any: "
+    assert replace(PLAIN, requires_input_type=True).asymmetric
+
+
+def test_a_model_refuses_dimensions_that_it_was_not_trained_for() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        PLAIN.check(Options(dimensions=32))
+    assert str(caught.value) == (
+        "This model does not support 'dimensions', but a value of '32' was provided."
+    )
+    query = Options(input_type=InputType.QUERY)
+    FULL.check(replace(query, dimensions=384))
+    with pytest.raises(InvalidRequest, match="one of 384, 768, not 385"):
+        FULL.check(replace(query, dimensions=385))
+    with pytest.raises(InvalidRequest, match="in combination"):
+        FULL.check(replace(query, dimensions=384, embedding_type=EmbeddingType.INT8))
+
+
+@pytest.mark.parametrize("dimensions", [0, -1, 65])
+def test_a_free_matryoshka_model_takes_any_length_up_to_its_own(dimensions: int) -> None:
+    spec = replace(PLAIN, matryoshka=())
+    spec.check(Options(dimensions=1))
+    spec.check(Options(dimensions=64))
+    with pytest.raises(InvalidRequest, match="between 1 and 64"):
+        spec.check(Options(dimensions=dimensions))
+
+
+def test_an_embedding_type_that_is_not_offered_is_refused_with_those_that_are() -> None:
+    with pytest.raises(InvalidRequest, match="'int8'; it supports 'float'"):
+        PLAIN.check(Options(embedding_type=EmbeddingType.INT8))

@@ -1,0 +1,227 @@
+"""A hub id is fetched as huggingface_hub does it: the real client, against a hub on loopback."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from testing.hub import COMMIT, Hub
+from testing.server import ROOT
+from triton_embed.export.__main__ import main
+
+ID = "tests/tiny-embed"
+NEEDED = {
+    "1_Pooling/config.json",
+    "config.json",
+    "config_sentence_transformers.json",
+    "model.safetensors",
+    "modules.json",
+    "sentence_bert_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+}
+
+
+@pytest.fixture
+def hub(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub with one checkpoint, in more formats than we need, that this process talks to."""
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "tiny-embed"))
+    for name in ("README.md", "pytorch_model.bin", "onnx/model.onnx", "onnx/config.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("{}")
+    with Hub() as running:
+        running.repositories[ID] = folder
+        template = f"{running.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "ENDPOINT", running.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home" / "hub"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        yield running
+
+
+def run(repository: Path, *flags: str, model: str = ID) -> int:
+    return main([model, "--model-repository", str(repository), *flags])
+
+
+def nothing_in(repository: Path) -> bool:
+    return not repository.exists() or not list(repository.iterdir())
+
+
+def test_a_hub_id_is_exported_and_then_again_without_the_hub(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "triton_embed.export",
+        ID,
+        "--model-repository",
+        str(tmp_path / "first"),
+    ]
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**environment, "HF_HUB_OFFLINE": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(hub.fetched) >= NEEDED
+    assert not [path for path in hub.fetched if path.startswith("onnx/") or path.endswith(".bin")]
+    origin = json.loads((tmp_path / "first/tests_tiny_embed_encoder/1/provenance.json").read_text())
+    assert (origin["checkpoint"], origin["revision"]) == (ID, COMMIT)
+
+    hub.fetched.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert run(tmp_path / "second") == 0
+    assert not hub.fetched
+    # Named or not, it is the commit that was exported, also where the branch has moved on.
+    (branch,) = (tmp_path / "home").rglob("refs/main")
+    branch.write_text("0" * 40)
+    for named in ([], [ID]):
+        verify = ["verify", ID, *named, "--model-repository", str(tmp_path / "second")]
+        assert main(verify) == 0
+
+
+def test_a_dry_run_fetches_no_weights(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (hub.repositories[ID] / "config_sentence_transformers.json").write_text(
+        json.dumps({"prompts": {"query": "ask: "}})
+    )
+    assert run(tmp_path / "repository", "--dry-run") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"checkpoint {ID} at {COMMIT}" in said
+    assert "query prompt 'ask: '" in said and "'input_type' required" in said
+    assert "size about 4.5 MB" in said
+    assert set(hub.fetched) <= NEEDED - {"model.safetensors", "tokenizer.json"}
+    assert not (tmp_path / "repository").exists()
+
+
+def missing(hub: Hub) -> str:
+    return "nobody/nothing"
+
+
+def gated(hub: Hub) -> str:
+    hub.gated.add(ID)
+    return ID
+
+
+def pickled(hub: Hub) -> str:
+    (hub.repositories[ID] / "model.safetensors").unlink()
+    return ID
+
+
+def without_tokenizer(hub: Hub) -> str:
+    (hub.repositories[ID] / "tokenizer.json").unlink()
+    return ID
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (missing, "the hub has no such repository (if it is private: set HF_TOKEN)"),
+        (gated, f"'{ID}' is gated: accept its terms at http"),
+        (pickled, "pickled weights are refused"),
+        (without_tokenizer, "has no tokenizer"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_in_one_line_before_any_weights_are_fetched(
+    hub: Hub,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Hub], str],
+    reason: str,
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    assert run(tmp_path / "repository", model=spoil(hub)) == 1
+    (line,) = [
+        line for line in capsys.readouterr().err.splitlines() if line.startswith("export failed")
+    ]
+    assert reason in line
+    assert not [path for path in hub.fetched if path.endswith((".safetensors", ".bin"))]
+    assert nothing_in(tmp_path / "repository")
+
+
+def test_a_token_opens_a_gated_repository(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.gated.add(ID)
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    assert run(tmp_path / "repository", "--dry-run") == 0
+
+
+def test_a_revision_that_is_not_there_is_named(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path / "repository", "--revision", "v9") == 1
+    assert f"'{ID}' has no revision 'v9'" in capsys.readouterr().err
+
+
+def test_a_broken_download_leaves_nothing_behind_and_is_taken_up_again(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The client would try again five times, a second apart.
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
+    hub.cut = lambda path: 0 if path == "model.safetensors" else None
+    assert run(tmp_path / "repository") == 1
+    assert "could not be had from the hub" in capsys.readouterr().err
+    assert nothing_in(tmp_path / "repository")
+
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100_000)
+    cuts = [1_000_000]
+    hub.cut = lambda path: cuts.pop() if cuts and path == "model.safetensors" else None
+    assert run(tmp_path / "repository") == 0
+    assert hub.ranges == ["bytes=1000000-"]
+
+
+def test_a_terminal_shows_the_progress_of_the_download(hub: Hub, tmp_path: Path) -> None:
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
+    program = (
+        "from triton_embed.export import __main__\n"
+        "from triton_embed.export.checkpoint import reader, source\n"
+        "__main__._quiet_libraries(); "
+        f"there = source.locate({ID!r}); "
+        "there.download(reader.read(there.folder, there.files))"
+    )
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**environment, "HF_HUB_OFFLINE": "0"},
+        stderr=terminal,
+    )
+    os.close(terminal)
+    said = b""
+    with suppress(OSError):
+        while chunk := os.read(master, 4096):
+            said += chunk
+    os.close(master)
+    assert process.wait() == 0
+    assert b"100%" in said, said.decode()
+
+
+def test_a_known_hub_id_keeps_its_prompts_under_another_name(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.repositories["intfloat/e5-small-v2"] = hub.repositories[ID]
+    flags = ("--dry-run", "--model-id", "mine")
+    assert run(tmp_path / "repository", *flags, model="intfloat/e5-small-v2") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "query prompt 'query: '" in said and "passage prompt 'passage: '" in said

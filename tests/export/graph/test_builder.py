@@ -1,0 +1,91 @@
+"""The ONNX encoder protects the requests in a batch from each other, and runs fast kernels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from testing.families import Families
+from testing.onnx_encoder import embed, open_encoder, trace
+from triton_embed.contract.naming import triton_model_name
+
+
+@pytest.fixture(scope="module")
+def session(tiny_repository: Path) -> onnxruntime.InferenceSession:
+    return open_encoder(tiny_repository, "tiny")
+
+
+def test_order_is_kept_whatever_the_lengths(session: onnxruntime.InferenceSession) -> None:
+    generator = np.random.default_rng(0)
+    rows = [generator.integers(1000, 30000, size).tolist() for size in (9, 2, 64, 1, 33, 2)]
+    alone = np.concatenate([embed(session, [row]) for row in rows])
+    assert np.abs(embed(session, rows) - alone).max() < 1e-5
+
+
+def test_more_tokens_than_one_group_holds_are_embedded_in_several(
+    session: onnxruntime.InferenceSession,
+) -> None:
+    generator = np.random.default_rng(1)
+    rows = [generator.integers(1000, 30000, 60).tolist() for _ in range(64)]
+    assert np.abs(embed(session, rows)[-1:] - embed(session, rows[-1:])).max() < 1e-5
+
+
+@pytest.mark.parametrize("length", [-5, 0, 1000])
+def test_a_length_out_of_range_changes_no_neighbour(
+    session: onnxruntime.InferenceSession, length: int
+) -> None:
+    rows = [[101, 2000, 102], [101, 3000, 4000, 102], [101, 102]]
+    together = embed(session, rows, [3, length, 2])
+    assert np.isfinite(together).all()
+    assert np.abs(together[0] - embed(session, rows[:1])[0]).max() < 1e-5
+    assert np.abs(together[2] - embed(session, rows[2:])[0]).max() < 1e-5
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_row_without_tokens_changes_no_neighbour(
+    session: onnxruntime.InferenceSession, place: int
+) -> None:
+    rows = [[101, 2000, 102], [101, 102]]
+    together = embed(session, [*rows[:place], [], *rows[place:]])
+    assert np.isfinite(together).all()
+    assert np.abs(np.delete(together, place, 0) - embed(session, rows)).max() < 1e-5
+    assert embed(session, [[]]).shape == together[:1].shape
+
+
+def test_an_id_outside_the_vocabulary_changes_no_neighbour(
+    session: onnxruntime.InferenceSession,
+) -> None:
+    rows = [[101, 2000, 102], [-7, 99999999], [101, 102]]
+    together = embed(session, rows)
+    assert np.abs(together[0] - embed(session, rows[:1])[0]).max() < 1e-5
+    assert np.abs(together[2] - embed(session, rows[2:])[0]).max() < 1e-5
+
+
+def test_activations_are_one_operator_and_norms_are_none_with_the_addition_before(
+    tiny_repository: Path, tmp_path: Path
+) -> None:
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(
+        str(tiny_repository / "tiny_encoder" / "1" / "model.onnx"), options
+    )
+    loop = next(
+        node for node in onnx.load(tmp_path / "optimized.onnx").graph.node if node.op_type == "Loop"
+    )
+    (body,) = (attribute.g for attribute in loop.attribute if attribute.name == "body")
+    operators = {node.op_type for node in body.node}
+    assert {"BiasGelu", "LayerNormalization"} <= operators
+    assert not {"Erf", "SkipLayerNormalization"} & operators
+
+
+def test_a_norm_by_the_root_mean_square_is_one_operator(families: Families, tmp_path: Path) -> None:
+    name = "mistral-sliding"
+    repository = families.exported(name)
+    kinds = [item.kind for item in trace(repository, triton_model_name(name), [[5, 6]], tmp_path)]
+    assert kinds.count("SimplifiedLayerNormalization") == 5
+    assert not {"Pow", "Reciprocal"} & set(kinds)

@@ -1,0 +1,45 @@
+"""The last layer computes what follows attention for the pooled tokens only.
+
+`tests/export/test_packing.py` shows the same of each family in float32.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+
+from testing.checkpoints import tiny_checkpoint
+from testing.onnx_encoder import trace
+from triton_embed.export.__main__ import main
+
+LENGTHS = (4, 7, 6)
+LAYERS, LINEAR, AFTER_ATTENTION = 2, 6, 3
+"""Of `tiny_bert`: its layers, and linear ones in each, in all and after attention."""
+
+
+def products(checkpoint: Path, folder: Path, precision: str = "fp32") -> list[int]:
+    """Export `checkpoint` and return the rows of each matrix product for texts of `LENGTHS`."""
+    arguments = ["--model-repository", str(folder), "--model-id", "m", "--precision", precision]
+    assert main([str(checkpoint), *arguments]) == 0
+    operations = trace(folder, "m", [[101] * length for length in LENGTHS], folder)
+    return [prod(item.outputs[0][1][:-1]) for item in operations if "MatMul" in item.kind]
+
+
+def test_one_token_of_each_item_is_computed_where_one_is_pooled(
+    tmp_path: Path, minilm_folder: Path
+) -> None:
+    checkpoint = tiny_checkpoint(
+        tmp_path / "checkpoint", minilm_folder, pooling=("lasttoken",), normalize=False
+    )
+    rows = products(checkpoint, tmp_path, "int8")
+    assert rows.count(len(LENGTHS)) == AFTER_ATTENTION
+    assert rows.count(sum(LENGTHS)) == LAYERS * LINEAR - AFTER_ATTENTION
+
+
+def test_every_token_is_computed_where_several_are_pooled(
+    tmp_path: Path, minilm_folder: Path
+) -> None:
+    checkpoint = tiny_checkpoint(
+        tmp_path / "checkpoint", minilm_folder, pooling=("cls", "lasttoken")
+    )
+    assert products(checkpoint, tmp_path) == [sum(LENGTHS)] * (LAYERS * LINEAR)

@@ -1,0 +1,166 @@
+"""Whatever bytes arrive, the parser answers with a request or with a refusal that names a field."""
+
+from __future__ import annotations
+
+import gc
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.modality import infer
+from triton_embed.contract.options import InputType, Modality, Options
+from triton_embed.contract.spec import ModelSpec
+from triton_embed.gateway.api.request import EncodingFormat, parse
+
+CARD = ModelSpec(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka=())
+
+PICTURE = "data:image/png;base64,AAAA"
+
+FIELDS = (
+    *("model", "input", "input_type", "truncate", "modality", "dimensions", "embedding_type"),
+    *("encoding_format", "user"),
+)
+
+FRAGMENTS = st.sampled_from(
+    [
+        *("data:image/", "png", "jpeg", ";base64,", "AAAA", "=", "<img ", "src=", '"', "'", ">"),
+        *(" ", "\n", "text", "\0", "🙂", "%", "/"),
+    ]
+)
+
+URLS = st.lists(FRAGMENTS, max_size=12).map("".join)
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | URLS
+    | st.sampled_from(["query", "passage", "END", "text", "image", "float", "base64", "int8"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+BODIES = st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), VALUES, max_size=10)
+
+
+NO_INPUT = "'input' must be a string, a list of strings, or a list of token ids (integers)"
+
+NO_MODALITY = "'modality': input should be 'text', 'image' or 'text_image'"
+
+NO_IMAGE = (
+    "This model does not support modality 'image'; it supports 'text'. "
+    "To embed text that holds a data URL, set 'modality' to 'text'."
+)
+
+
+def handle(body: bytes) -> None:
+    """Do with a body what the server does before it asks Triton."""
+    try:
+        request = parse(body)
+        request.encoding()
+        options = request.options(None)
+        CARD.check(options)
+        inputs = request.inputs(CARD)
+    except InvalidRequest as error:
+        assert error.message
+    else:
+        assert inputs and all(inputs)
+
+
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(BODIES, st.text() | URLS | st.lists(st.text() | URLS) | st.lists(st.integers()))
+def test_any_json_object_is_taken_or_refused(body: dict[str, Any], given_input: Any) -> None:
+    handle(json.dumps(body).encode())
+    handle(json.dumps({**body, "model": "m"}).encode())
+    handle(json.dumps({**body, "model": "m", "input": given_input}).encode())
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(st.binary() | VALUES.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_taken_or_refused(body: bytes) -> None:
+    handle(body)
+    handle(b'{"model": "m", "input": ' + body)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(URLS)
+def test_any_data_url_has_a_modality(text: str) -> None:
+    assert infer(text) in Modality
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"unknown": 1}, "'unknown': Extra inputs are not permitted"),
+        ({str(number): 1 for number in range(2000)}, "The request body has 2000 errors"),
+        ({"k" * 10**6: 1}, f"'{'k' * 100}': Extra inputs are not permitted"),
+        ({"it's \n": 1}, "'it's \n': Extra inputs are not permitted"),
+        ({"dimensions": "4"}, "'dimensions': Input should be a valid integer"),
+        ({"modality": ["text"] * 3}, "'modality' has 3 values for 2 inputs; give one, or one each"),
+        ({"modality": ["text", "sound"]}, f"{NO_MODALITY}, not 'sound' (input[1])"),
+        ({"modality": "sound"}, f"{NO_MODALITY}, not 'sound'"),
+        ({"modality": ["text", "image"]}, f"{NO_IMAGE} (input[1])"),
+        ({"modality": "image"}, NO_IMAGE),
+        ({"input": ["a", PICTURE]}, f"{NO_IMAGE} (input[1])"),
+        ({"input": PICTURE}, NO_IMAGE),
+        (
+            {"input": ["a", f"look: {PICTURE}"]},
+            f"{NO_IMAGE.replace('image', 'text_image')} (input[1])",
+        ),
+        ({"input": ["a", "b", None]}, f"{NO_INPUT} (input[2])"),
+        ({"input": [[1], [2, "3"]]}, f"{NO_INPUT} (input[1])"),
+        ({"input": 7, "modality": ["text", 1]}, NO_INPUT),
+        ({"input": [None, "a"]}, NO_INPUT),
+        ({"input": [1.5] * 2000}, NO_INPUT),
+    ],
+)
+def test_what_is_wrong_is_said(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse(json.dumps({"model": "m", "input": ["a", "b"], **fields}).encode()).inputs(CARD)
+    assert str(caught.value) == message
+
+
+def test_a_character_that_was_cut_in_two_is_told_from_broken_json() -> None:
+    with pytest.raises(InvalidRequest, match="half of a surrogate pair"):
+        parse(json.dumps({"model": "m", "input": ["fine", "cut \ud83d"]}).encode())
+
+
+def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
+    assert parse(b'\xef\xbb\xbf{"model": "m", "input": "a"}').input == "a"
+
+
+def test_an_empty_option_counts_as_absent_and_values_may_be_in_any_case() -> None:
+    def chosen(**fields: Any) -> tuple[Options, EncodingFormat]:
+        request = parse(json.dumps({"model": "m", "input": ["a"], **fields}).encode())
+        return request.options(InputType.QUERY), request.encoding()
+
+    fields = ("input_type", "truncate", "embedding_type", "encoding_format")
+    assert chosen(**dict.fromkeys(fields, "")) == chosen(**dict.fromkeys(fields)) == chosen()
+    assert chosen(
+        input_type="Query", truncate="end", embedding_type="INT8", encoding_format="Base64"
+    ) == chosen(input_type="query", truncate="END", embedding_type="int8", encoding_format="base64")
+
+
+def test_a_field_that_contradicts_the_suffix_is_refused_with_both() -> None:
+    with pytest.raises(InvalidRequest, match=r"'input_type' is 'Query', .* ends in '-passage'"):
+        parse(b'{"model": "m", "input": "a", "input_type": "Query"}').options(InputType.PASSAGE)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "count"), [("a", 1), (["a", "b"], 2), ([1, 2, 3], 1), ([[1], [2, 3]], 2)]
+)
+def test_inputs_are_counted_before_they_are_looked_at(inputs: Any, count: int) -> None:
+    assert parse(json.dumps({"model": "m", "input": inputs}).encode()).count == count
+
+
+def test_the_collector_of_garbage_is_switched_on_again() -> None:
+    with pytest.raises(InvalidRequest):
+        parse(b"{")
+    parse(b'{"model": "m", "input": "a"}')
+    assert gc.isenabled()
