@@ -25,7 +25,7 @@ from time import monotonic, sleep
 import httpx
 
 from benchmarks.server import MODEL_ID
-from testing.server import free_ports
+from testing.ports import free_ports
 
 START_SECONDS = 180
 """It embeds two batches before it answers, and on few cores the long one takes a while."""

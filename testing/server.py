@@ -1,11 +1,10 @@
-"""Starts ``python -m serve`` as a user would, on free ports, and talks to it."""
+"""Run the whole service as a user would, on free ports, and send it requests."""
 
 from __future__ import annotations
 
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,33 +16,41 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import tritonclient.grpc as triton
 from numpy.typing import NDArray
+
+from testing.ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 
 PATIENT = {"TRITON_EMBED_MAX_WAIT_SECONDS": "600"}
-"""The environment of a service that takes any burst, however slow the machine is."""
+"""Environment of a service that rejects no burst, however slow the machine is."""
 
+READY = "triton-embed is ready"
+"""Line of the log after which requests are served."""
 
-def free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    for item in sockets:
-        item.bind(("127.0.0.1", 0))
-    ports = [item.getsockname()[1] for item in sockets]
-    for item in sockets:
-        item.close()
-    return ports
+START_SECONDS = 300.0
+"""Deadline of a start, and of any other line of the log; a cold Triton takes 5 to 60 s."""
+
+STOP_SECONDS = 60.0
+"""Deadline of a stop, with requests in flight."""
 
 
 class RunningServer:
-    """A running service; a context manager that ends it.
+    """A running service; a context manager that stops it.
 
     Args:
         repository: The model repository to serve.
-        flags: More flags for ``python -m serve``.
-        environment: More environment variables.
+        flags: Further flags of the command.
+        environment: Further environment variables.
+
+    Attributes:
+        repository: The model repository.
+        url: Base URL of the gateway.
+        port, grpc_port, http_port, metrics_port: Ports of the gateway and of Triton.
+        output: Lines of the log so far.
+        process: The supervisor's process.
     """
 
     def __init__(
@@ -58,28 +65,16 @@ class RunningServer:
         self.output: list[str] = []
         self._flags = flags
         self._environment = {**os.environ, **(environment or {})}
-        self._spoken = threading.Condition()
-        self._silent = False
+        self._output_changed = threading.Condition()
+        self._output_ended = False
 
     def __enter__(self) -> RunningServer:
         self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "triton_embed.serve"),
-                *("--model-repository", str(self.repository)),
-                *("--port", str(self.port)),
-                *("--triton-grpc-port", str(self.grpc_port)),
-                *("--triton-http-port", str(self.http_port)),
-                *("--triton-metrics-port", str(self.metrics_port)),
-                *self._flags,
-            ],
-            cwd=ROOT,
-            env=self._environment,
-            stderr=subprocess.PIPE,
-            text=True,
+            self._command(), cwd=ROOT, env=self._environment, stderr=subprocess.PIPE, text=True
         )
-        threading.Thread(target=self._listen, daemon=True).start()
+        threading.Thread(target=self._read_output, daemon=True).start()
         try:
-            self.wait_for("triton-embed is ready")
+            self.wait_for(READY)
         except BaseException:
             self.stop()
             raise
@@ -93,72 +88,97 @@ class RunningServer:
     ) -> None:
         self.stop()
 
-    def _listen(self) -> None:
+    def _command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "triton_embed.serve"),
+            *("--model-repository", str(self.repository)),
+            *("--port", str(self.port)),
+            *("--triton-grpc-port", str(self.grpc_port)),
+            *("--triton-http-port", str(self.http_port)),
+            *("--triton-metrics-port", str(self.metrics_port)),
+            *self._flags,
+        ]
+
+    def _read_output(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            with self._spoken:
+            with self._output_changed:
                 self.output.append(line)
-                self._spoken.notify_all()
-        with self._spoken:
-            self._silent = True
-            self._spoken.notify_all()
+                self._output_changed.notify_all()
+        with self._output_changed:
+            self._output_ended = True
+            self._output_changed.notify_all()
 
-    def wait_for(self, text: str, *, times: int = 1, seconds: float = 300) -> None:
-        """Wait until the service has printed `text` so many times."""
-        seen = found = 0
+    def wait_for(
+        self, text: str, *, times: int = 1, deadline_seconds: float = START_SECONDS
+    ) -> None:
+        """Wait until `text` is in at least `times` lines of the log.
 
-        def said() -> bool:
-            nonlocal seen, found
-            new = self.output[seen:]
-            seen += len(new)
+        Raises:
+            AssertionError: The service ended, or the deadline passed, before that.
+        """
+        checked = found = 0
+
+        def complete() -> bool:
+            nonlocal checked, found
+            new = self.output[checked:]
+            checked += len(new)
             found += sum(text in line for line in new)
-            return found >= times
+            return found >= times or self._output_ended
 
-        with self._spoken:
-            self._spoken.wait_for(lambda: said() or self._silent, seconds)
-            assert found >= times, f"'{text}' was not said:\n{''.join(self.output)}"
+        with self._output_changed:
+            self._output_changed.wait_for(complete, deadline_seconds)
+            assert found >= times, (
+                f"'{text}' was logged {found} times, not {times}:\n{''.join(self.output)}"
+            )
+
+    def logged(self, text: str) -> list[str]:
+        """Return the lines of the log so far that contain `text`."""
+        return [line for line in self.output if text in line]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send the signal and return the exit status."""
+        """Send the signal, wait for the end and return the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(STOP_SECONDS)
 
-    def descendants(self, name: str) -> list[int]:
-        """Return the processes below the service whose command line contains `name`."""
+    def descendants(self, text: str = "") -> list[int]:
+        """Return the ids of the service's child processes whose command line contains `text`."""
         found: list[int] = []
-        waiting = [self.process.pid]
-        while waiting:
-            for child in _children(waiting.pop()):
-                waiting.append(child)
-                with suppress(OSError):
-                    if name in Path(f"/proc/{child}/cmdline").read_text().replace("\0", " "):
-                        found.append(child)
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            # A process may end meanwhile.
+            with suppress(psutil.NoSuchProcess):
+                if text in " ".join(child.cmdline()):
+                    found.append(child.pid)
         return found
 
-    def kill(self, name: str) -> None:
-        """``kill -9`` one process below the service."""
-        os.kill(self.descendants(name)[0], signal.SIGKILL)
+    def kill(self, text: str) -> None:
+        """Send SIGKILL to the first child process whose command line contains `text`."""
+        os.kill(self.descendants(text)[0], signal.SIGKILL)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        """``GET`` `path` from the gateway."""
+        """Send ``GET`` `path` to the gateway."""
         return httpx.get(f"{self.url}{path}", timeout=60, **options)
 
     def post(self, **body: Any) -> httpx.Response:
-        """Send one request to ``/v1/embeddings``."""
+        """Send ``POST /v1/embeddings`` with `body`."""
         return httpx.post(f"{self.url}/v1/embeddings", json=body, timeout=120)
 
     def vectors(self, model: str, texts: Sequence[str], **options: Any) -> NDArray[np.float32]:
-        """Embed `texts` over HTTP."""
-        answer = self.post(model=model, input=list(texts), **options)
-        assert answer.status_code == 200, answer.text
-        return np.array([item["embedding"] for item in answer.json()["data"]], np.float32)
+        """Embed `texts` over HTTP, float32 [texts, dimension]."""
+        response = self.post(model=model, input=list(texts), **options)
+        assert response.status_code == 200, response.text
+        return np.array([item["embedding"] for item in response.json()["data"]], np.float32)
+
+    def model_ids(self) -> set[str]:
+        """Return the ids that ``/v1/models`` lists."""
+        return {model["id"] for model in self.get("/v1/models").json()["data"]}
 
     def triton(self) -> triton.InferenceServerClient:
-        """Return a client of Triton itself."""
+        """Return a gRPC client of Triton."""
         return triton.InferenceServerClient(f"127.0.0.1:{self.grpc_port}")
 
-    def metric(self, name: str, model: str) -> float:
+    def triton_metric(self, name: str, model: str) -> float:
         """Return the value of one of Triton's metrics for `model`."""
         url = f"http://127.0.0.1:{self.metrics_port}/metrics"
         text = httpx.get(url, timeout=60).text
@@ -167,20 +187,15 @@ class RunningServer:
         return float(found[1])
 
 
-def _children(pid: int) -> list[int]:
-    children: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        # A thread may end meanwhile.
-        with suppress(OSError):
-            children += map(int, task.read_text().split())
-    return children
-
-
 def infer(
     client: triton.InferenceServerClient, name: str, texts: Sequence[str], **parameters: Any
 ) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Embed `texts` with tritonclient and return vectors and token counts."""
+    """Embed `texts` over gRPC.
+
+    Returns:
+        Vectors [texts, dimension] and token counts, int32 [texts, 1].
+    """
     tensor = triton.InferInput("text", [len(texts), 1], "BYTES")
     tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=np.object_))
-    answer = client.infer(name, [tensor], parameters=parameters)
-    return answer.as_numpy("embeddings"), answer.as_numpy("token_count")
+    result = client.infer(name, [tensor], parameters=parameters)
+    return result.as_numpy("embeddings"), result.as_numpy("token_count")

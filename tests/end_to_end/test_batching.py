@@ -67,14 +67,14 @@ async def test_concurrent_clients_share_executions_of_the_encoder(
 ) -> None:
     encoder = f"{NAME}_encoder"
     names = ("nv_inference_count", "nv_inference_exec_count")
-    before = [service.metric(name, encoder) for name in names]
+    before = [service.triton_metric(name, encoder) for name in names]
     groups = [[text] for text in mixed_texts(320, seed=3)]
     await embed_groups(service, groups, clients=16)
     # Triton counts an execution after it has answered.
-    while service.metric(names[0], encoder) - before[0] < 320:
+    while service.triton_metric(names[0], encoder) - before[0] < 320:
         pass
     items, executions = (
-        service.metric(name, encoder) - old for name, old in zip(names, before, strict=True)
+        service.triton_metric(name, encoder) - old for name, old in zip(names, before, strict=True)
     )
     with capsys.disabled():
         print(f"\n16 clients: {items:.0f} texts in {executions:.0f} executions of the encoder")

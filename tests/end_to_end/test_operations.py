@@ -239,7 +239,7 @@ async def test_requests_under_way_are_answered_when_the_service_is_stopped(
 
 async def test_work_for_a_client_that_has_left_is_dropped(tiny_repository: Path) -> None:
     with RunningServer(tiny_repository) as service:
-        before = service.metric("nv_inference_count", "tiny_encoder")
+        before = service.triton_metric("nv_inference_count", "tiny_encoder")
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
             sent = asyncio.create_task(client.post("/v1/embeddings", json=LONG_LIST))
             while not await in_flight(client, 8000):
@@ -247,7 +247,7 @@ async def test_work_for_a_client_that_has_left_is_dropped(tiny_repository: Path)
             sent.cancel()
             while not await in_flight(client, 0):
                 pass
-        assert service.metric("nv_inference_count", "tiny_encoder") - before < 8000
+        assert service.triton_metric("nv_inference_count", "tiny_encoder") - before < 8000
 
 
 def test_several_workers_are_one_service(tiny_repository: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from testing.server import ROOT, free_ports
+from testing.ports import free_ports
+from testing.server import ROOT
 from triton_embed.serve import preflight
 from triton_embed.serve.errors import ServeError
 from triton_embed.serve.installation import find
