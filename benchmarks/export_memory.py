@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import checkpoints
-from testing.server import ROOT
+from testing.paths import ROOT
 
 MODELS = ("e5-large-size", "llama-1b-width")
 

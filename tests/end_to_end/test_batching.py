@@ -12,11 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
+from testing.minilm import MINILM, MINILM_TRITON_NAME
 from testing.server import RunningServer
 from testing.texts import mixed_texts
-from tests.conftest import MINILM
-
-NAME = "sentence_transformers_all_minilm_l6_v2"
 
 
 async def embed_groups(
@@ -65,7 +63,7 @@ async def test_a_list_longer_than_the_batch_size_comes_back_whole_and_in_order(
 async def test_concurrent_clients_share_executions_of_the_encoder(
     service: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    encoder = f"{NAME}_encoder"
+    encoder = f"{MINILM_TRITON_NAME}_encoder"
     names = ("nv_inference_count", "nv_inference_exec_count")
     before = [service.triton_metric(name, encoder) for name in names]
     groups = [[text] for text in mixed_texts(320, seed=3)]

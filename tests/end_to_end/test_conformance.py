@@ -11,8 +11,8 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
+from testing.minilm import MINILM
 from testing.server import RunningServer
-from tests.conftest import MINILM
 
 PROMISES = [
     not_a_server_error,

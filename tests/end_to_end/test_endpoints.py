@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from testing.minilm import MINILM
 from testing.server import RunningServer
-from tests.conftest import MINILM
 from triton_embed import __version__
 
 

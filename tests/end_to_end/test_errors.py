@@ -8,8 +8,8 @@ import httpx
 import openai
 import pytest
 
+from testing.minilm import MINILM
 from testing.server import RunningServer
-from tests.conftest import MINILM
 
 
 def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:

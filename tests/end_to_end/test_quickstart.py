@@ -9,11 +9,10 @@ import openai
 import pytest
 from sentence_transformers import SentenceTransformer
 
+from testing.minilm import MINILM, MINILM_TRITON_NAME
 from testing.server import RunningServer, infer
-from tests.conftest import MINILM
 
 TEXTS = ["Hello world", "Où est la bibliothèque ?", "東京の人口は？", "🙂"]
-NAME = "sentence_transformers_all_minilm_l6_v2"
 
 
 def test_openai_and_tritonclient_get_the_vectors_of_sentence_transformers(
@@ -22,7 +21,7 @@ def test_openai_and_tritonclient_get_the_vectors_of_sentence_transformers(
     client = openai.OpenAI(base_url=f"{service.url}/v1", api_key="unused")
     answer = client.embeddings.create(model=MINILM, input=TEXTS)
     over_http = np.array([item.embedding for item in answer.data])
-    over_grpc, tokens = infer(service.triton(), NAME, TEXTS)
+    over_grpc, tokens = infer(service.triton(), MINILM_TRITON_NAME, TEXTS)
     expected = reference.encode(TEXTS)
     assert np.abs(over_http - expected).max() < 1e-4
     assert np.abs(over_grpc - expected).max() < 1e-4

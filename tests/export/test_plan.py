@@ -268,7 +268,9 @@ def test_the_range_of_int8_is_that_of_the_largest_component(tiny_folder: Path) -
     assert plan(tiny_folder).calibrated(vectors).spec.int8_absmax == pytest.approx(0.7)
 
 
-def test_every_part_of_a_model_takes_batches_of_the_size_asked_for(tiny_folder: Path) -> None:
+def test_every_part_of_a_model_takes_batches_of_the_size_asked_for(
+    tiny_folder: Path,
+) -> None:
     made = make(str(tiny_folder), model_id="Me/x", flags={}, max_batch_size=7)
     configs = made.configs()
     assert len(configs) == 6

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from testing.paths import ROOT
 from testing.ports import free_ports
-from testing.server import ROOT
 from triton_embed.serve import preflight
 from triton_embed.serve.errors import ServeError
 from triton_embed.serve.installation import find

@@ -19,7 +19,7 @@ import pytest
 from huggingface_hub import constants
 
 from testing.hub import COMMIT, Hub
-from testing.server import ROOT
+from testing.paths import ROOT
 from triton_embed.export.__main__ import main
 
 ID = "tests/tiny-embed"
