@@ -1,1 +1,1 @@
-"""Runs Triton and the gateway side by side on one machine, and keeps them running."""
+"""The supervisor: starts Triton and the gateway on one machine and keeps them running."""

@@ -15,7 +15,7 @@ from triton_embed.serve.supervisor import Supervisor
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until told to stop, and return the exit status."""
+    """Serve until a signal to stop, and return the exit status."""
     settings = parse(arguments)
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     if not settings.gateway:

@@ -1,15 +1,12 @@
-"""Finds a Triton server on this machine and works out how to start it.
+"""The Triton server that is installed on this machine.
 
-Either ``tritonserver`` is on the PATH (NVIDIA's container image), with its own backends beside
-it, or the server bundled in the ``nvidia-pytriton`` wheel is used, of which only the binary and
-the Python backend are taken.
+It is the ``tritonserver`` on the PATH with the backends beside it, as in NVIDIA's container image,
+or else the one bundled in the ``nvidia-pytriton`` wheel, with its Python backend only.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
-import shlex
 import shutil
 import sys
 import sysconfig
@@ -21,9 +18,10 @@ import triton_embed
 from triton_embed.serve.errors import ServeError
 
 ROOT = Path(triton_embed.__file__).parent.parent
-"""Folder that the package ``triton_embed`` is in: the checkout or site-packages."""
+"""Folder that contains the package ``triton_embed``: the checkout or site-packages."""
 
 NGC_BACKENDS = Path("/opt/tritonserver/backends")
+"""Backends of NVIDIA's container image, if there are none beside the binary."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,11 @@ class Installation:
 
     Attributes:
         binary: The ``tritonserver`` executable.
-        backends: Folders, by backend name, that Triton's backend directory must hold.
-        python_files: Files that together make up the folder ``python`` of that directory, for a
-            server whose Python backend is not in one folder.
+        backends: Folders to link into Triton's backend directory, by backend name.
+        python_files: Files to copy into the folder ``python`` of that directory, if the server's
+            Python backend is not in one folder.
         libraries: Folders to add to the dynamic linker's path.
-        bundled: Whether it is the server of the wheel.
+        bundled: Whether the server is the one in the wheel.
     """
 
     binary: Path
@@ -45,57 +43,12 @@ class Installation:
     libraries: tuple[Path, ...]
     bundled: bool
 
-    def assemble_backends(self, folder: Path) -> None:
-        """Fill `folder` so that it can be Triton's ``--backend-directory``.
-
-        The Python backend's files are copied: Triton refuses a library that a link in its
-        backend's folder points to.
-        """
-        for name, source in self.backends.items():
-            (folder / name).symlink_to(source)
-        if self.python_files:
-            python = folder / "python"
-            python.mkdir()
-            for file in self.python_files:
-                shutil.copy(file, python)
-
-    def plain_path(self, repository: Path, folder: Path) -> Path:
-        """Return a path of `repository` that Triton can take: a link in `folder` if need be.
-
-        The wheel's Triton starts its Python steps with a line of shell in which it quotes nothing.
-        """
-        if not self.bundled or shlex.quote(str(repository)) == str(repository):
-            return repository
-        link = folder / "model_repository"
-        link.symlink_to(repository)
-        return link
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment for Triton and its Python processes.
-
-        They find this interpreter first on the PATH, and with it the packages installed here.
-        """
-        path = os.environ.get("PATH", os.defpath)
-        libraries = [*map(str, self.libraries), os.environ.get("LD_LIBRARY_PATH", "")]
-        packages = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-        return {
-            # The encoder reads all its weights for a single text: less time with large pages.
-            "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-            # The wheel's gRPC answers a short request sooner without its newer event engine.
-            **({"GRPC_EXPERIMENTS": "-event_engine_listener"} if self.bundled else {}),
-            **os.environ,
-            "ORT_DISABLE_TELEMETRY": "1",
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), path]),
-            "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries)),
-            "PYTHONPATH": os.pathsep.join(filter(None, packages)),
-        }
-
 
 def find() -> Installation:
     """Return the Triton server of this machine.
 
     Raises:
-        ServeError: there is none.
+        ServeError: There is none.
     """
     ours = {
         folder.parent.name: folder.parent
@@ -110,7 +63,7 @@ def find() -> Installation:
 def _on_path(binary: Path, ours: dict[str, Path]) -> Installation:
     folder = binary.parent.parent / "backends"
     folder = folder if folder.is_dir() else NGC_BACKENDS
-    # Our `onnxruntime` only stands in where Triton has no C++ library of that name.
+    # Our `onnxruntime` is for servers without Triton's C++ backend of that name.
     theirs = {entry.name: entry for entry in folder.iterdir() if entry.is_dir()}
     return Installation(binary, {**ours, **theirs}, (), (), bundled=False)
 

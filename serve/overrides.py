@@ -1,60 +1,90 @@
-"""Changes configurations as they are loaded, so that a deployment's settings need no new export."""
+"""Settings of a deployment that override model configurations at load, without a new export."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from dataclasses import dataclass
 
 from google.protobuf.json_format import MessageToJson
-from tritonclient.grpc import model_config_pb2
+from tritonclient.grpc import model_config_pb2 as pb
 
 from triton_embed.contract import naming
-from triton_embed.repository.scanner import read_config
 from triton_embed.serve.settings import Settings
 
-THROUGHPUT_INSTANCES = 4
-"""Most encoders side by side in throughput mode; each holds the weights in memory once."""
+MAX_THROUGHPUT_INSTANCES = 4
+"""Encoder instances in throughput mode, at most. Each holds its own copy of the weights, and beyond
+four, on the machines measured so far, memory grows but throughput does not."""
 
 THROUGHPUT_QUEUE_DELAY_MICROSECONDS = 1000
+"""Time in µs that an encoder waits for more requests in throughput mode: long enough for requests
+that clients send together, short beside an execution on a CPU."""
 
 
-def configuration(model: Path, settings: Settings) -> str | None:
-    """Return the configuration of the model in folder `model` as `settings` want it, as JSON.
+@dataclass(frozen=True)
+class Overrides:
+    """Changes to the configurations of our models; ``None`` leaves a value as exported.
 
-    ``None`` if it is to be loaded as it is: nothing changes it, or it cannot be read, which Triton
-    says best itself.
+    Attributes:
+        max_batch_size: Maximum inputs per execution and per request.
+        served_model_name: Public model id.
+        tokenizer_instances: Instances of each tokenizer.
+        encoder_instances: Instances of each encoder.
+        encoder_threads: Threads of one encoder instance.
+        max_queue_delay_microseconds: Time that an encoder waits for more requests.
     """
-    config = read_config(model)
-    if config is None:
-        return None
-    before = config.SerializeToString(deterministic=True)
-    if not config.instance_group and not config.HasField("ensemble_scheduling"):
-        # Not one of ours.
-        return None
-    if settings.max_batch_size is not None:
-        config.max_batch_size = settings.max_batch_size
-    if settings.served_model_name and "model_id" in config.parameters:
-        config.parameters["model_id"].string_value = settings.served_model_name
-    if config.backend == naming.TOKENIZER and settings.tokenizers is not None:
-        config.instance_group[0].count = settings.tokenizers
-    if config.batch_input:
-        _tune_encoder(config, settings)
-    if config.SerializeToString(deterministic=True) == before:
-        return None
-    return MessageToJson(config, preserving_proto_field_name=True)
 
+    max_batch_size: int | None = None
+    served_model_name: str | None = None
+    tokenizer_instances: int | None = None
+    encoder_instances: int | None = None
+    encoder_threads: int | None = None
+    max_queue_delay_microseconds: int | None = None
 
-def _tune_encoder(config: model_config_pb2.ModelConfig, settings: Settings) -> None:
-    """Set instances, their threads and the queue delay of a model with ragged input."""
-    instances = settings.model_instances
-    delay = settings.max_queue_delay_microseconds
-    cores = len(os.sched_getaffinity(0))
-    if settings.performance_mode == "throughput":
-        instances = instances or min(cores, THROUGHPUT_INSTANCES)
-        delay = THROUGHPUT_QUEUE_DELAY_MICROSECONDS if delay is None else delay
-    if delay is not None:
-        config.dynamic_batching.max_queue_delay_microseconds = delay
-    if instances is not None:
-        config.instance_group[0].count = instances
-        threads = str(max(1, cores // instances))
-        config.parameters["intra_op_thread_count"].string_value = threads
+    @staticmethod
+    def from_settings(settings: Settings, cores: int | None = None) -> Overrides:
+        """Return the overrides that `settings` ask for on `cores` (default: all usable ones)."""
+        cores = cores or len(os.sched_getaffinity(0))
+        instances = settings.encoder_instances
+        delay = settings.max_queue_delay_microseconds
+        if settings.performance_mode == "throughput":
+            instances = instances or min(cores, MAX_THROUGHPUT_INSTANCES)
+            delay = THROUGHPUT_QUEUE_DELAY_MICROSECONDS if delay is None else delay
+        return Overrides(
+            max_batch_size=settings.max_batch_size,
+            served_model_name=settings.served_model_name,
+            tokenizer_instances=settings.tokenizer_instances,
+            encoder_instances=instances,
+            encoder_threads=max(1, cores // instances) if instances else None,
+            max_queue_delay_microseconds=delay,
+        )
+
+    def overridden_config(self, config: pb.ModelConfig) -> str | None:
+        """Return `config` with the overrides as JSON, or ``None`` if none of them changes it."""
+        changed = pb.ModelConfig()
+        changed.CopyFrom(config)
+        self._apply(changed)
+        if changed == config:
+            return None
+        return MessageToJson(changed, preserving_proto_field_name=True)
+
+    def _apply(self, config: pb.ModelConfig) -> None:
+        if not config.instance_group and not config.HasField("ensemble_scheduling"):
+            # Not one of our models.
+            return
+        if self.max_batch_size is not None:
+            config.max_batch_size = self.max_batch_size
+        if self.served_model_name and "model_id" in config.parameters:
+            config.parameters["model_id"].string_value = self.served_model_name
+        if config.backend == naming.TOKENIZER and self.tokenizer_instances is not None:
+            config.instance_group[0].count = self.tokenizer_instances
+        if config.batch_input:
+            self._apply_to_encoder(config)
+
+    def _apply_to_encoder(self, config: pb.ModelConfig) -> None:
+        if self.max_queue_delay_microseconds is not None:
+            delay = self.max_queue_delay_microseconds
+            config.dynamic_batching.max_queue_delay_microseconds = delay
+        if self.encoder_instances is not None:
+            config.instance_group[0].count = self.encoder_instances
+            threads = str(self.encoder_threads)
+            config.parameters["intra_op_thread_count"].string_value = threads

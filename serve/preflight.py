@@ -1,4 +1,4 @@
-"""Checks, before anything is started, what would otherwise fail later with an obscure message."""
+"""Checks before the start, for conditions that would otherwise fail later and obscurely."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from triton_embed.serve.installation import Installation
 from triton_embed.serve.settings import Settings
 
 MIN_GLIBC = (2, 35)
-"""What the server in ``nvidia-pytriton`` 0.7.0 is linked against."""
+"""Version of glibc that the server in ``nvidia-pytriton`` 0.7.0 is linked against."""
 
 MIN_SHARED_MEMORY = 32 << 20
-"""Bytes in /dev/shm: Triton's Python steps exchange tensors there."""
+"""Free bytes in /dev/shm. Triton's Python steps exchange tensors there, in a segment each
+that grows with its batches. Docker's default of 64 MiB passes, and serves short texts."""
 
 MIN_DISK = 16 << 20
-"""Bytes in the temporary folder."""
+"""Free bytes in the temporary folder, which gets a copy of the Python backend (3 MiB)."""
 
 
 def check(settings: Settings, installation: Installation) -> None:
     """Run every check.
 
     Raises:
-        ServeError: the first check that fails.
+        ServeError: A check failed.
     """
     check_repository(settings.repository, settings.served_model_name)
     ports = [
@@ -58,7 +59,7 @@ def check(settings: Settings, installation: Installation) -> None:
 
 
 def check_repository(folder: Path, served_model_name: str | None = None) -> None:
-    """Raise ServeError unless `folder` holds a model, and only one if that is to be renamed."""
+    """Raise ServeError unless `folder` holds a model, and only one if it gets another name."""
     entries = scan(folder).values()
     if not entries:
         check_readable(folder)
@@ -70,12 +71,13 @@ def check_repository(folder: Path, served_model_name: str | None = None) -> None
     ids = {entry.model_id for entry in entries} - {""}
     if served_model_name and len(ids) > 1:
         raise ServeError(
-            f"--served-model-name names one model, but '{folder}' has {', '.join(sorted(ids))}"
+            f"--served-model-name renames a single model, but '{folder}' has "
+            f"{', '.join(sorted(ids))}; serve each from a repository of its own"
         )
 
 
 def check_readable(folder: Path) -> None:
-    """Raise ServeError if `folder` or something in it may not be read: a model may be there."""
+    """Raise ServeError if `folder`, or a folder in it that may be a model, is not readable."""
     modes = os.R_OK | os.X_OK
     closed = [folder] if os.access(folder, os.F_OK) and not os.access(folder, modes) else []
     if os.path.isdir(folder) and not closed:
@@ -83,13 +85,13 @@ def check_readable(folder: Path) -> None:
         closed = [path for path in inner if not os.access(path, modes)]
     if closed:
         raise ServeError(
-            f"there is no model in '{folder}' that user {os.getuid()} may read, and '{closed[0]}' "
-            f"is closed to it; run: chmod -R a+rX '{folder}'"
+            f"there is no model in '{folder}' that user {os.getuid()} can read: no permission for "
+            f"'{closed[0]}'; run: chmod -R a+rX '{folder}'"
         )
 
 
 def check_temporary_folder() -> None:
-    """Raise ServeError if the temporary folder's name is more than a word to a shell."""
+    """Raise ServeError if the temporary folder's name has characters that a shell interprets."""
     folder = tempfile.gettempdir()
     if shlex.quote(folder) != folder:
         raise ServeError(
@@ -105,7 +107,9 @@ def check_port(host: str, port: int, option: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error})"
+            reason = (
+                "is in use" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error})"
+            )
             raise ServeError(
                 f"port {port} on {host} {reason}; choose another with {option}"
             ) from None

@@ -1,4 +1,4 @@
-"""One supervised child process: started, watched, restarted when it dies, stopped on request."""
+"""A supervised child process: started, watched, restarted when it dies, stopped on request."""
 
 from __future__ import annotations
 
@@ -11,83 +11,82 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from triton_embed.serve.errors import ServeError
+from triton_embed.serve.output import MAX_LINE_BYTES, OutputRelay
 
 logger = logging.getLogger("serve")
 
-FIRST_PAUSE_SECONDS = 0.5
-MAX_PAUSE_SECONDS = 30.0
-SICK_STOP_SECONDS = 1.0
-"""How long a program that needs a restart may take to end; there is little left to finish."""
+INITIAL_BACKOFF_SECONDS = 0.5
+"""Pause before the first restart: long enough for the kernel to free ports and memory."""
 
-STABLE_SECONDS = 60.0
-"""A process that lived for so long starts again after the first, short pause."""
+MAX_BACKOFF_SECONDS = 30.0
+"""Longest pause before a restart. The pause doubles after each, so that a process that dies at
+every start costs little CPU, and runs again within this time once its cause is gone."""
 
+BACKOFF_RESET_SECONDS = 60.0
+"""Uptime after which a process restarts after the initial pause again. Twice the longest pause."""
 
-LEVELS = {"W": logging.WARNING, "E": logging.ERROR}
-"""Levels by the first letter of a line of Triton's."""
-
-MAX_LINE = 1 << 20
-"""Bytes; a longer line of a program's output is not shown."""
+UNHEALTHY_STOP_TIMEOUT_SECONDS = 1.0
+"""Time that an unhealthy process has to end after SIGTERM before it is killed, in seconds. It has
+hardly any request left that it could finish."""
 
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """What to run.
+    """A process to run.
 
     Attributes:
-        name: What to call it in messages.
+        name: Its name in messages.
         command: Program and arguments.
-        environment: Its environment.
-        logger: What its output is logged to; ``None`` for a program that writes logs of our form:
-            it has our own output, as a relay would cost it a good part of its speed.
-        noise: What the lines of its output contain that nobody needs to see.
-        stop_seconds: How long it may take to end after SIGTERM.
-        until_ready: Returns once the program serves.
-        until_sick: Returns a reason once the running program needs a restart.
-        clean_up: Called after the program has ended, however it ended.
+        environment: All of its environment variables.
+        output: Logs its output; ``None`` for a process that writes our log format itself and
+            shares our standard output and error, because a relay costs it throughput.
+        stop_timeout_seconds: Time to end after SIGTERM before it is killed.
+        wait_ready: Returns once the process serves.
+        wait_unhealthy: Returns a reason once the running process needs a restart.
+        clean_up: Called after the process has ended, for whatever reason.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
-    logger: logging.Logger | None
-    noise: Sequence[str]
-    stop_seconds: float
-    until_ready: Callable[[], Awaitable[None]]
-    until_sick: Callable[[], Awaitable[str]]
+    output: OutputRelay | None
+    stop_timeout_seconds: float
+    wait_ready: Callable[[], Awaitable[None]]
+    wait_unhealthy: Callable[[], Awaitable[str]]
     clean_up: Callable[[], None]
 
 
 class SupervisedProcess:
-    """Keeps one program running.
+    """Keeps one process running.
 
     Args:
-        program: What to run.
+        spec: The process to run.
     """
 
-    def __init__(self, program: ProcessSpec) -> None:
-        self._program = program
+    def __init__(self, spec: ProcessSpec) -> None:
+        self._spec = spec
         self._process: asyncio.subprocess.Process | None = None
-        self._output: asyncio.Future[None] | None = None
+        self._relay: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
-        """Start the program and wait until it serves.
+        """Start the process and wait until it serves.
 
         Raises:
-            ServeError: it ended before it served, or cannot be started.
+            ServeError: It ended before it served, or cannot be started.
         """
-        program = self._program
+        spec = self._spec
         self._process = process = await self._spawn()
-        if program.logger:
-            self._output = asyncio.ensure_future(self._log(process, program.logger))
+        if spec.output:
+            assert process.stdout is not None
+            self._relay = asyncio.ensure_future(spec.output.run(process.stdout))
         ended = asyncio.ensure_future(process.wait())
-        ready = asyncio.ensure_future(program.until_ready())
+        ready = asyncio.ensure_future(spec.wait_ready())
         try:
             await asyncio.wait([ended, ready], return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 raise ServeError(
-                    f"{program.name} ended before it was ready ({_status(process)}); "
-                    "its messages are above"
+                    f"{spec.name} ended before it was ready ({_exit_status(process)}); "
+                    "see its messages above"
                 )
             await ready
         finally:
@@ -95,91 +94,83 @@ class SupervisedProcess:
                 task.cancel()
 
     async def _spawn(self) -> asyncio.subprocess.Process:
-        program = self._program
+        spec = self._spec
         try:
             return await asyncio.create_subprocess_exec(
-                *program.command,
-                env=dict(program.environment),
+                *spec.command,
+                env=dict(spec.environment),
                 start_new_session=True,
-                stdout=asyncio.subprocess.PIPE if program.logger else None,
-                stderr=asyncio.subprocess.STDOUT if program.logger else None,
-                limit=MAX_LINE,
+                stdout=asyncio.subprocess.PIPE if spec.output else None,
+                stderr=asyncio.subprocess.STDOUT if spec.output else None,
+                limit=MAX_LINE_BYTES,
             )
         except OSError as error:
-            raise ServeError(f"{program.name} cannot be started: {error}") from error
+            raise ServeError(f"{spec.name} cannot be started: {error}") from error
 
-    async def keep(self) -> None:
-        """Watch the running program for ever and restart it whenever it dies or falls sick."""
-        pause = FIRST_PAUSE_SECONDS
+    async def supervise(self) -> None:
+        """Restart the started process, with exponential backoff, whenever it ends or is unhealthy.
+
+        Runs until it is canceled.
+        """
+        backoff = INITIAL_BACKOFF_SECONDS
         clock = asyncio.get_running_loop().time
         while True:
             started = clock()
-            reason = await self._until_lost()
-            await self._end(SICK_STOP_SECONDS)
-            if clock() - started > STABLE_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            logger.warning("%s: %s; restarting it", self._program.name, reason)
-            while True:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, MAX_PAUSE_SECONDS)
-                try:
-                    await self.start()
-                    break
-                except ServeError as error:
-                    await self.stop()
-                    logger.error("%s; trying again in %.0f s", error, pause)
-            logger.warning("%s is back", self._program.name)
+            reason = await self._wait_lost()
+            await self._end(UNHEALTHY_STOP_TIMEOUT_SECONDS)
+            if clock() - started > BACKOFF_RESET_SECONDS:
+                backoff = INITIAL_BACKOFF_SECONDS
+            logger.warning("%s: %s; restarting it", self._spec.name, reason)
+            backoff = await self._restart(backoff)
+            logger.warning("%s restarted", self._spec.name)
+
+    async def _restart(self, backoff: float) -> float:
+        """Start the process until that succeeds; return the pause before the next attempt."""
+        while True:
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
+            try:
+                await self.start()
+                return backoff
+            except ServeError as error:
+                await self.stop()
+                logger.error("%s; trying again in %.0f s", error, backoff)
 
     async def stop(self) -> None:
-        """End the program and every process it started, leaving it time to finish its work."""
-        await self._end(self._program.stop_seconds)
+        """End the process and every process that it started; let it finish its work before."""
+        await self._end(self._spec.stop_timeout_seconds)
 
-    async def _end(self, seconds: float) -> None:
+    async def _end(self, timeout_seconds: float) -> None:
         process = self._process
         if process is None:
             return
         if process.returncode is None:
             process.terminate()
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(process.wait(), seconds)
+                await asyncio.wait_for(process.wait(), timeout_seconds)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-        if self._output:
-            await asyncio.gather(self._output, return_exceptions=True)
+        if self._relay:
+            await asyncio.gather(self._relay, return_exceptions=True)
         self._process = None
-        self._program.clean_up()
+        self._spec.clean_up()
 
-    async def _log(self, process: asyncio.subprocess.Process, to: logging.Logger) -> None:
-        """Log the program's output, without the noise, until it ends."""
-        assert process.stdout is not None
-        while line := await _read_line(process.stdout):
-            text = line.decode(errors="replace").rstrip()
-            if text and not any(noise in text for noise in self._program.noise):
-                to.log(LEVELS.get(text[0], logging.INFO), text)
-
-    async def _until_lost(self) -> str:
+    async def _wait_lost(self) -> str:
+        """Wait until the process has ended or is unhealthy, and return the reason."""
         process = self._process
-        assert process is not None, "keep() follows start()"
+        assert process is not None, "supervise() follows start()"
         ended = asyncio.ensure_future(process.wait())
-        sick = asyncio.ensure_future(self._program.until_sick())
+        unhealthy = asyncio.ensure_future(self._spec.wait_unhealthy())
         try:
-            await asyncio.wait([ended, sick], return_when=asyncio.FIRST_COMPLETED)
-            return f"it ended ({_status(process)})" if ended.done() else await sick
+            await asyncio.wait([ended, unhealthy], return_when=asyncio.FIRST_COMPLETED)
+            return f"it ended ({_exit_status(process)})" if ended.done() else await unhealthy
         finally:
-            for task in (ended, sick):
+            for task in (ended, unhealthy):
                 task.cancel()
 
 
-async def _read_line(stream: asyncio.StreamReader) -> bytes:
-    try:
-        return await stream.readline()
-    except ValueError:
-        # The stream has dropped it; a reader that gave up would block the program for ever.
-        return b"(a line too long to show)\n"
-
-
-def _status(process: asyncio.subprocess.Process) -> str:
+def _exit_status(process: asyncio.subprocess.Process) -> str:
     code = process.returncode
     if code is not None and code < 0:
         return f"killed by {signal.Signals(-code).name}"

@@ -1,168 +1,232 @@
-"""Keeps the models that Triton has loaded equal to those in the repository's folder."""
+"""Reconciliation of the models that Triton has loaded with those in the model repository."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
-from tritonclient.utils import InferenceServerException
-
-from triton_embed.repository.scanner import InstalledModel, scan
-from triton_embed.serve import overrides
-from triton_embed.serve.admin_client import AdminClient
-from triton_embed.serve.errors import ServeError
-from triton_embed.serve.settings import Settings
+from triton_embed.repository.scanner import InstalledModel, read_config, scan
+from triton_embed.serve.actions import (
+    Action,
+    Load,
+    Models,
+    ModelState,
+    ModelStatus,
+    Reject,
+    Unload,
+    diff,
+    only_in,
+    settled,
+)
+from triton_embed.serve.admin_client import TritonAdmin
+from triton_embed.serve.errors import ServeError, TritonError
+from triton_embed.serve.overrides import Overrides
+from triton_embed.serve.probe import HealthProbe, ProbeResult
 
 logger = logging.getLogger("serve")
 
 
 class Reconciler:
-    """Loads, reloads and unloads models of one running Triton.
+    """Loads, reloads and unloads the models of one running Triton.
 
-    Triton's own polling would try a broken model again every few seconds, and could see a model
-    half replaced. This one loads an entry as a whole, and a broken one again only once its files
-    have changed.
+    Triton's own polling would load a broken model again every few seconds, and could load one
+    that is half replaced. The reconciler loads a model with its steps as a whole, and a broken one
+    again only once its files have changed.
 
     Args:
-        settings: Where the model repository is, and what overrides its configurations.
+        repository: The model repository.
         client: The running Triton.
-
-    Attributes:
-        unproven: Ensembles that `follow` is loading, or has loaded and not yet seen at work.
+        probe: Verifies a loaded model.
+        overrides: Changes to the configurations in the repository.
     """
 
-    def __init__(self, settings: Settings, client: AdminClient) -> None:
-        self._settings = settings
-        self._folder = settings.repository
+    def __init__(
+        self, repository: Path, client: TritonAdmin, probe: HealthProbe, overrides: Overrides
+    ) -> None:
+        self._repository = repository
         self._client = client
-        self.unproven: tuple[str, ...] = ()
-        self._seen: dict[str, InstalledModel] = {}
-        self._served: dict[str, InstalledModel] = {}
-        self._settling: dict[str, InstalledModel] = {}
-        # The entry that has the one public id which `Settings.served_model_name` gives.
+        self._probe = probe
+        self._overrides = overrides
+        self._scanned: Models = {}
+        self._desired: Models = {}
+        self._statuses: dict[str, ModelStatus] = {}
         self._name_owner: str | None = None
 
+    @property
+    def states(self) -> Mapping[str, ModelState]:
+        """State of each model, by the name of its entry."""
+        return {name: status.state for name, status in self._statuses.items()}
+
+    @property
+    def unverified(self) -> frozenset[str]:
+        """Ensembles that are being loaded, or are loaded and have not embedded a text yet."""
+        return frozenset(
+            ensemble
+            for status in self._statuses.values()
+            if status.state in (ModelState.LOADING, ModelState.REPLACING)
+            for ensemble in status.model.ensembles
+        )
+
     async def load_all(self) -> list[str]:
-        """Load every entry into a Triton that has none, and return the names of those that work.
+        """Load every model into a Triton that has none, and return the names of those that work.
 
         Raises:
-            ServeError: the repository cannot be read, or Triton has not survived its models.
+            ServeError: The repository cannot be read, or Triton has not survived its models.
         """
-        self._seen = self._settling = scan(self._folder)
-        self._served = {}
-        if self._name_owner not in self._seen:
-            self._name_owner = None
-        loaded = [entry for entry in self._seen.values() if await self._load(entry)]
-        failures = await self._client.failures()
-        if "" in failures:
-            raise ServeError(f"Triton has loaded the models, but {failures['']}")
-        return [entry.name for entry in loaded if await self._works(entry, failures)]
+        self._scanned = scan(self._repository)
+        self._statuses = {}
+        loaded = []
+        for action in self._plan(self._scanned):
+            if isinstance(action, Load) and await self._load(action.model):
+                loaded.append(action.model)
+            elif isinstance(action, Reject):
+                await self._reject(action)
+        result = await self._probe.run()
+        if result.server:
+            raise ServeError(f"Triton has loaded the models, but {result.server}")
+        for model in loaded:
+            await self._verify(model, result)
+        return [name for name, state in self.states.items() if state is ModelState.READY]
 
-    async def follow(self) -> None:
-        """Do what changed in the folder since the last call.
+    async def reconcile(self) -> None:
+        """Scan the repository and apply the changes that this scan confirms.
 
-        A changed entry is loaded once two calls in a row have found it the same, so that one
-        that is being copied is left alone until it is complete.
+        Raises:
+            ServeError: The repository cannot be read.
         """
-        found = scan(self._folder)
-        for entry in found.values():
-            before = self._seen.get(entry.name)
-            if entry != before and entry == self._settling.get(entry.name):
-                self._seen[entry.name] = entry
-                self.unproven = entry.ensembles
-                try:
-                    await self._change(before, entry)
-                finally:
-                    self.unproven = ()
-        for name in [name for name in self._seen if name not in {*found, *self._settling}]:
-            self._served.pop(name, None)
-            await self._unload(self._seen.pop(name))
-        if self._name_owner and self._name_owner not in self._seen:
-            # Those that were refused because of it are new again.
-            self._seen = {name: entry for name, entry in self._seen.items() if not entry.model_id}
-            self._name_owner = None
-        self._settling = found
+        current = scan(self._repository)
+        desired = settled(self._scanned, current, self._statuses)
+        self._scanned = current
+        for action in self._plan(desired):
+            if isinstance(action, Unload):
+                await self._remove(action.model)
+            elif isinstance(action, Reject):
+                await self._reject(action)
+            else:
+                await self._replace(action)
 
-    async def _change(self, before: InstalledModel | None, entry: InstalledModel) -> None:
-        served = self._served.get(entry.name)
-        if served and len(entry.changed_steps(served)) > 1:
-            # Triton changes one step at a time: texts would go through old and new ones.
-            del self._served[entry.name]
-            await self._take_down(served.ensembles)
-            await self._client.drain(served.ensembles)
-        if await self._load(entry):
-            await self._works(entry, await self._client.failures(entry.ensembles))
+    def _plan(self, desired: Models) -> list[Action]:
+        self._desired = desired
+        return diff(desired, self._statuses, self._rejections(desired))
+
+    def _rejections(self, desired: Models) -> dict[str, str]:
+        """Return the reason for each model that must not be served.
+
+        The public id that `Overrides.served_model_name` gives belongs to one model, until that is
+        removed.
+        """
+        if not self._overrides.served_model_name:
+            return {}
+        ours = [name for name, model in desired.items() if model.model_id]
+        if self._name_owner not in ours:
+            self._name_owner = next(iter(ours), None)
+        reason = f"--served-model-name gives its only name to {self._name_owner}"
+        return {name: reason for name in ours if name != self._name_owner}
+
+    async def _reject(self, action: Reject) -> None:
+        logger.error("%s is not served: %s", action.model.name, action.reason)
+        before = self._statuses.get(action.model.name)
+        self._set(action.model, ModelState.FAILED, rejection=action.reason)
+        if before and before.serving:
+            await self._unload_if_loaded(self._only_in(before.serving))
+
+    async def _replace(self, action: Load) -> None:
+        """Load a new or changed model, verify it, and unload what its old version had more."""
+        if action.unload_first:
+            await self._unload_if_loaded(action.unload_first)
+            await self._client.drain(action.unload_first)
+            self._mark_unloaded(action.unload_first)
+        before = self._statuses.get(action.model.name)
+        if await self._load(action.model):
+            await self._verify(action.model, await self._probe.run(action.model.ensembles))
         if before:
-            await self._unload(before)
+            await self._unload_obsolete(before.model)
 
-    async def _load(self, entry: InstalledModel) -> bool:
-        """Load `entry` and return whether that went well.
+    async def _load(self, model: InstalledModel) -> bool:
+        """Load `model` and return whether that succeeded.
 
-        If not, an older version that Triton still serves stays; where there is none, what was
-        loaded of `entry` is unloaded.
+        If it failed, an older version that Triton still serves stays. Without one, everything
+        that was loaded of `model` is unloaded.
         """
-        if self._settings.served_model_name and entry.model_id:
-            self._name_owner = self._name_owner or entry.name
-            if self._name_owner != entry.name:
-                logger.error(
-                    "%s cannot be served: %s has the one name that --served-model-name gives",
-                    entry.name,
-                    self._name_owner,
-                )
-                return False
-        logger.info("loading %s", entry.name)
+        before = self._statuses.get(model.name)
+        serving = before.serving if before else None
+        self._set(model, ModelState.REPLACING if serving else ModelState.LOADING, serving)
+        logger.info("loading %s", model.name)
         try:
-            configs = {
-                model: overrides.configuration(self._folder / model, self._settings)
-                for model in entry.models
-            }
-            if any(configs.values()):
-                for model, config in configs.items():
-                    await self._client.load(model, config)
+            await self._load_into_triton(model)
+        except TritonError as error:
+            if scan(self._repository).get(model.name) == model:
+                logger.error("%s cannot be served: %s", model.name, error.message)
             else:
-                # An ensemble brings its steps with it, and Triton loads them side by side.
-                for ensemble in entry.ensembles:
-                    await self._client.load(ensemble)
-        except InferenceServerException as error:
-            if scan(self._folder).get(entry.name) == entry:
-                logger.error("%s cannot be served: %s", entry.name, error.message())
-            else:
-                # What Triton complains of may be gone too; `follow` does what the change asks for.
-                logger.info("%s was changed or removed while it was being loaded", entry.name)
-            if entry.name not in self._served:
-                await self._take_down(self._only_in(entry))
+                # The failure may stem from the change itself; the next scan handles it.
+                logger.info("%s was changed or removed while it was being loaded", model.name)
+            self._set(model, ModelState.FAILED, serving)
+            if not serving:
+                await self._unload_if_loaded(self._only_in(model))
             return False
         return True
 
-    async def _works(self, entry: InstalledModel, failures: Mapping[str, str]) -> bool:
-        """Return whether none of the `failures` is of `entry`, which is unloaded if one is."""
-        reason = next((failures[name] for name in entry.ensembles if name in failures), None)
+    async def _load_into_triton(self, model: InstalledModel) -> None:
+        configs = {name: self._overridden_config(name) for name in model.models}
+        if any(configs.values()):
+            for name, config in configs.items():
+                await self._client.load(name, config)
+        else:
+            # An ensemble brings its steps with it, and Triton loads them in parallel.
+            for ensemble in model.ensembles:
+                await self._client.load(ensemble)
+
+    def _overridden_config(self, name: str) -> str | None:
+        # Triton describes what is wrong with a configuration that cannot be read.
+        config = read_config(self._repository / name)
+        return self._overrides.overridden_config(config) if config else None
+
+    async def _verify(self, model: InstalledModel, result: ProbeResult) -> None:
+        """Mark a loaded model as ready, or unload it if its first inference failed."""
+        reasons = (result.models[name] for name in model.ensembles if name in result.models)
+        reason = next(reasons, None)
         if reason is None:
-            self._served[entry.name] = entry
-            return True
-        logger.error("%s; not serving it", reason)
-        self._served.pop(entry.name, None)
-        await self._take_down(self._only_in(entry))
-        return False
+            self._set(model, ModelState.READY, serving=model)
+            return
+        logger.error("%s failed its first inference (%s); unloading it", model.name, reason)
+        self._set(model, ModelState.FAILED)
+        await self._unload_if_loaded(self._only_in(model))
 
-    async def _take_down(self, models: Iterable[str]) -> None:
-        """Unload those of `models` that Triton has."""
-        for model in models:
-            with suppress(InferenceServerException):
-                await self._client.unload(model)
+    async def _remove(self, model: InstalledModel) -> None:
+        await self._unload_obsolete(model)
+        del self._statuses[model.name]
 
-    async def _unload(self, entry: InstalledModel) -> None:
-        """Unload what was in `entry` and is in no entry now."""
-        for model in self._only_in(entry):
-            logger.info("unloading %s, which is no longer in the repository", model)
+    async def _unload_obsolete(self, model: InstalledModel) -> None:
+        """Unload the Triton models of `model` that are not in the repository now."""
+        for name in only_in(model, self._desired.values()):
+            logger.info("unloading %s, which is no longer in the repository", name)
             try:
-                await self._client.unload(model)
-            except InferenceServerException as error:
-                logger.error("%s cannot be unloaded: %s", model, error.message())
+                await self._client.unload(name)
+            except TritonError as error:
+                logger.error("%s cannot be unloaded: %s", name, error.message)
 
-    def _only_in(self, entry: InstalledModel) -> list[str]:
-        """Return what is in `entry` and in no other, the ensembles first."""
-        others = [other for other in self._seen.values() if other is not entry]
-        kept = {model for other in others for model in other.models}
-        return [model for model in reversed(entry.models) if model not in kept]
+    async def _unload_if_loaded(self, names: Iterable[str]) -> None:
+        for name in names:
+            with suppress(TritonError):
+                await self._client.unload(name)
+
+    def _only_in(self, model: InstalledModel) -> list[str]:
+        others = (other for name, other in self._desired.items() if name != model.name)
+        return only_in(model, others)
+
+    def _set(
+        self,
+        model: InstalledModel,
+        state: ModelState,
+        serving: InstalledModel | None = None,
+        rejection: str | None = None,
+    ) -> None:
+        self._statuses[model.name] = ModelStatus(model, state, serving, rejection)
+
+    def _mark_unloaded(self, ensembles: Iterable[str]) -> None:
+        for name, status in self._statuses.items():
+            if status.serving and set(status.serving.ensembles) & set(ensembles):
+                self._statuses[name] = replace(status, serving=None)

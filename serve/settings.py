@@ -19,15 +19,15 @@ def _not_ipv6(text: str) -> str:
 
 @dataclass(frozen=True)
 class Settings(CommonSettings):
-    """Where everything listens, what is served, and how Triton runs it.
+    """Addresses and ports, the model repository, and overrides of model configurations.
 
-    Settings of batching, instances and names are applied to the configurations in the model
-    repository when Triton loads them; the files stay as they are.
+    Overrides of batching, instances and names apply when Triton loads a model; the files in the
+    model repository stay unchanged.
     """
 
     model_repository: str = setting("model_repository", "folder filled by 'python -m export'")
     gateway: bool = setting(True, "start the gateway beside Triton")
-    # The server of the wheel has known security holes: keep it on loopback.
+    # Triton 2.51 in the wheel has known security holes: keep it on loopback.
     triton_host: str = setting("127.0.0.1", "address Triton binds", parse=_not_ipv6)
     triton_grpc_port: int = setting(
         8001,
@@ -35,44 +35,44 @@ class Settings(CommonSettings):
         *("NIM_TRITON_GRPC_PORT", "NIM_SERVER_GRPC_BIND_ADDR", "NIM_GRPC_BIND_ADDR"),
         parse=address_port,
     )
-    triton_http_port: int = setting(
-        8003, "port of Triton's own HTTP API, which the gateway asks", parse=tcp_port
-    )
+    triton_http_port: int = setting(8003, "port of Triton's own HTTP API", parse=tcp_port)
     triton_metrics_port: int = setting(8002, "port of Triton's metrics", parse=tcp_port)
     max_queue_delay_microseconds: int | None = setting(
         None,
-        "how long an encoder waits for more requests; by default as exported, 1000 in throughput",
+        "time an encoder waits for more requests (default: as exported; 1000 in throughput mode)",
         "NIM_TRITON_DYNAMIC_BATCHING_MAX_QUEUE_DELAY_MICROSECONDS",
         parse=integer(0),
     )
     max_batch_size: int | None = setting(
         None,
-        "most inputs of one execution and of one request to Triton; by default as exported",
+        "maximum inputs per execution and per Triton request (default: as exported)",
         *("NIM_TRITON_MAX_BATCH_SIZE", "NIM_PIPELINE_MAX_BATCH_SIZE"),
         parse=integer(1),
     )
-    model_instances: int | None = setting(
+    encoder_instances: int | None = setting(
         None,
-        "instances of each encoder, which share the cores; by default as performance_mode says",
+        "instances of each encoder, which share the cores (default: set by --performance-mode)",
         *("NIM_NUM_MODEL_INSTANCES", "NIM_ENGINE_COUNT"),
         parse=integer(1),
     )
-    tokenizers: int | None = setting(
+    tokenizer_instances: int | None = setting(
         None,
-        "instances of each tokenizer; by default as exported",
+        "instances of each tokenizer (default: as exported)",
         "NIM_NUM_TOKENIZERS",
         parse=integer(1),
     )
     performance_mode: str = setting(
         "latency",
-        "latency: all cores for one execution; throughput: several side by side",
+        "latency: one execution uses all cores; throughput: several run in parallel",
         "NIM_TRITON_PERFORMANCE_MODE",
         parse=one_of("latency", "throughput"),
     )
     served_model_name: str | None = setting(
         None, "public id of the only model in the repository", "NIM_SERVED_MODEL_NAME"
     )
-    triton_log_verbose: bool = setting(False, "show all that Triton says", "NIM_TRITON_LOG_VERBOSE")
+    triton_log_verbose: bool = setting(
+        False, "log all of Triton's output", "NIM_TRITON_LOG_VERBOSE"
+    )
 
     @property
     def repository(self) -> Path:
@@ -81,19 +81,19 @@ class Settings(CommonSettings):
 
     @property
     def url(self) -> str:
-        """Where the HTTP API is reached from this machine."""
+        """URL of the HTTP API for clients on this machine."""
         scheme = "https" if self.tls_certificate else "http"
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def triton_grpc(self) -> str:
-        """``host:port`` under which Triton's gRPC API is reached from this machine."""
+        """``host:port`` of Triton's gRPC API for clients on this machine."""
         return f"{self._triton_host}:{self.triton_grpc_port}"
 
     @property
     def triton_http(self) -> str:
-        """``host:port`` under which Triton's HTTP API is reached from this machine."""
+        """``host:port`` of Triton's HTTP API for clients on this machine."""
         return f"{self._triton_host}:{self.triton_http_port}"
 
     @property
@@ -102,7 +102,7 @@ class Settings(CommonSettings):
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
-    """Read the command line and the environment."""
+    """Return the settings in the command line and the environment."""
     return read(
         Settings,
         program="python -m serve",

@@ -1,73 +1,103 @@
-"""Brings up Triton and the gateway in order, keeps them up and takes them down."""
+"""Start order, supervision and shutdown of Triton and the gateway."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import ssl
-import sys
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tritonclient.utils import InferenceServerException
-
-from triton_embed.runtime.common_settings import CommonSettings
-from triton_embed.serve import admin_client as triton
-from triton_embed.serve.errors import ServeError
-from triton_embed.serve.installation import ROOT, Installation
+from triton_embed.serve import backend_directory
+from triton_embed.serve.admin_client import AdminClient, TritonAdmin
+from triton_embed.serve.errors import ServeError, TritonError
+from triton_embed.serve.gateway_command import gateway_command, gateway_environment
+from triton_embed.serve.installation import Installation
+from triton_embed.serve.output import OutputRelay, ignored_output
+from triton_embed.serve.overrides import Overrides
+from triton_embed.serve.probe import (
+    HealthProbe,
+    Probe,
+    ProbeResult,
+    probe_targets,
+    wait_unhealthy,
+)
 from triton_embed.serve.process import ProcessSpec, SupervisedProcess
 from triton_embed.serve.reconciler import Reconciler
+from triton_embed.serve.server_command import (
+    EXIT_TIMEOUT_SECONDS,
+    server_command,
+    server_environment,
+)
+from triton_embed.serve.server_instance import ServerInstance
 from triton_embed.serve.settings import Settings
 
 logger = logging.getLogger("serve")
 
-LOOK_SECONDS = 0.2
-"""Pause between two looks at a service that is starting."""
+STARTUP_POLL_INTERVAL = 0.2
+"""Seconds between two checks whether a starting process serves."""
 
-FOLLOW_SECONDS = 1.0
-"""Pause between two looks at the model repository."""
+REPOSITORY_POLL_INTERVAL = 1.0
+"""Seconds between two scans of the model repository. A change is applied after two equal scans."""
 
-PROBE_SECONDS = 3.0
-"""Pause between two probes of a healthy Triton."""
+TRITON_EXIT_MARGIN_SECONDS = 5.0
+"""Time that Triton has to unload its models after `EXIT_TIMEOUT_SECONDS`, before it is killed."""
 
-GATEWAY_EXIT_SECONDS = 5.0
-"""How long the gateway may take to end once its requests are finished."""
+GATEWAY_EXIT_MARGIN_SECONDS = 5.0
+"""Time that the gateway has to end after ``--drain-seconds``, before it is killed."""
+
+READINESS_TIMEOUT_SECONDS = 5.0
+"""Time that a starting gateway has to respond to one readiness request."""
 
 
 class Supervisor:
-    """Runs the service described by `settings` on `installation`."""
+    """Runs Triton and the gateway.
 
-    def __init__(self, settings: Settings, installation: Installation) -> None:
+    Args:
+        settings: Ports, the model repository and overrides.
+        installation: The Triton to run.
+        client: Its administrative API; by default over gRPC. Replaced in tests.
+        probe: Its health; by default by inferences with `client`. Replaced in tests.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        installation: Installation,
+        client: TritonAdmin | None = None,
+        probe: HealthProbe | None = None,
+    ) -> None:
         self._settings = settings
         self._installation = installation
-        self._run = triton.ServerInstance()
-        self._client = triton.AdminClient(settings.triton_grpc, self._run)
-        self._loader = Reconciler(settings, self._client)
+        self._instance = ServerInstance()
+        self._owned_client = None
+        if client is None:
+            client = AdminClient(settings.triton_grpc, self._instance.admin_token)
+            self._owned_client = client
+        self._client = client
+        self._probe = probe or Probe(client)
+        overrides = Overrides.from_settings(settings)
+        self._reconciler = Reconciler(settings.repository, client, self._probe, overrides)
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT, or SIGHUP if that is not ignored.
 
         Raises:
-            ServeError: a part of the service did not come up the first time.
+            ServeError: Triton or the gateway did not start the first time.
         """
-        stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopped.set)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # by nohup
-            loop.add_signal_handler(signal.SIGHUP, stopped.set)
-        with TemporaryDirectory(prefix="triton-embed-") as folder:
-            self._installation.assemble_backends(Path(folder))
-            services = [SupervisedProcess(self._triton(Path(folder)))]
+        stopped = _stop_event()
+        with TemporaryDirectory(prefix="triton-embed-") as name:
+            folder = Path(name)
+            backend_directory.assemble(self._installation, folder)
+            processes = [SupervisedProcess(self._triton_spec(folder))]
             if self._settings.gateway:
-                services.append(SupervisedProcess(self._gateway()))
-            work = asyncio.ensure_future(self._serve(services))
+                processes.append(SupervisedProcess(self._gateway_spec()))
+            work = asyncio.ensure_future(self._serve(processes))
             stop = asyncio.ensure_future(stopped.wait())
             try:
                 await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -79,133 +109,128 @@ class Supervisor:
                 for task in (work, stop):
                     task.cancel()
                 await asyncio.gather(work, stop, return_exceptions=True)
-                for service in reversed(services):
-                    await service.stop()
-                await self._client.close()
+                for process in reversed(processes):
+                    await process.stop()
+                if self._owned_client:
+                    await self._owned_client.close()
 
-    async def _serve(self, services: list[SupervisedProcess]) -> None:
-        kept = []
+    async def _serve(self, processes: Sequence[SupervisedProcess]) -> None:
+        supervised = []
         try:
-            for service in services:
-                await service.start()
-                kept.append(asyncio.ensure_future(service.keep()))
+            for process in processes:
+                await process.start()
+                supervised.append(asyncio.ensure_future(process.supervise()))
             await self._announce()
-            await asyncio.gather(*kept)
+            await asyncio.gather(*supervised)
         finally:
-            for task in kept:
+            for task in supervised:
                 task.cancel()
 
     async def _announce(self) -> None:
-        served = await self._served()
-        models = ", ".join(sorted({model.spec.model_id for model in served.values()}))
+        """Log the addresses and the served models, once there are any."""
+        model_ids = await self._served_model_ids()
         settings = self._settings
-        where = f"{settings.url}, " if settings.gateway else ""
         logger.info(
             "triton-embed is ready: %sgRPC %s:%d, metrics %s:%d; serving %s",
-            where,
+            f"{settings.url}, " if settings.gateway else "",
             settings.triton_host,
             settings.triton_grpc_port,
             settings.triton_host,
             settings.triton_metrics_port,
-            models,
+            ", ".join(model_ids),
         )
 
-    async def _served(self) -> dict[str, triton.ProbeTarget]:
-        """Return the models that Triton serves, once it has any: it may be dead or restarting."""
+    async def _served_model_ids(self) -> list[str]:
+        """Return the ids that Triton serves; wait for it if it has died and is restarting."""
         while True:
-            with suppress(InferenceServerException):
-                if models := await self._client.models():
-                    return models
-            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(TritonError):
+                if targets := probe_targets(await self._client.ready_configs()):
+                    return sorted({target.spec.model_id for target in targets})
+            await asyncio.sleep(STARTUP_POLL_INTERVAL)
 
-    def _triton(self, folder: Path) -> ProcessSpec:
+    def _triton_spec(self, folder: Path) -> ProcessSpec:
+        settings = self._settings
         return ProcessSpec(
             name="Triton",
-            command=triton.command(self._settings, self._installation, folder, self._run),
-            environment=self._installation.environment(),
-            logger=logging.getLogger("triton"),
-            noise=triton.noise(self._settings),
-            stop_seconds=triton.EXIT_SECONDS + 5.0,
-            until_ready=self._until_triton_ready,
-            until_sick=self._until_triton_sick,
-            clean_up=self._run.remove_memory,
+            command=server_command(settings, self._installation, folder, self._instance),
+            environment=server_environment(self._installation),
+            output=OutputRelay(
+                logging.getLogger("triton"), ignored_output(verbose=settings.triton_log_verbose)
+            ),
+            stop_timeout_seconds=EXIT_TIMEOUT_SECONDS + TRITON_EXIT_MARGIN_SECONDS,
+            wait_ready=self._wait_triton_ready,
+            wait_unhealthy=self._wait_triton_unhealthy,
+            clean_up=self._instance.remove_memory,
         )
 
-    def _gateway(self) -> ProcessSpec:
+    def _gateway_spec(self) -> ProcessSpec:
         settings = self._settings
         return ProcessSpec(
             name="the gateway",
-            command=[
-                *(sys.executable, "-m", "triton_embed.gateway"),
-                *("--triton-url", settings.triton_http),
-            ],
-            environment={**os.environ, **self._shared_settings(), "PYTHONPATH": str(ROOT)},
-            logger=None,
-            noise=(),
-            stop_seconds=settings.drain_seconds + GATEWAY_EXIT_SECONDS,
-            until_ready=self._until_gateway_ready,
-            until_sick=_never,
+            command=gateway_command(settings),
+            environment=gateway_environment(settings),
+            output=None,
+            stop_timeout_seconds=settings.drain_seconds + GATEWAY_EXIT_MARGIN_SECONDS,
+            wait_ready=self._wait_gateway_ready,
+            wait_unhealthy=_never,
             clean_up=lambda: None,
         )
 
-    def _shared_settings(self) -> dict[str, str]:
-        """Return, as variables, the settings that the gateway has too."""
-        values = {item.name: getattr(self._settings, item.name) for item in fields(CommonSettings)}
-        return {
-            f"TRITON_EMBED_{name.upper()}": str(value)
-            for name, value in values.items()
-            if value is not None
-        }
-
-    async def _until_triton_ready(self) -> None:
+    async def _wait_triton_ready(self) -> None:
         logger.info("starting Triton")
-        while not await self._client.live():
-            await asyncio.sleep(LOOK_SECONDS)
-        if not await self._loader.load_all():
-            raise ServeError(f"no model in '{self._settings.repository}' works; why is said above")
+        while not await self._client.is_live():
+            await asyncio.sleep(STARTUP_POLL_INTERVAL)
+        if not await self._reconciler.load_all():
+            raise ServeError(
+                f"no model in '{self._settings.repository}' could be loaded; see the errors above"
+            )
 
-    async def _until_triton_sick(self) -> str:
-        follow = asyncio.ensure_future(self._follow_repository())
-        probe = asyncio.ensure_future(self._until_probe_fails())
+    async def _wait_triton_unhealthy(self) -> str:
+        reconciliation = asyncio.ensure_future(self._reconcile_forever())
+        health = asyncio.ensure_future(wait_unhealthy(self._probe_verified_models))
         try:
-            await asyncio.wait([follow, probe], return_when=asyncio.FIRST_COMPLETED)
-            return await (follow if follow.done() else probe)
+            await asyncio.wait([reconciliation, health], return_when=asyncio.FIRST_COMPLETED)
+            return await (reconciliation if reconciliation.done() else health)
         finally:
-            for task in (follow, probe):
+            for task in (reconciliation, health):
                 task.cancel()
 
-    async def _follow_repository(self) -> str:
+    async def _reconcile_forever(self) -> str:
         while True:
-            await asyncio.sleep(FOLLOW_SECONDS)
+            await asyncio.sleep(REPOSITORY_POLL_INTERVAL)
             try:
-                await self._loader.follow()
+                await self._reconciler.reconcile()
             except ServeError as error:
                 logger.error("%s", error)
 
-    async def _until_probe_fails(self) -> str:
-        """Two probes in a row must fail, because a model may be reloading during one.
+    async def _probe_verified_models(self) -> ProbeResult:
+        """Probe the models that have worked before.
 
-        A model that is new is the loader's to judge: it must not take the others down.
+        The reconciler verifies a new one; it must not restart Triton, with all other models.
         """
-        before: dict[str, str] = {}
-        while True:
-            await asyncio.sleep(LOOK_SECONDS if before else PROBE_SECONDS)
-            failures = await self._client.failures()
-            for model in self._loader.unproven:
-                failures.pop(model, None)
-            if failures and before:
-                return next(iter(failures.values()))
-            before = failures
+        result = await self._probe.run()
+        return result.without(self._reconciler.unverified)
 
-    async def _until_gateway_ready(self) -> None:
+    async def _wait_gateway_ready(self) -> None:
         logger.info("starting the gateway")
         url = f"{self._settings.url}/v1/health/ready"
-        while not await asyncio.to_thread(_answers, url):
-            await asyncio.sleep(LOOK_SECONDS)
+        while not await asyncio.to_thread(_is_ready, url):
+            await asyncio.sleep(STARTUP_POLL_INTERVAL)
 
 
-def _answers(url: str) -> bool:
-    # We ask ourselves, where the certificate need not name us and no proxy has a part.
+def _stop_event() -> asyncio.Event:
+    """Return an event that the signals to stop set."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
+        loop.add_signal_handler(signal.SIGHUP, stopped.set)
+    return stopped
+
+
+def _is_ready(url: str) -> bool:
+    # A probe of our own process: skip certificate verification and proxies.
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -213,12 +238,12 @@ def _answers(url: str) -> bool:
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     )
     try:
-        with opener.open(url, timeout=5) as response:
+        with opener.open(url, timeout=READINESS_TIMEOUT_SECONDS) as response:
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 
 
 async def _never() -> str:
-    """Wait for ever: a gateway that is up but wedged is not restarted."""
+    """Wait indefinitely: a gateway that runs but hangs is not restarted."""
     return str(await asyncio.get_running_loop().create_future())

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from triton_embed.serve.backend_directory import assemble
 from triton_embed.serve.installation import find
 
 
-def test_the_backends_of_a_triton_on_the_path_go_before_ours(
+def test_backends_of_a_triton_on_the_path_take_precedence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     binary = tmp_path / "bin" / "tritonserver"
@@ -18,7 +19,7 @@ def test_the_backends_of_a_triton_on_the_path_go_before_ours(
     monkeypatch.setenv("PATH", str(binary.parent))
     found = find()
     (tmp_path / "assembled").mkdir()
-    found.assemble_backends(tmp_path / "assembled")
+    assemble(found, tmp_path / "assembled")
     backends = {path.name: path.resolve() for path in (tmp_path / "assembled").iterdir()}
     assert set(backends) == {"onnxruntime", "python", "tokenizer", "postprocess"}
     assert backends["onnxruntime"] == tmp_path / "backends" / "onnxruntime"

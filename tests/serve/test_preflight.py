@@ -18,14 +18,14 @@ from triton_embed.serve.installation import find
 from triton_embed.serve.settings import Settings
 
 
-def test_a_taken_port_is_refused_with_the_option_to_change() -> None:
+def test_port_in_use_is_rejected_with_the_option_to_change() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ServeError, match=rf"port {port} .* is taken; .* --triton-grpc-port"):
+        with pytest.raises(ServeError, match=rf"port {port} .* is in use; .* --triton-grpc-port"):
             preflight.check_port("127.0.0.1", port, "--triton-grpc-port")
 
 
-def test_ports_that_are_given_twice_are_refused_with_both_options(tiny_repository: Path) -> None:
+def test_port_given_twice_is_rejected_with_both_options(tiny_repository: Path) -> None:
     port, grpc = free_ports(2)
     settings = Settings(
         model_repository=str(tiny_repository),
@@ -37,33 +37,33 @@ def test_ports_that_are_given_twice_are_refused_with_both_options(tiny_repositor
         preflight.check(settings, find())
 
 
-def test_an_empty_repository_is_refused_with_the_command_that_fills_it(tmp_path: Path) -> None:
+def test_empty_repository_is_rejected_with_the_command_that_fills_it(tmp_path: Path) -> None:
     with pytest.raises(ServeError, match=r"no model in .* python -m export .* docker compose"):
         preflight.check_repository(tmp_path)
 
 
-def test_a_model_that_may_not_be_read_is_not_taken_for_none(
+def test_unreadable_model_is_rejected_with_the_command_that_opens_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     closed = tmp_path / "model"
     closed.mkdir()
     (tmp_path / ".export-x").mkdir()
-    open_ones = (tmp_path, os.F_OK), (tmp_path, os.R_OK | os.X_OK)
-    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) in open_ones)
-    with pytest.raises(ServeError, match=rf"'{closed}' is closed to it; run: chmod -R a\+rX"):
+    open_paths = (tmp_path, os.F_OK), (tmp_path, os.R_OK | os.X_OK)
+    monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) in open_paths)
+    with pytest.raises(ServeError, match=rf"no permission for '{closed}'; run: chmod -R a\+rX"):
         preflight.check_repository(tmp_path)
     monkeypatch.setattr(os, "access", lambda path, mode: mode == os.F_OK)
-    with pytest.raises(ServeError, match=rf"'{tmp_path}' is closed to it"):
+    with pytest.raises(ServeError, match=rf"no permission for '{tmp_path}'"):
         preflight.check_repository(tmp_path)
 
 
-def test_too_little_room_is_refused_with_the_remedy(tmp_path: Path) -> None:
+def test_too_little_space_is_rejected_with_the_remedy(tmp_path: Path) -> None:
     preflight.check_space(tmp_path, 1, "")
     with pytest.raises(ServeError, match="raise --shm-size"):
         preflight.check_space(tmp_path, 1 << 60, "in a container, raise --shm-size")
 
 
-def test_a_missing_libpython_is_refused_with_its_package(
+def test_missing_libpython_is_rejected_with_its_package(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     preflight.check_libpython()
@@ -78,14 +78,14 @@ class _Version:
         self.major, self.minor = major, minor
 
 
-def test_an_old_glibc_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_glibc_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     preflight.check_glibc()
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.31"))
     with pytest.raises(ServeError, match=r"needs glibc 2\.35 .* this machine has glibc 2\.31"):
         preflight.check_glibc()
 
 
-def test_the_command_says_in_one_line_why_it_cannot_serve(tmp_path: Path) -> None:
+def test_command_prints_its_error_in_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "triton_embed.serve", "--model-repository", str(tmp_path)],
         cwd=ROOT,

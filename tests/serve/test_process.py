@@ -1,5 +1,3 @@
-"""`serve.service`: what a program leaves behind, and what it says."""
-
 from __future__ import annotations
 
 import asyncio
@@ -7,55 +5,41 @@ import logging
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from triton_embed.serve.process import MAX_LINE, ProcessSpec, SupervisedProcess
+from testing.waiting import eventually_async
+from triton_embed.serve.errors import ServeError
+from triton_embed.serve.output import OutputRelay
+from triton_embed.serve.process import ProcessSpec, SupervisedProcess
 
 
-def program(script: str, clean_up: Callable[[], None] = lambda: None) -> ProcessSpec:
-    """Return a program in Python that is ready at once and never falls sick."""
+async def immediately() -> None:
+    pass
 
-    async def ready() -> None:
-        pass
 
-    async def never() -> str:
-        return str(await asyncio.get_running_loop().create_future())
+async def never() -> str:
+    return str(await asyncio.get_running_loop().create_future())
 
+
+def spec(
+    command: Sequence[str], output: OutputRelay | None, clean_up: Callable[[], None] = lambda: None
+) -> ProcessSpec:
+    """Return a process that is ready at once and never unhealthy."""
     return ProcessSpec(
         name="it",
-        command=[sys.executable, "-c", script],
+        command=command,
         environment={},
-        logger=logging.getLogger("it"),
-        noise=("unimportant",),
-        stop_seconds=10.0,
-        until_ready=ready,
-        until_sick=never,
+        output=output,
+        stop_timeout_seconds=10.0,
+        wait_ready=immediately,
+        wait_unhealthy=never,
         clean_up=clean_up,
     )
 
 
-async def said(text: str, log: pytest.LogCaptureFixture) -> None:
-    while not any(text in message for message in log.messages):
-        await asyncio.sleep(0.01)
-
-
-async def test_a_line_without_end_and_noise_do_not_keep_the_next_from_being_shown(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO, "it")
-    script = f"print('x' * {3 * MAX_LINE}); print('unimportant'); print('E0101 wrong')"
-    service = SupervisedProcess(program(script))
-    await service.start()
-    await asyncio.wait_for(said("wrong", caplog), 30)
-    await service.stop()
-    assert "(a line too long to show)" in caplog.text
-    assert "unimportant" not in caplog.text
-    assert caplog.records[-1].levelname == "ERROR"
-
-
-async def test_of_a_program_that_dies_nothing_is_left(caplog: pytest.LogCaptureFixture) -> None:
+async def test_stopped_process_leaves_no_child_behind(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "it")
     script = (
         "import os, subprocess as s; "
@@ -63,11 +47,22 @@ async def test_of_a_program_that_dies_nothing_is_left(caplog: pytest.LogCaptureF
         "os._exit(1)"
     )
     cleaned: list[bool] = []
-    service = SupervisedProcess(program(script, lambda: cleaned.append(True)))
-    await service.start()
-    await asyncio.wait_for(said("", caplog), 30)
-    end = os.pidfd_open(int(caplog.messages[0]))
-    await service.stop()
+    relay = OutputRelay(logging.getLogger("it"))
+    command = [sys.executable, "-c", script]
+    process = SupervisedProcess(spec(command, relay, lambda: cleaned.append(True)))
+    await process.start()
+
+    async def child() -> int:
+        return int(caplog.messages[0]) if caplog.messages else 0
+
+    end = os.pidfd_open(await eventually_async(child, message="the child's process id is logged"))
+    await process.stop()
     assert select.select([end], [], [], 10)[0]
     os.close(end)
     assert cleaned == [True]
+
+
+async def test_missing_program_is_reported_by_name() -> None:
+    process = SupervisedProcess(spec(["/nowhere/tritonserver"], None))
+    with pytest.raises(ServeError, match="it cannot be started: "):
+        await process.start()

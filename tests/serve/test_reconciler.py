@@ -3,243 +3,225 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
-from tritonclient.utils import InferenceServerException
 
-from triton_embed.serve.admin_client import AdminClient
+from testing.triton_admin import FakeTriton
+from triton_embed.serve.actions import ModelState
+from triton_embed.serve.errors import TritonError
+from triton_embed.serve.overrides import Overrides
+from triton_embed.serve.probe import Probe, ProbeResult
 from triton_embed.serve.reconciler import Reconciler
-from triton_embed.serve.settings import Settings
+
+BROKEN = TritonError("stub process is not healthy", "INTERNAL")
+
+RELOADED = ["load tiny", "load tiny_float"]
+UNLOADED_FIRST = ["unload tiny", "unload tiny_float", "drain tiny tiny_float"]
+UNLOADED = [
+    f"unload tiny{suffix}" for suffix in ("_float", "", "_postprocess", "_encoder", "_tokenizer")
+]
 
 
-class RefusingTriton(AdminClient):
-    """Loads nothing; with `removed`, because the folder has gone by then."""
-
-    def __init__(self, removed: Path | None = None) -> None:
-        self._removed = removed
-
-    async def load(self, model: str, config: str | None = None) -> None:
-        if self._removed:
-            shutil.rmtree(self._removed)
-        raise InferenceServerException(f"failed to open directory {model}")
-
-    async def unload(self, model: str) -> None:
-        pass
-
-    async def failures(self, among: Collection[str] | None = None) -> dict[str, str]:
-        return {}
+@pytest.fixture
+def triton(own_tiny_repository: Path) -> FakeTriton:
+    return FakeTriton(own_tiny_repository)
 
 
-class ObedientTriton(AdminClient):
-    """Notes what it is asked for.
-
-    Attributes:
-        asked: What it was.
-        refused: What it does not load.
-    """
-
-    def __init__(self, broken: Collection[str] = ()) -> None:
-        self._broken = broken
-        self.asked: list[str] = []
-        self.refused: Collection[str] = ()
-
-    async def load(self, model: str, config: str | None = None) -> None:
-        self.asked.append(f"load {model}")
-        if model in self.refused:
-            raise InferenceServerException("no")
-
-    async def unload(self, model: str) -> None:
-        self.asked.append(f"unload {model}")
-
-    async def drain(self, models: Collection[str]) -> None:
-        self.asked.append(f"drain {' '.join(models)}")
-
-    async def failures(self, among: Collection[str] | None = None) -> dict[str, str]:
-        return {model: f"{model}: no" for model in self._broken if not among or model in among}
+def reconciler_of(repository: Path, triton: FakeTriton, **overrides: str) -> Reconciler:
+    return Reconciler(repository, triton, Probe(triton), Overrides(**overrides))
 
 
-async def test_a_model_that_goes_while_it_is_loaded_is_no_error(
-    own_tiny_repository: Path, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+async def reconciler(own_tiny_repository: Path, triton: FakeTriton) -> Reconciler:
+    """A reconciler that has loaded `tiny`; the requests for that are forgotten."""
+    reconciler = reconciler_of(own_tiny_repository, triton)
+    assert await reconciler.load_all() == ["tiny"]
+    triton.requests.clear()
+    return reconciler
+
+
+async def settle(reconciler: Reconciler) -> None:
+    """Reconcile until a change is found for the second time."""
+    for _ in range(2):
+        await reconciler.reconcile()
+
+
+async def test_model_removed_while_it_is_loaded_is_no_error(
+    own_tiny_repository: Path, triton: FakeTriton, caplog: pytest.LogCaptureFixture
 ) -> None:
+    class RemovingTriton(FakeTriton):
+        async def load(self, model: str, config: str | None = None) -> None:
+            shutil.rmtree(own_tiny_repository / model)
+            await super().load(model, config)
+
     caplog.set_level(logging.INFO, "serve")
-    settings = Settings(model_repository=str(own_tiny_repository))
-    triton = RefusingTriton(removed=own_tiny_repository / "tiny_float")
-    assert await Reconciler(settings, triton).load_all() == []
+    triton = RemovingTriton(own_tiny_repository)
+    assert await reconciler_of(own_tiny_repository, triton).load_all() == []
     assert "tiny was changed or removed while it was being loaded" in caplog.text
     assert "cannot be served" not in caplog.text
 
 
-async def test_why_a_model_is_not_loaded_is_told(
-    own_tiny_repository: Path, caplog: pytest.LogCaptureFixture
+async def test_load_failure_is_logged_with_its_reason(
+    own_tiny_repository: Path, triton: FakeTriton, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = Settings(model_repository=str(own_tiny_repository))
-    assert await Reconciler(settings, RefusingTriton()).load_all() == []
-    assert "tiny cannot be served: failed to open directory tiny" in caplog.text
+    triton.rejected = {"tiny"}
+    reconciler = reconciler_of(own_tiny_repository, triton)
+    assert await reconciler.load_all() == []
+    assert "tiny cannot be served: failed to load 'tiny'" in caplog.text
+    assert reconciler.states == {"tiny": ModelState.FAILED}
 
 
-async def follow(loader: Reconciler) -> None:
-    """Look until what has changed is the same for the second time."""
-    for _ in range(2):
-        await loader.follow()
-
-
-async def test_a_replaced_model_is_not_served_until_all_its_steps_are_new(
-    own_tiny_repository: Path,
+async def test_model_with_several_new_steps_is_unloaded_until_it_is_replaced(
+    own_tiny_repository: Path, triton: FakeTriton, reconciler: Reconciler
 ) -> None:
-    triton = ObedientTriton()
-    loader = Reconciler(Settings(model_repository=str(own_tiny_repository)), triton)
-    assert await loader.load_all() == ["tiny"]
-    triton.asked.clear()
     for step in ("tiny_tokenizer", "tiny_encoder"):
         (own_tiny_repository / step / "config.pbtxt").touch()
-    await follow(loader)
-    down = ["unload tiny", "unload tiny_float", "drain tiny tiny_float"]
-    assert triton.asked == [*down, "load tiny", "load tiny_float"]
+    await settle(reconciler)
+    assert triton.requests == UNLOADED_FIRST + RELOADED
+    assert reconciler.states == {"tiny": ModelState.READY}
 
 
-async def test_a_model_with_one_new_step_is_served_all_the_time(own_tiny_repository: Path) -> None:
-    triton = ObedientTriton()
-    loader = Reconciler(Settings(model_repository=str(own_tiny_repository)), triton)
-    await loader.load_all()
-    triton.asked.clear()
-    (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
-    await follow(loader)
-    assert triton.asked == ["load tiny", "load tiny_float"]
-
-
-UNLOADED = [
-    f"unload tiny{step}" for step in ("_float", "", "_postprocess", "_encoder", "_tokenizer")
-]
-
-
-async def test_where_a_new_step_cannot_be_loaded_the_old_one_stays_until_another_changes(
-    own_tiny_repository: Path,
+async def test_model_with_one_new_step_is_served_all_the_time(
+    own_tiny_repository: Path, triton: FakeTriton, reconciler: Reconciler
 ) -> None:
-    triton = ObedientTriton()
-    loader = Reconciler(Settings(model_repository=str(own_tiny_repository)), triton)
-    await loader.load_all()
-    triton.asked.clear()
-    triton.refused = ["tiny"]
     (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
-    await follow(loader)
-    assert triton.asked == ["load tiny"]
+    await settle(reconciler)
+    assert triton.requests == RELOADED
+
+
+async def test_old_version_stays_if_a_new_step_cannot_be_loaded(
+    own_tiny_repository: Path, triton: FakeTriton, reconciler: Reconciler
+) -> None:
+    triton.rejected = {"tiny"}
+    (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
+    await settle(reconciler)
+    assert triton.requests == ["load tiny"]
     (own_tiny_repository / "tiny_tokenizer" / "config.pbtxt").touch()
-    await follow(loader)
-    assert triton.asked[1:4] == ["unload tiny", "unload tiny_float", "drain tiny tiny_float"]
-    assert triton.asked[-5:] == UNLOADED
+    await settle(reconciler)
+    assert triton.requests[1:4] == UNLOADED_FIRST
+    assert triton.requests[-5:] == UNLOADED
 
 
-async def test_of_a_model_that_is_broken_again_and_again_nothing_is_left(
-    own_tiny_repository: Path,
+async def test_model_that_cannot_be_loaded_is_tried_again_once_it_changes(
+    own_tiny_repository: Path, triton: FakeTriton
 ) -> None:
-    triton = ObedientTriton()
-    triton.refused = ["tiny"]
-    loader = Reconciler(Settings(model_repository=str(own_tiny_repository)), triton)
-    assert await loader.load_all() == []
-    assert triton.asked == ["load tiny", *UNLOADED]
+    triton.rejected = {"tiny"}
+    reconciler = reconciler_of(own_tiny_repository, triton)
+    assert await reconciler.load_all() == []
+    assert triton.requests == ["load tiny", *UNLOADED]
+    await settle(reconciler)
     (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
-    await follow(loader)
-    assert triton.asked == ["load tiny", *UNLOADED] * 2
+    await settle(reconciler)
+    assert triton.requests == ["load tiny", *UNLOADED] * 2
 
 
-async def test_a_new_model_that_embeds_nothing_is_unloaded_with_its_steps(
-    own_tiny_repository: Path, caplog: pytest.LogCaptureFixture
+async def test_new_model_that_fails_its_first_inference_is_unloaded(
+    own_tiny_repository: Path, triton: FakeTriton, caplog: pytest.LogCaptureFixture
 ) -> None:
-    triton = ObedientTriton(broken=["tiny"])
-    loader = Reconciler(Settings(model_repository=str(own_tiny_repository)), triton)
-    await follow(loader)
-    assert triton.asked[-5:] == UNLOADED
-    assert "tiny: no; not serving it" in caplog.text
+    triton.inference_errors["tiny"] = BROKEN
+    await settle(reconciler_of(own_tiny_repository, triton))
+    assert triton.requests[-5:] == UNLOADED
+    expected = f"tiny failed its first inference (tiny: {BROKEN.message}); unloading it"
+    assert expected in caplog.text
 
 
-async def test_a_second_model_takes_a_served_name_only_when_the_first_has_gone(
-    tmp_path: Path, own_tiny_repository: Path, caplog: pytest.LogCaptureFixture
+async def test_user_s_ensemble_over_our_tokenizer_stays_loaded_without_our_model(
+    own_tiny_repository: Path, triton: FakeTriton
 ) -> None:
-    triton = ObedientTriton()
-    settings = Settings(model_repository=str(own_tiny_repository), served_model_name="public")
-    loader = Reconciler(settings, triton)
-    assert await loader.load_all() == ["tiny"]
-    second = own_tiny_repository / "another" / "config.pbtxt"
-    second.parent.mkdir()
-    second.write_text(
-        'ensemble_scheduling { step { model_name: "no_such_step" } } '
-        'parameters { key: "model_id" value { string_value: "Another" } }'
-    )
-    triton.asked.clear()
-    await follow(loader)
-    assert await loader.load_all() == ["tiny"]
-    assert "load another" not in triton.asked
-    assert "another cannot be served: tiny has the one name" in caplog.text
-    first = [part.rename(tmp_path / part.name) for part in own_tiny_repository.glob("tiny*")]
-    await loader.follow()
-    for part in first:
+    add_ensemble(own_tiny_repository, "user", "tiny_tokenizer")
+    triton.inference_errors["tiny"] = BROKEN
+    reconciler = reconciler_of(own_tiny_repository, triton)
+    assert await reconciler.load_all() == ["user"]
+    assert triton.loaded == {"user", "tiny_tokenizer"}
+
+
+def add_ensemble(repository: Path, name: str, step: str, model_id: str | None = None) -> None:
+    """Add a user's own ensemble of one step, or with `model_id` one that looks like ours."""
+    parameter = f'parameters {{ key: "model_id" value {{ string_value: "{model_id}" }} }}'
+    config = f'ensemble_scheduling {{ step {{ model_name: "{step}" }} }}'
+    (repository / name).mkdir()
+    text = f"{config} {parameter}" if model_id else config
+    (repository / name / "config.pbtxt").write_text(text)
+
+
+async def test_second_model_gets_a_served_name_once_the_first_is_removed(
+    tmp_path: Path,
+    own_tiny_repository: Path,
+    triton: FakeTriton,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reconciler = reconciler_of(own_tiny_repository, triton, served_model_name="public")
+    assert await reconciler.load_all() == ["tiny"]
+    add_ensemble(own_tiny_repository, "another", "no_such_step", model_id="Another")
+    triton.requests.clear()
+    await settle(reconciler)
+    assert "another is not served: --served-model-name gives its only name to tiny" in caplog.text
+    parts = [part.rename(tmp_path / part.name) for part in own_tiny_repository.glob("tiny*")]
+    await reconciler.reconcile()
+    for part in parts:
         part.rename(own_tiny_repository / part.name)
-    await follow(loader)
-    assert "load another" not in triton.asked
+    await settle(reconciler)
+    assert not triton.requests
     for part in own_tiny_repository.glob("tiny*"):
         shutil.rmtree(part)
-    await follow(loader)
-    assert triton.asked[-5:] == UNLOADED
-    await loader.follow()
-    assert triton.asked[-1] == "load another"
+    await settle(reconciler)
+    assert triton.requests[:5] == UNLOADED
+    assert triton.requests[5:6] == ["load no_such_step"]
 
 
-async def test_a_served_name_is_free_if_its_model_goes_while_triton_restarts(
-    own_tiny_repository: Path,
+async def test_served_name_is_free_if_its_model_is_removed_while_triton_restarts(
+    own_tiny_repository: Path, triton: FakeTriton
 ) -> None:
-    triton = ObedientTriton()
-    settings = Settings(model_repository=str(own_tiny_repository), served_model_name="public")
-    loader = Reconciler(settings, triton)
-    await loader.load_all()
-    for step in ("", "_float"):
-        config = own_tiny_repository / f"tiny{step}" / "config.pbtxt"
-        config.parent.rename(own_tiny_repository / f"new{step}")
-    assert await loader.load_all() == ["new"]
+    reconciler = reconciler_of(own_tiny_repository, triton, served_model_name="public")
+    await reconciler.load_all()
+    for ensemble in ("", "_float"):
+        folder = own_tiny_repository / f"tiny{ensemble}"
+        folder.rename(own_tiny_repository / f"new{ensemble}")
+    assert await reconciler.load_all() == ["new"]
 
 
-async def test_what_is_still_being_copied_or_moved_is_left_alone(own_tiny_repository: Path) -> None:
-    triton = ObedientTriton()
-    loader = Reconciler(Settings(model_repository=str(own_tiny_repository)), triton)
-    await loader.load_all()
-    triton.asked.clear()
+async def test_model_that_is_being_copied_or_moved_is_not_touched(
+    own_tiny_repository: Path, triton: FakeTriton, reconciler: Reconciler
+) -> None:
     weights = own_tiny_repository / "tiny_encoder" / "1" / "model.onnx"
     for size in (1000, 2000):
         os.truncate(weights, size)
-        await loader.follow()
-    assert not triton.asked
-    await loader.follow()
-    assert triton.asked == ["load tiny", "load tiny_float"]
-    triton.asked.clear()
+        await reconciler.reconcile()
+    assert not triton.requests
+    await reconciler.reconcile()
+    assert triton.requests == RELOADED
+    triton.requests.clear()
     away = own_tiny_repository.rename(own_tiny_repository.with_name("away"))
-    await loader.follow()
+    await reconciler.reconcile()
     away.rename(own_tiny_repository)
-    await follow(loader)
-    assert not triton.asked
+    await settle(reconciler)
+    assert not triton.requests
     shutil.rmtree(own_tiny_repository)
-    await loader.follow()
-    assert not triton.asked
-    await loader.follow()
-    assert triton.asked == UNLOADED
+    await reconciler.reconcile()
+    assert not triton.requests
+    await reconciler.reconcile()
+    assert triton.requests == UNLOADED
 
 
-class WatchedTriton(ObedientTriton):
-    """Notes what is unproven while it loads and looks."""
+async def test_model_is_unverified_until_its_first_inference_succeeds(
+    own_tiny_repository: Path, triton: FakeTriton
+) -> None:
+    observed: list[tuple[Mapping[str, ModelState], frozenset[str]]] = []
 
-    loader: Reconciler
+    class ObservingProbe(Probe):
+        async def run(self, ensembles: Collection[str] | None = None) -> ProbeResult:
+            observed.append((reconciler.states, reconciler.unverified))
+            return await super().run(ensembles)
 
-    async def load(self, model: str, config: str | None = None) -> None:
-        self.asked.append(f"unproven {' '.join(self.loader.unproven)}")
-
-    async def failures(self, among: Collection[str] | None = None) -> dict[str, str]:
-        self.asked.append(f"unproven {' '.join(self.loader.unproven)}")
-        return {}
-
-
-async def test_a_new_model_is_unproven_until_it_was_seen_at_work(own_tiny_repository: Path) -> None:
-    triton = WatchedTriton()
-    triton.loader = Reconciler(Settings(model_repository=str(own_tiny_repository)), triton)
-    await follow(triton.loader)
-    assert triton.asked == ["unproven tiny tiny_float"] * 3
-    assert triton.loader.unproven == ()
+    reconciler = Reconciler(own_tiny_repository, triton, ObservingProbe(triton), Overrides())
+    await settle(reconciler)
+    (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
+    await settle(reconciler)
+    ensembles = frozenset({"tiny", "tiny_float"})
+    assert observed == [
+        ({"tiny": ModelState.LOADING}, ensembles),
+        ({"tiny": ModelState.REPLACING}, ensembles),
+    ]
+    assert reconciler.unverified == frozenset()

@@ -1,168 +1,133 @@
-"""`serve.supervisor`: what becomes of the service when Triton dies at a bad moment."""
-
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tritonclient.utils import InferenceServerException
 
-from triton_embed.contract.spec import ModelSpec
-from triton_embed.gateway.settings import parse
-from triton_embed.serve import admin_client as triton
-from triton_embed.serve import supervisor
+from testing.triton_admin import FakeTriton, ScriptedProbe
+from testing.waiting import eventually_async
+from triton_embed.serve import probe, server_instance
 from triton_embed.serve.errors import ServeError
 from triton_embed.serve.installation import Installation
-from triton_embed.serve.process import ProcessSpec, SupervisedProcess
+from triton_embed.serve.probe import ProbeResult
 from triton_embed.serve.settings import Settings
 from triton_embed.serve.supervisor import Supervisor
 
-DEAD = {"": "it does not answer: connection reset"}
-SICK = {"tiny": "tiny_encoder: connection reset"}
-
-
-class ScriptedTriton(triton.AdminClient):
-    """Loads anything, and finds of one probe after the other what the test says.
-
-    With ``dead_after`` it does not say what it serves the first so many times.
-    """
-
-    findings: list[dict[str, str]]
-    dead_after: int
-
-    def __init__(self, url: str, run: triton.ServerInstance) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
-
-    async def live(self) -> bool:
-        return True
-
-    async def load(self, model: str, config: str | None = None) -> None:
-        pass
-
-    async def unload(self, model: str) -> None:
-        raise InferenceServerException("connection reset", "StatusCode.UNAVAILABLE")
-
-    async def models(self) -> dict[str, triton.ProbeTarget]:
-        if self.dead_after:
-            type(self).dead_after -= 1
-            raise InferenceServerException("connection reset", "StatusCode.UNAVAILABLE")
-        return {"tiny": triton.ProbeTarget(ModelSpec("tiny", 256, 1000, 32), ("t", "e", "p"))}
-
-    async def failures(self, among: Collection[str] | None = None) -> dict[str, str]:
-        return self.findings.pop(0) if self.findings else {}
-
+HEALTHY = ProbeResult()
+SERVER_FAILS = ProbeResult("it does not respond: connection reset")
+TINY_FAILS = ProbeResult(models={"tiny": "tiny_encoder: connection reset"})
 
 Start = Callable[..., Supervisor]
+Run = Callable[[Supervisor], Awaitable[None]]
 
 
 @pytest.fixture
-def start(tmp_path: Path, own_tiny_repository: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Return what makes a supervisor of a Triton that is only a process."""
+def triton(own_tiny_repository: Path) -> FakeTriton:
+    return FakeTriton(own_tiny_repository)
+
+
+@pytest.fixture
+def supervisor_of(
+    tmp_path: Path,
+    own_tiny_repository: Path,
+    triton: FakeTriton,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Start:
+    """Return a function that makes a supervisor of a sleeping process, with scripted probes."""
     binary = tmp_path / "tritonserver"
     binary.write_text("#!/bin/sh\nexec sleep 600\n")
     binary.chmod(0o755)
-    monkeypatch.setattr(triton, "AdminClient", ScriptedTriton)
-    monkeypatch.setattr(supervisor, "PROBE_SECONDS", 0.01)
+    monkeypatch.setattr(probe, "PROBE_INTERVAL", 0.01)
     settings = Settings(model_repository=str(own_tiny_repository), gateway=False)
+    installation = Installation(binary, {}, (), (), bundled=False)
 
-    def make(*findings: dict[str, str], dead_after: int = 0) -> Supervisor:
-        ScriptedTriton.findings = list(findings)
-        ScriptedTriton.dead_after = dead_after
-        return Supervisor(settings, Installation(binary, {}, (), (), bundled=False))
+    def make(scripted: ScriptedProbe) -> Supervisor:
+        return Supervisor(settings, installation, triton, scripted)
 
     return make
 
 
-async def said(text: str, log: pytest.LogCaptureFixture, service: asyncio.Task[None]) -> None:
-    """Wait until the service has logged `text`, or has ended."""
-    while text not in log.text and not service.done():
-        await asyncio.sleep(0.01)
-    if service.done():
-        await service
-    service.cancel()
-    await asyncio.gather(service, return_exceptions=True)
+@pytest.fixture
+async def run() -> AsyncIterator[Callable[[Supervisor], asyncio.Task[None]]]:
+    """Return a function that runs a supervisor until the test ends."""
+    tasks: list[asyncio.Task[None]] = []
+
+    def start(supervisor: Supervisor) -> asyncio.Task[None]:
+        tasks.append(asyncio.create_task(supervisor.run()))
+        return tasks[-1]
+
+    yield start
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@pytest.mark.parametrize("death", [DEAD, SICK], ids=["all of it", "one step"])
-async def test_a_triton_that_dies_of_its_models_when_restarted_is_restarted_again(
-    start: Start, caplog: pytest.LogCaptureFixture, death: dict[str, str]
+async def logged(text: str, log: pytest.LogCaptureFixture, task: asyncio.Task[None]) -> None:
+    """Wait until `text` is logged; raise the error of a supervisor that ends before."""
+
+    async def found() -> bool:
+        if task.done():
+            await task
+        return text in log.text
+
+    await eventually_async(found, message=f"'{text}' is logged", ignored=())
+
+
+@pytest.mark.parametrize("failure", [SERVER_FAILS, TINY_FAILS], ids=["server", "one step"])
+async def test_triton_that_dies_again_after_its_restart_is_restarted_again(
+    supervisor_of: Start,
+    run: Callable[[Supervisor], asyncio.Task[None]],
+    caplog: pytest.LogCaptureFixture,
+    failure: ProbeResult,
 ) -> None:
     caplog.set_level(logging.INFO, "serve")
-    service = asyncio.create_task(start({}, DEAD, DEAD, death).run())
-    await asyncio.wait_for(said("Triton is back", caplog, service), 30)
+    scripted = ScriptedProbe(HEALTHY, SERVER_FAILS, SERVER_FAILS, failure)
+    await logged("Triton restarted", caplog, run(supervisor_of(scripted)))
     assert "trying again in" in caplog.text
 
 
-async def test_a_triton_that_dies_of_its_models_at_first_is_told_in_one_line(start: Start) -> None:
-    with pytest.raises(ServeError, match="has loaded the models, but it does not answer"):
-        await start(DEAD).run()
+async def test_triton_that_dies_at_the_first_start_ends_the_service(supervisor_of: Start) -> None:
+    with pytest.raises(ServeError, match="has loaded the models, but it does not respond"):
+        await supervisor_of(ScriptedProbe(SERVER_FAILS)).run()
 
 
-async def test_the_service_is_announced_once_a_triton_that_died_is_there_again(
-    start: Start, caplog: pytest.LogCaptureFixture
+async def test_service_is_announced_once_a_dead_triton_responds_again(
+    supervisor_of: Start,
+    run: Callable[[Supervisor], asyncio.Task[None]],
+    triton: FakeTriton,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "serve")
-    service = asyncio.create_task(start(dead_after=2).run())
-    await asyncio.wait_for(said("triton-embed is ready", caplog, service), 30)
+    triton.failing_listings = 2
+    await logged("triton-embed is ready", caplog, run(supervisor_of(ScriptedProbe())))
     assert "serving tiny" in caplog.text
 
 
-async def test_a_program_that_cannot_be_started_is_named() -> None:
-    program = ProcessSpec(
-        name="Triton",
-        command=["/nowhere/tritonserver"],
-        environment={},
-        logger=None,
-        noise=(),
-        stop_seconds=1.0,
-        until_ready=supervisor._never,
-        until_sick=supervisor._never,
-        clean_up=lambda: None,
-    )
-    with pytest.raises(ServeError, match="Triton cannot be started: "):
-        await SupervisedProcess(program).start()
-
-
-async def test_a_model_that_fails_one_probe_only_is_left_running(
-    start: Start, caplog: pytest.LogCaptureFixture
+async def test_model_that_fails_single_probes_does_not_restart_triton(
+    supervisor_of: Start,
+    run: Callable[[Supervisor], asyncio.Task[None]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    service = asyncio.create_task(start({}, SICK, {}, SICK, {}).run())
-    while ScriptedTriton.findings and not service.done():
-        await asyncio.sleep(0.01)
-    service.cancel()
-    await asyncio.gather(service, return_exceptions=True)
+    scripted = ScriptedProbe(HEALTHY, TINY_FAILS, HEALTHY, TINY_FAILS, HEALTHY, HEALTHY)
+    run(supervisor_of(scripted))
+
+    async def all_probed() -> bool:
+        return not scripted.results
+
+    await eventually_async(all_probed, message="all probes are made")
     assert "restarting" not in caplog.text
 
 
-def test_the_gateway_has_the_settings_that_it_shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = {
-        "drain_seconds": 7,
-        "log_level": "debug",
-        "log_jsonl": True,
-        "otel": True,
-        "tls_certificate": "c.pem",
-        "tls_key": "k.pem",
-    }
-    monkeypatch.setattr(triton, "AdminClient", ScriptedTriton)
-    installation = Installation(Path("tritonserver"), {}, (), (), bundled=False)
-    program = Supervisor(Settings(port=9000, **shared), installation)._gateway()
-    for name, value in program.environment.items():
-        monkeypatch.setenv(name, value)
-    settings = parse(program.command[3:])
-    assert {name: getattr(settings, name) for name in shared} == shared
-    assert (settings.port, settings.triton_url) == (9000, "127.0.0.1:8003")
-
-
-async def test_a_triton_that_has_ended_leaves_no_shared_memory(start: Start) -> None:
-    service = start(DEAD)
-    left = Path("/dev/shm", f"{service._run.memory_prefix}left")
-    left.touch()
+async def test_shared_memory_of_an_ended_triton_is_removed(
+    supervisor_of: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_instance.secrets, "token_hex", lambda size: "test" * size)
+    segment = Path("/dev/shm", f"{server_instance.ServerInstance().memory_prefix}left")
+    supervisor = supervisor_of(ScriptedProbe(SERVER_FAILS))
+    segment.touch()
     with pytest.raises(ServeError):
-        await service.run()
-    assert not left.exists()
+        await supervisor.run()
+    assert not segment.exists()

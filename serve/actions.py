@@ -1,0 +1,142 @@
+"""Actions that bring the loaded models to the state of the model repository, as pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from triton_embed.repository.scanner import InstalledModel
+
+Models = Mapping[str, InstalledModel]
+"""Installed models by Triton's name of their entry."""
+
+
+class ModelState(Enum):
+    """State of one model in a running Triton."""
+
+    LOADING = "loading"
+    """It is being loaded, or loaded and not yet verified; nothing of it was served before."""
+
+    READY = "ready"
+    """It is loaded and has embedded a text."""
+
+    REPLACING = "replacing"
+    """Its new version is being loaded or verified; the old one was served until now."""
+
+    FAILED = "failed"
+    """It was rejected, or could not be loaded, or failed its first inference."""
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """A model and the outcome of the last action on it.
+
+    Attributes:
+        model: The version of the last action.
+        state: Its state.
+        serving: The version that Triton serves; an older one if loading `model` failed.
+        rejection: The reason why `model` was not loaded at all.
+    """
+
+    model: InstalledModel
+    state: ModelState
+    serving: InstalledModel | None = None
+    rejection: str | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load or reload a model.
+
+    Attributes:
+        model: The model.
+        unload_first: Loaded ensembles that would mix its old and new steps meanwhile: Triton
+            replaces one step at a time.
+    """
+
+    model: InstalledModel
+    unload_first: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Do not serve a model, for a reason."""
+
+    model: InstalledModel
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unload:
+    """Unload a model that is no longer in the repository."""
+
+    model: InstalledModel
+
+
+Action = Load | Reject | Unload
+
+
+def settled(previous: Models, current: Models, statuses: Mapping[str, ModelStatus]) -> Models:
+    """Return the models to serve: those that two consecutive scans have found unchanged.
+
+    A model that is being copied, replaced or removed stays at the version of its last action
+    until that is complete.
+
+    Args:
+        previous: Result of the scan before.
+        current: Result of the last scan.
+        statuses: Status of each model that there was an action on.
+    """
+    models: dict[str, InstalledModel] = {}
+    for name in {**current, **statuses}:
+        found = current.get(name)
+        if found != previous.get(name):
+            found = statuses[name].model if name in statuses else None
+        if found:
+            models[name] = found
+    return models
+
+
+def diff(
+    desired: Models, statuses: Mapping[str, ModelStatus], rejections: Mapping[str, str]
+) -> list[Action]:
+    """Return the actions that bring Triton to the desired state, in order.
+
+    Removed models come first: they free memory, and the public id that another one may take.
+
+    Args:
+        desired: The models to serve.
+        statuses: Status of each model that there was an action on.
+        rejections: The reason for each desired model that must not be served.
+    """
+    actions: list[Action] = [
+        Unload(status.model) for name, status in statuses.items() if name not in desired
+    ]
+    for name, model in desired.items():
+        status = statuses.get(name)
+        rejection = rejections.get(name)
+        if status and (status.model, status.rejection) == (model, rejection):
+            continue
+        if rejection:
+            actions.append(Reject(model, rejection))
+        else:
+            actions.append(Load(model, _mixed_ensembles(model, statuses.values())))
+    return actions
+
+
+def _mixed_ensembles(model: InstalledModel, statuses: Iterable[ModelStatus]) -> tuple[str, ...]:
+    """Return the served ensembles that use more than one step which `model` changes."""
+    mixed: list[str] = []
+    for serving in filter(None, (status.serving for status in statuses)):
+        shared = set(model.steps) & set(serving.steps)
+        changed = [step for step in shared if step in model.changed_steps(serving)]
+        if len(changed) > 1:
+            mixed += serving.ensembles
+    return tuple(mixed)
+
+
+def only_in(model: InstalledModel, others: Iterable[InstalledModel]) -> list[str]:
+    """Return the Triton models of `model` that none of the others uses, ensembles first."""
+    kept = {name for other in others for name in other.models}
+    return [name for name in reversed(model.models) if name not in kept]

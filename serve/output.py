@@ -1,0 +1,66 @@
+"""Relay of a child process's output into our log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_LINE_BYTES = 1 << 20
+"""Length of an output line in bytes; a longer one is replaced by a note, to bound memory."""
+
+LEVELS = {"W": logging.WARNING, "E": logging.ERROR}
+"""Log level by the first letter of a line of Triton's; all other lines are information."""
+
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
+"""At least one of these exists wherever an NVIDIA GPU is visible; ``/dev/dxg`` is WSL."""
+
+NO_GPU_MESSAGES = (
+    "CudaDriverHelper has not been initialized",
+    "CUDA driver version is insufficient",
+    "DCGM unable to start",
+    "Failed to initialize NVML",
+    "failed to allocate pinned system memory",
+)
+"""Parts of the lines that Triton always prints on a machine without a GPU. If a GPU is present,
+these lines explain what is wrong."""
+
+
+def ignored_output(*, verbose: bool) -> tuple[str, ...]:
+    """Return the parts that identify lines of Triton's output not worth showing.
+
+    Args:
+        verbose: Show everything.
+    """
+    has_gpu = any(Path(device).exists() for device in GPU_DEVICES)
+    return () if verbose or has_gpu else NO_GPU_MESSAGES
+
+
+@dataclass(frozen=True)
+class OutputRelay:
+    """Logs the output of a process.
+
+    Attributes:
+        logger: Receives each line.
+        ignored: A line that contains one of these texts is dropped.
+    """
+
+    logger: logging.Logger
+    ignored: Sequence[str] = ()
+
+    async def run(self, stream: asyncio.StreamReader) -> None:
+        """Log the lines of `stream`, whose limit is `MAX_LINE_BYTES`, until it ends."""
+        while line := await _read_line(stream):
+            text = line.decode(errors="replace").rstrip()
+            if text and not any(ignored in text for ignored in self.ignored):
+                self.logger.log(LEVELS.get(text[0], logging.INFO), text)
+
+
+async def _read_line(stream: asyncio.StreamReader) -> bytes:
+    try:
+        return await stream.readline()
+    except ValueError:
+        # The stream has dropped it. The process would block if nobody read on.
+        return b"(output line over 1 MiB omitted)\n"

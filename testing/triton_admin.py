@@ -1,0 +1,93 @@
+"""Triton's administrative API and the health probe in memory, for tests of the supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tritonclient.grpc import model_config_pb2 as pb
+
+from triton_embed.repository.scanner import read_config
+from triton_embed.serve.errors import TritonError
+from triton_embed.serve.probe import ProbeResult
+
+
+class FakeTriton:
+    """`serve.admin_client.TritonAdmin` that serves a folder, and records the requests.
+
+    Args:
+        repository: Loaded ensembles load their steps from here, as in Triton.
+
+    Attributes:
+        requests: Each request to load, unload or drain, as text such as ``load tiny``.
+        loaded: Names of the loaded models.
+        rejected: Names of models that cannot be loaded.
+        inference_errors: The error of each model whose inferences fail.
+        executions: Number of finished executions of each step.
+        failing_listings: Number of requests for the ready models that will fail.
+    """
+
+    def __init__(self, repository: Path) -> None:
+        self._repository = repository
+        self.requests: list[str] = []
+        self.loaded: set[str] = set()
+        self.rejected: set[str] = set()
+        self.inference_errors: dict[str, TritonError] = {}
+        self.executions: dict[str, int] = {}
+        self.failing_listings = 0
+
+    async def is_live(self) -> bool:
+        """Return that the server responds."""
+        return True
+
+    async def load(self, model: str, config: str | None = None) -> None:
+        """Load a model of the repository, and its steps."""
+        self.requests.append(f"load {model}")
+        found = read_config(self._repository / model)
+        if model in self.rejected or found is None:
+            raise TritonError(f"failed to load '{model}'", "INTERNAL")
+        self.loaded |= {model, *(step.model_name for step in found.ensemble_scheduling.step)}
+
+    async def unload(self, model: str) -> None:
+        """Unload a model."""
+        self.requests.append(f"unload {model}")
+        if model not in self.loaded:
+            raise TritonError(f"'{model}' is not loaded", "NOT_FOUND")
+        self.loaded.remove(model)
+
+    async def drain(self, models: Collection[str]) -> None:
+        """Record the request."""
+        self.requests.append(f"drain {' '.join(models)}")
+
+    async def ready_configs(self) -> Mapping[str, pb.ModelConfig]:
+        """Return the configurations of the loaded models that the repository still has."""
+        if self.failing_listings:
+            self.failing_listings -= 1
+            raise TritonError("connection reset", "UNAVAILABLE")
+        configs = {model: read_config(self._repository / model) for model in sorted(self.loaded)}
+        return {model: config for model, config in configs.items() if config}
+
+    async def execution_count(self, model: str) -> int:
+        """Return the number in `executions`."""
+        return self.executions.get(model, 0)
+
+    async def infer(self, model: str, inputs: Sequence[Any]) -> None:
+        """Raise the model's error if it has one."""
+        if model in self.inference_errors:
+            raise self.inference_errors[model]
+
+
+class ScriptedProbe:
+    """`serve.probe.HealthProbe` with results that a test decides; all is healthy after the last.
+
+    Args:
+        results: The result of each probe, in order.
+    """
+
+    def __init__(self, *results: ProbeResult) -> None:
+        self.results = list(results)
+
+    async def run(self, ensembles: Collection[str] | None = None) -> ProbeResult:
+        """Return the next result."""
+        return self.results.pop(0) if self.results else ProbeResult()

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from triton_embed.repository.scanner import read_config
+from triton_embed.serve.overrides import Overrides
+from triton_embed.serve.settings import Settings
+
+
+def overridden(repository: Path, model: str, overrides: Overrides) -> dict[str, object] | None:
+    config = read_config(repository / model)
+    assert config
+    text = overrides.overridden_config(config)
+    return json.loads(text) if text else None
+
+
+def test_throughput_mode_shares_the_cores_among_encoder_instances() -> None:
+    settings = Settings(performance_mode="throughput")
+    overrides = Overrides.from_settings(settings, cores=8)
+    assert (overrides.encoder_instances, overrides.encoder_threads) == (4, 2)
+    assert overrides.max_queue_delay_microseconds == 1000
+    explicit = Settings(
+        performance_mode="throughput", encoder_instances=3, max_queue_delay_microseconds=0
+    )
+    overrides = Overrides.from_settings(explicit, cores=2)
+    assert (overrides.encoder_instances, overrides.encoder_threads) == (3, 1)
+    assert overrides.max_queue_delay_microseconds == 0
+
+
+def test_default_settings_override_nothing(tiny_repository: Path) -> None:
+    overrides = Overrides.from_settings(Settings())
+    assert overrides == Overrides()
+    for model in ("tiny", "tiny_tokenizer", "tiny_encoder", "tiny_postprocess"):
+        assert overridden(tiny_repository, model, overrides) is None
+
+
+def test_overrides_apply_to_the_steps_that_they_name(tiny_repository: Path) -> None:
+    overrides = Overrides(tokenizer_instances=2, encoder_instances=3, encoder_threads=1)
+    assert overridden(tiny_repository, "tiny", overrides) is None
+    tokenizer = overridden(tiny_repository, "tiny_tokenizer", overrides)
+    encoder = overridden(tiny_repository, "tiny_encoder", overrides)
+    assert tokenizer and tokenizer["instance_group"][0]["count"] == 2  # type: ignore[index]
+    assert encoder and encoder["instance_group"][0]["count"] == 3  # type: ignore[index]
+    assert encoder["parameters"]["intra_op_thread_count"] == {"string_value": "1"}  # type: ignore[index]
+
+
+def test_overrides_do_not_change_a_user_s_own_model(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "config.pbtxt").write_text('backend: "onnxruntime" max_batch_size: 8')
+    overrides = Overrides(max_batch_size=4, served_model_name="public", encoder_instances=2)
+    assert overridden(tmp_path, "own", overrides) is None
