@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ SERVER_FAILS = ProbeResult("it does not respond: connection reset")
 TINY_FAILS = ProbeResult(models={"tiny": "tiny_encoder: connection reset"})
 
 Start = Callable[..., Supervisor]
-Run = Callable[[Supervisor], Awaitable[None]]
+Run = Callable[[Supervisor], asyncio.Task[None]]
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def supervisor_of(
 
 
 @pytest.fixture
-async def run() -> AsyncIterator[Callable[[Supervisor], asyncio.Task[None]]]:
+async def run() -> AsyncIterator[Run]:
     """Return a function that runs a supervisor until the test ends."""
     tasks: list[asyncio.Task[None]] = []
 
@@ -79,7 +79,7 @@ async def logged(text: str, log: pytest.LogCaptureFixture, task: asyncio.Task[No
 @pytest.mark.parametrize("failure", [SERVER_FAILS, TINY_FAILS], ids=["server", "one step"])
 async def test_triton_that_dies_again_after_its_restart_is_restarted_again(
     supervisor_of: Start,
-    run: Callable[[Supervisor], asyncio.Task[None]],
+    run: Run,
     caplog: pytest.LogCaptureFixture,
     failure: ProbeResult,
 ) -> None:
@@ -96,7 +96,7 @@ async def test_triton_that_dies_at_the_first_start_ends_the_service(supervisor_o
 
 async def test_service_is_announced_once_a_dead_triton_responds_again(
     supervisor_of: Start,
-    run: Callable[[Supervisor], asyncio.Task[None]],
+    run: Run,
     triton: FakeTriton,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -108,7 +108,7 @@ async def test_service_is_announced_once_a_dead_triton_responds_again(
 
 async def test_model_that_fails_single_probes_does_not_restart_triton(
     supervisor_of: Start,
-    run: Callable[[Supervisor], asyncio.Task[None]],
+    run: Run,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scripted = ScriptedProbe(HEALTHY, TINY_FAILS, HEALTHY, TINY_FAILS, HEALTHY, HEALTHY)
