@@ -1,28 +1,18 @@
-"""Small checkpoints of every model family, each exported once a run into one repository."""
+"""One small checkpoint per model family: its architecture, tokenizer, prompts and limits."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
-from sentence_transformers import SentenceTransformer
-from tokenizers import Tokenizer
 from transformers import (
-    AutoModel,
     BertConfig,
     CamembertConfig,
     DistilBertConfig,
     Gemma3TextConfig,
     LlamaConfig,
-    LlamaModel,
     Ministral3Config,
     MistralConfig,
     ModernBertConfig,
@@ -35,14 +25,12 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from testing import nomic
-from testing.checkpoints import edit_json, tiny_checkpoint, write_json
-from testing.vocabularies import write_tokenizer
-from triton_embed.contract.naming import triton_model_name
-from triton_embed.export.__main__ import main
+from testing import family_layouts as layouts
+from testing import references
+from testing.references import Encoder
 from triton_embed.export.families.registry import LlamaBidirectionalConfig
 
-SIZES = {
+SIZES: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -52,13 +40,10 @@ SIZES = {
     "bos_token_id": 0,
     "eos_token_id": 2,
 }
-GROUPED = {**SIZES, "num_key_value_heads": 2}
+GROUPED: dict[str, Any] = {**SIZES, "num_key_value_heads": 2}
 LAYERS = ["sliding_attention", "full_attention"]
 
 BOTH, FIRST, LAST = "<first> $A <last>", "<first> $A", "$A <last>"
-
-Encoder = Callable[[list[int]], torch.Tensor]
-"""Makes hidden states [1, tokens, hidden] of token ids."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +51,19 @@ class Case:
     """A small checkpoint.
 
     Attributes:
-        config: Of the transformer.
-        tokenizer: See `write_tokenizer`, as `template`.
-        template: See `tokenizer`.
-        pooling: A pooling mode.
+        config: The transformer's config.
+        tokenizer: Kind of tokenizer, see `write_tokenizer`.
+        template: Special tokens around a text, see `write_tokenizer`.
+        pooling: Pooling mode.
         dense: Sizes of the Dense layers.
-        max_seq_length: What the checkpoint's files say.
-        max_tokens: What the model spec must say.
+        max_seq_length: Limit in the checkpoint's files, in tokens.
+        max_tokens: Limit that the model spec must have, in tokens.
         query: Prompt of queries.
         passage: Prompt of passages.
-        plain: Prompt of a text of no stated type.
-        matryoshka: Value of the flag.
-        edit: Makes the folder what official ones look like.
-        encoder: Loads the reference, to be followed by mean pooling and L2 normalisation; by
+        plain: Prompt of a text without an input type.
+        matryoshka: Value of ``--matryoshka``; ``None``: not set.
+        edit: Rewrites the files as official checkpoints have them.
+        encoder: Loads the reference, to be followed by mean pooling and L2 normalization; by
             default the reference is sentence-transformers.
     """
 
@@ -97,112 +82,9 @@ class Case:
     encoder: Callable[[Path], Encoder] | None = None
 
 
-def _as_nvidias(folder: Path) -> None:
-    """Make a Llama what NVIDIA's are: its code is named in ``auto_map``, and must never run."""
-    config = json.loads((folder / "config.json").read_text())
-    del config["is_causal"]
-    module = "llama_bidirectional_model"
-    config |= {
-        "architectures": ["LlamaBidirectionalModel"],
-        "auto_map": {
-            "AutoConfig": f"{module}.LlamaBidirectionalConfig",
-            "AutoModel": f"{module}.LlamaBidirectionalModel",
-        },
-        "pooling": "avg",
-    }
-    write_json(folder / "config.json", config)
-    marker = folder / "executed"
-    (folder / f"{module}.py").write_text(f"open({str(marker)!r}, 'w')\nraise SystemExit\n")
-
-
-MODULES = ("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json")
-
-
-def _as_nvidias_without_modules(folder: Path) -> None:
-    _as_nvidias(folder)
-    for name in MODULES:
-        (folder / name).unlink()
-
-
-def _llama_seeing_everything(folder: Path) -> Encoder:
-    """Return plain Llama with a mask that hides nothing."""
-    settings = json.loads((folder / "config.json").read_text())
-    for name in ("model_type", "auto_map", "architectures"):
-        settings.pop(name)
-    model = LlamaModel.from_pretrained(
-        folder, config=LlamaConfig(**settings), dtype=torch.float32, attn_implementation="eager"
-    )
-
-    def encode(ids: list[int]) -> torch.Tensor:
-        mask = torch.zeros(1, 1, len(ids), len(ids))
-        return model(torch.tensor([ids]), attention_mask=mask).last_hidden_state
-
-    return encode
-
-
 NOMIC = NomicBertConfig(**{**SIZES, "intermediate_size": 256, "max_position_embeddings": 2048})
 
-
-def _as_nomics(folder: Path) -> None:
-    """Write ``config.json`` as in nomic-embed-text-v1: GPT-2's names, and code on the hub."""
-    repository = "nomic-ai/nomic-bert-2048"
-    vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
-    official = {
-        "architectures": ["NomicBertModel"],
-        "auto_map": {
-            "AutoConfig": f"{repository}--configuration_hf_nomic_bert.NomicBertConfig",
-            "AutoModel": f"{repository}--modeling_hf_nomic_bert.NomicBertModel",
-        },
-        "model_type": "nomic_bert",
-        "activation_function": "swiglu",
-        "causal": False,
-        "layer_norm_epsilon": 1e-12,
-        "max_trained_positions": 2048,
-        "mlp_fc1_bias": False,
-        "mlp_fc2_bias": False,
-        "n_embd": NOMIC.hidden_size,
-        "n_head": NOMIC.num_attention_heads,
-        "n_inner": NOMIC.intermediate_size,
-        "n_layer": NOMIC.num_hidden_layers,
-        "n_positions": 8192,
-        "pad_vocab_size_multiple": 1,
-        "parallel_block": False,
-        "prenorm": False,
-        "qkv_proj_bias": False,
-        "rotary_emb_base": 1000,
-        "rotary_emb_fraction": 1.0,
-        "rotary_emb_interleaved": False,
-        "rotary_emb_scale_base": None,
-        "rotary_scaling_factor": None,
-        "type_vocab_size": 2,
-        "use_flash_attn": True,
-        "use_rms_norm": False,
-        "vocab_size": vocabulary,
-    }
-    write_json(folder / "config.json", official)
-
-
-def _as_plain_causal(folder: Path) -> None:
-    edit_json(folder / "config.json", architectures=["LlamaForCausalLM"])
-    for name in MODULES:
-        (folder / name).unlink()
-
-
-def _in_half_precision(folder: Path) -> None:
-    weights = load_file(folder / "model.safetensors")
-    halves = {name: value.to(torch.bfloat16) for name, value in weights.items()}
-    save_file(halves, folder / "model.safetensors", {"format": "pt"})
-    edit_json(folder / "config.json", dtype="bfloat16")
-
-
-def _in_shards(folder: Path) -> None:
-    model = AutoModel.from_pretrained(folder)
-    (folder / "model.safetensors").unlink()
-    model.save_pretrained(folder, max_shard_size="50KB")
-    assert len(list(folder.glob("*.safetensors"))) > 1
-
-
-CASES = {
+CASES: dict[str, Case] = {
     "bert": Case(
         BertConfig(**SIZES),
         "wordpiece",
@@ -245,17 +127,19 @@ CASES = {
         template=LAST,
         pooling="lasttoken",
         max_tokens=130,
-        edit=_as_plain_causal,
+        edit=layouts.plain_causal_llama,
     ),
-    "llama-bidirectional-by-flag": Case(LlamaConfig(**GROUPED, is_causal=False), template=FIRST),
+    "llama-bidirectional-by-flag": Case(
+        LlamaConfig(**{**GROUPED, "is_causal": False}), template=FIRST
+    ),
     "llama-nemotron-embed": Case(
         LlamaBidirectionalConfig(**GROUPED),
         template=FIRST,
         matryoshka="8,16,32",
         query="query: ",
         passage="passage: ",
-        edit=_as_nvidias,
-        encoder=_llama_seeing_everything,
+        edit=layouts.nvidia,
+        encoder=references.bidirectional_llama,
     ),
     "llama-nemotron-embed-without-modules": Case(
         LlamaBidirectionalConfig(**GROUPED),
@@ -263,16 +147,16 @@ CASES = {
         max_tokens=130,
         query="query: ",
         passage="passage: ",
-        edit=_as_nvidias_without_modules,
-        encoder=_llama_seeing_everything,
+        edit=layouts.nvidia_without_modules,
+        encoder=references.bidirectional_llama,
     ),
     "mistral-bidirectional-by-flag": Case(
-        MistralConfig(**GROUPED, is_causal=False, sliding_window=None), template=FIRST
+        MistralConfig(**{**GROUPED, "is_causal": False}, sliding_window=None), template=FIRST
     ),
     "mistral-sliding": Case(
         MistralConfig(**GROUPED, sliding_window=8),
         pooling="lasttoken",
-        edit=_in_shards,
+        edit=layouts.sharded,
     ),
     "modernbert": Case(
         ModernBertConfig(**SIZES, local_attention=16, layer_types=LAYERS),
@@ -282,7 +166,7 @@ CASES = {
     ),
     "mpnet": Case(MPNetConfig(**SIZES), "wordpiece", plain="text: "),
     "nemotron-3-embed": Case(
-        Ministral3Config(**GROUPED, head_dim=16, is_causal=False),
+        Ministral3Config(**{**GROUPED, "is_causal": False}, head_dim=16),
         template=FIRST,
         query="query: ",
         passage="document: ",
@@ -294,8 +178,8 @@ CASES = {
         max_tokens=2048,
         query="search_query: ",
         passage="search_document: ",
-        edit=_as_nomics,
-        encoder=nomic.load,
+        edit=layouts.nomic,
+        encoder=references.nomic,
     ),
     "qwen3-embedding": Case(
         Qwen3Config(**GROUPED, head_dim=16),
@@ -305,7 +189,7 @@ CASES = {
         max_tokens=120,
         matryoshka="any",
         query="Instruct: Find what answers the question\nQuery:",
-        edit=_in_half_precision,
+        edit=layouts.half_precision,
     ),
     "roberta": Case(RobertaConfig(**SIZES)),
     "gtr": Case(
@@ -318,84 +202,4 @@ CASES = {
     ),
     "bge-m3": Case(XLMRobertaConfig(**SIZES), "unigram", pooling="cls"),
 }
-"""By model id."""
-
-
-class Families:
-    """Makes and exports each of `CASES` when it is first asked for.
-
-    Args:
-        folder: Where everything is written; several processes may have the same.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        self.repository = folder / "repository"
-        self._folder = folder
-
-    @contextmanager
-    def _alone(self, work: str) -> Iterator[None]:
-        """Keep other processes from doing the same `work`."""
-        with open(self._folder / f"{work}.lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
-    def checkpoint(self, name: str) -> Path:
-        """Return the checkpoint's folder."""
-        folder = self._folder / name
-        with self._alone(name):
-            if not folder.exists():
-                self._write(folder, CASES[name])
-        return folder
-
-    def _write(self, folder: Path, case: Case) -> None:
-        tokenizer = self._folder / "tokenizers" / folder.name
-        case.config.vocab_size = write_tokenizer(tokenizer, case.tokenizer, case.template)
-        prompts = {"query": case.query, "document": case.passage, "plain": case.plain}
-        tiny_checkpoint(
-            folder,
-            tokenizer,
-            config=case.config,
-            pooling=(case.pooling,),
-            dense=case.dense,
-            max_seq_length=case.max_seq_length,
-            prompts={name: prompt for name, prompt in prompts.items() if prompt},
-        )
-        if case.plain:
-            edit_json(folder / "config_sentence_transformers.json", default_prompt_name="plain")
-        case.edit(folder)
-
-    def exported(self, name: str) -> Path:
-        """Return the model repository, which from now on holds the model `name`."""
-        arguments = [str(self.checkpoint(name)), "--model-repository", str(self.repository)]
-        if (matryoshka := CASES[name].matryoshka) is not None:
-            arguments += ["--matryoshka", matryoshka]
-        with self._alone(f"{name}.export"):
-            if not (self.repository / triton_model_name(name)).exists():
-                assert main(arguments) == 0, name
-        return self.repository
-
-    def reference(
-        self, name: str, texts: Sequence[str], prompts: Sequence[str]
-    ) -> list[NDArray[np.float32]]:
-        """Return what the reference makes of `texts` with each of `prompts`."""
-        folder, load = self.checkpoint(name), CASES[name].encoder
-        if load is None:
-            model = SentenceTransformer(
-                str(folder), device="cpu", model_kwargs={"dtype": torch.float32}
-            )
-            model.max_seq_length = CASES[name].max_tokens
-            return [model.encode(list(texts), prompt=prompt) for prompt in prompts]
-        encoder = load(folder)
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        tokenizer.enable_truncation(CASES[name].max_tokens)
-        return [
-            np.stack([_mean(encoder, tokenizer.encode(prompt + text).ids) for text in texts])
-            for prompt in prompts
-        ]
-
-
-def _mean(encoder: Encoder, ids: list[int]) -> NDArray[np.float32]:
-    with torch.no_grad():
-        mean = encoder(ids)[0].mean(0)
-    return np.asarray(torch.nn.functional.normalize(mean, dim=0))
+"""The cases, by model id."""

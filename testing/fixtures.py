@@ -18,7 +18,7 @@ from testing.minilm import MINILM, minilm_checkpoint
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from testing.families import Families
+    from testing.family_repository import Families
     from testing.server import RunningServer
 
 
@@ -52,7 +52,7 @@ def tiny_repository(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path)
 @pytest.fixture(scope="session")
 def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
     """Small models of every family, exported on demand, once for all workers of a run."""
-    from testing.families import Families
+    from testing.family_repository import Families
 
     folder = tmp_path_factory.getbasetemp()
     return Families((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "families")

@@ -54,7 +54,7 @@ def test_binary_types_follow_sentence_transformers(vectors: NDArray[np.float32])
 
     for kind in (EmbeddingType.BINARY, EmbeddingType.UBINARY):
         converted = convert(vectors, Options(embedding_type=kind), CARD)
-        expected = quantize_embeddings(vectors, precision=kind.value)
+        expected = np.asarray(quantize_embeddings(vectors, precision=kind.value))
         assert np.array_equal(converted, expected) and converted.dtype == expected.dtype
 
 

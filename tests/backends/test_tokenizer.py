@@ -103,7 +103,8 @@ def test_a_token_that_the_tokenizer_alone_knows_is_refused(tokenizer_file: str) 
 def test_a_refusal_holds_on_to_nothing(encoder: BatchTokenizer, text: bytes) -> None:
     (refused,) = encoder.encode([Request([text], Options())])
     assert isinstance(refused, InvalidRequest)
-    assert refused.__traceback__ is refused.__context__ is None
+    assert refused.__traceback__ is None
+    assert refused.__context__ is None
 
 
 def test_texts_that_are_tokenized_apart_are_answered_in_order(

@@ -17,6 +17,10 @@ class ThisProcess:
         return [os.getpid()]
 
 
+def accept(texts: Sequence[str]) -> None:
+    pass
+
+
 def refuse(texts: Sequence[str]) -> None:
     raise ConnectionError("refused")
 
@@ -26,6 +30,6 @@ def test_a_client_that_fails_ends_the_measurement_with_its_error(
 ) -> None:
     monkeypatch.setattr(overhead, "SECONDS", 0.1)
     service = cast(RunningServer, ThisProcess())
-    clients = iter([refuse, *[len] * overhead.CLIENTS])
+    clients = iter([refuse, *[accept] * overhead.CLIENTS])
     with pytest.raises(ConnectionError, match="refused"):
         overhead.measure(service, {"HTTP": lambda: next(clients)}, "HTTP")

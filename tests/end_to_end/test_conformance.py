@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import (
@@ -10,6 +12,7 @@ from schemathesis.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from schemathesis.core.result import Ok
 
 from testing.minilm import MINILM
 from testing.server import RunningServer
@@ -24,7 +27,9 @@ PROMISES = [
 
 def test_schemathesis_finds_no_violation(service: RunningServer) -> None:
     schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
-    operations = [result.ok() for result in schema.get_all_operations()]
+    operations = [
+        operation.ok() for operation in schema.get_all_operations() if isinstance(operation, Ok)
+    ]
     assert len(operations) >= 10
     for operation in operations:
 
@@ -35,7 +40,7 @@ def test_schemathesis_finds_no_violation(service: RunningServer) -> None:
             suppress_health_check=list(HealthCheck),
         )
         @given(case=operation.as_strategy())
-        def ask(case: schemathesis.Case) -> None:
+        def ask(case: schemathesis.Case[Any]) -> None:
             # A model drawn at random is never there, and nothing behind it would be reached.
             if isinstance(case.body, dict) and len(case.body) % 4:
                 case.body["model"] = MINILM

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
 
-from testing.families import CASES, Case, Families
+from testing.families import CASES, Case
+from testing.family_repository import Families
 from testing.server import PATIENT, RunningServer
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.exporter import export

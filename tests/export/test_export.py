@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -255,7 +256,7 @@ def test_a_model_that_misses_parity_is_refused_with_the_measured_error(
     tiny_folder: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def wrong(*args: object, scaling: float, **kwargs: object) -> tuple[torch.Tensor, None]:
+    def wrong(*args: Any, scaling: float, **kwargs: Any) -> tuple[torch.Tensor, None]:
         return attention.cpu(*args, scaling=scaling * 1.5, **kwargs)
 
     monkeypatch.setitem(attention.LOWERINGS, "cpu", wrong)

@@ -8,7 +8,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from testing.families import CASES, Families
+from testing.families import CASES
+from testing.family_repository import Families
 from testing.onnx_encoder import Operation, trace
 from triton_embed.contract.naming import triton_model_name
 

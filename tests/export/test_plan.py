@@ -12,7 +12,7 @@ import pytest
 from transformers import ModernBertConfig, RobertaConfig
 
 from testing.checkpoints import edit_json, tiny_bert, tiny_checkpoint, write_json
-from testing.families import Families
+from testing.family_repository import Families
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.__main__ import main
 from triton_embed.export.errors import ExportError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from triton_embed.export.families.registry import LlamaBidirectionalConfig
 from triton_embed.export.parity import measurement as parity
 from triton_embed.export.towers.quantization import Int8Linear
 
-SIZES = {
+SIZES: dict[str, Any] = {
     "vocab_size": 30522,
     "hidden_size": 32,
     "num_hidden_layers": 2,

@@ -101,4 +101,4 @@ def test_state_given_to_the_reconciliation_stays_unchanged() -> None:
     statuses = MappingProxyType(ready(M, OTHER))
     desired = settled(scanned, scanned, statuses)
     assert desired is not scanned
-    assert diff(MappingProxyType(desired), statuses, {})  # type: ignore[arg-type]
+    assert diff(MappingProxyType(desired), statuses, {})

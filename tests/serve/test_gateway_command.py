@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from triton_embed.gateway.settings import parse
@@ -8,7 +10,7 @@ from triton_embed.serve.settings import Settings
 
 
 def test_gateway_gets_the_settings_that_it_shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = {
+    shared: dict[str, Any] = {
         "drain_seconds": 7,
         "log_level": "debug",
         "log_jsonl": True,

@@ -28,18 +28,18 @@ def test_throughput_mode_shares_the_cores_among_encoder_instances() -> None:
     assert overrides.max_queue_delay_microseconds == 0
 
 
-def test_default_settings_override_nothing(tiny_repository: Path) -> None:
+def test_default_settings_override_nothing(stub_repository: Path) -> None:
     overrides = Overrides.from_settings(Settings())
     assert overrides == Overrides()
     for model in ("tiny", "tiny_tokenizer", "tiny_encoder", "tiny_postprocess"):
-        assert overridden(tiny_repository, model, overrides) is None
+        assert overridden(stub_repository, model, overrides) is None
 
 
-def test_overrides_apply_to_the_steps_that_they_name(tiny_repository: Path) -> None:
+def test_overrides_apply_to_the_steps_that_they_name(stub_repository: Path) -> None:
     overrides = Overrides(tokenizer_instances=2, encoder_instances=3, encoder_threads=1)
-    assert overridden(tiny_repository, "tiny", overrides) is None
-    tokenizer = overridden(tiny_repository, "tiny_tokenizer", overrides)
-    encoder = overridden(tiny_repository, "tiny_encoder", overrides)
+    assert overridden(stub_repository, "tiny", overrides) is None
+    tokenizer = overridden(stub_repository, "tiny_tokenizer", overrides)
+    encoder = overridden(stub_repository, "tiny_encoder", overrides)
     assert tokenizer and tokenizer["instance_group"][0]["count"] == 2  # type: ignore[index]
     assert encoder and encoder["instance_group"][0]["count"] == 3  # type: ignore[index]
     assert encoder["parameters"]["intra_op_thread_count"] == {"string_value": "1"}  # type: ignore[index]

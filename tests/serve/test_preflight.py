@@ -25,10 +25,10 @@ def test_port_in_use_is_rejected_with_the_option_to_change() -> None:
             preflight.check_port("127.0.0.1", port, "--triton-grpc-port")
 
 
-def test_port_given_twice_is_rejected_with_both_options(tiny_repository: Path) -> None:
+def test_port_given_twice_is_rejected_with_both_options(stub_repository: Path) -> None:
     port, grpc = free_ports(2)
     settings = Settings(
-        model_repository=str(tiny_repository),
+        model_repository=str(stub_repository),
         port=port,
         triton_grpc_port=grpc,
         triton_http_port=port,

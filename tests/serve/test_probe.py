@@ -9,14 +9,15 @@ from testing.triton_admin import FakeTriton, ScriptedProbe
 from triton_embed.serve import probe
 from triton_embed.serve.errors import TritonError
 from triton_embed.serve.probe import Probe, ProbeResult, wait_unhealthy
+from triton_embed.serve.stall import StallDetector
 
 A_FAILS, B_FAILS = ProbeResult(models={"a": "a broke"}), ProbeResult(models={"b": "b broke"})
 SERVER_FAILS, HEALTHY = ProbeResult("it does not respond"), ProbeResult()
 
 
 @pytest.fixture
-async def triton(tiny_repository: Path) -> FakeTriton:
-    triton = FakeTriton(tiny_repository)
+async def triton(stub_repository: Path) -> FakeTriton:
+    triton = FakeTriton(stub_repository)
     await triton.load("tiny")
     return triton
 
@@ -49,7 +50,7 @@ async def test_probe_reports_a_triton_that_does_not_respond(triton: FakeTriton) 
 async def test_probe_reports_a_model_whose_step_is_stalled(triton: FakeTriton) -> None:
     stalled: list[str] = []
 
-    class Stalled(probe.StallDetector):
+    class Stalled(StallDetector):
         async def wait(self, request: asyncio.Future[None], step: str) -> bool:
             stalled.append(step)
             return step != "tiny_encoder"

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,18 +26,18 @@ UNLOADED = [
 
 
 @pytest.fixture
-def triton(own_tiny_repository: Path) -> FakeTriton:
-    return FakeTriton(own_tiny_repository)
+def triton(stub_repository: Path) -> FakeTriton:
+    return FakeTriton(stub_repository)
 
 
-def reconciler_of(repository: Path, triton: FakeTriton, **overrides: str) -> Reconciler:
+def reconciler_of(repository: Path, triton: FakeTriton, **overrides: Any) -> Reconciler:
     return Reconciler(repository, triton, Probe(triton), Overrides(**overrides))
 
 
 @pytest.fixture
-async def reconciler(own_tiny_repository: Path, triton: FakeTriton) -> Reconciler:
+async def reconciler(stub_repository: Path, triton: FakeTriton) -> Reconciler:
     """A reconciler that has loaded `tiny`; the requests for that are forgotten."""
-    reconciler = reconciler_of(own_tiny_repository, triton)
+    reconciler = reconciler_of(stub_repository, triton)
     assert await reconciler.load_all() == ["tiny"]
     triton.requests.clear()
     return reconciler
@@ -49,79 +50,79 @@ async def settle(reconciler: Reconciler) -> None:
 
 
 async def test_model_removed_while_it_is_loaded_is_no_error(
-    own_tiny_repository: Path, triton: FakeTriton, caplog: pytest.LogCaptureFixture
+    stub_repository: Path, triton: FakeTriton, caplog: pytest.LogCaptureFixture
 ) -> None:
     class RemovingTriton(FakeTriton):
         async def load(self, model: str, config: str | None = None) -> None:
-            shutil.rmtree(own_tiny_repository / model)
+            shutil.rmtree(stub_repository / model)
             await super().load(model, config)
 
     caplog.set_level(logging.INFO, "serve")
-    triton = RemovingTriton(own_tiny_repository)
-    assert await reconciler_of(own_tiny_repository, triton).load_all() == []
+    triton = RemovingTriton(stub_repository)
+    assert await reconciler_of(stub_repository, triton).load_all() == []
     assert "tiny was changed or removed while it was being loaded" in caplog.text
     assert "cannot be served" not in caplog.text
 
 
 async def test_load_failure_is_logged_with_its_reason(
-    own_tiny_repository: Path, triton: FakeTriton, caplog: pytest.LogCaptureFixture
+    stub_repository: Path, triton: FakeTriton, caplog: pytest.LogCaptureFixture
 ) -> None:
     triton.rejected = {"tiny"}
-    reconciler = reconciler_of(own_tiny_repository, triton)
+    reconciler = reconciler_of(stub_repository, triton)
     assert await reconciler.load_all() == []
     assert "tiny cannot be served: failed to load 'tiny'" in caplog.text
     assert reconciler.states == {"tiny": ModelState.FAILED}
 
 
 async def test_model_with_several_new_steps_is_unloaded_until_it_is_replaced(
-    own_tiny_repository: Path, triton: FakeTriton, reconciler: Reconciler
+    stub_repository: Path, triton: FakeTriton, reconciler: Reconciler
 ) -> None:
     for step in ("tiny_tokenizer", "tiny_encoder"):
-        (own_tiny_repository / step / "config.pbtxt").touch()
+        (stub_repository / step / "config.pbtxt").touch()
     await settle(reconciler)
     assert triton.requests == UNLOADED_FIRST + RELOADED
     assert reconciler.states == {"tiny": ModelState.READY}
 
 
 async def test_model_with_one_new_step_is_served_all_the_time(
-    own_tiny_repository: Path, triton: FakeTriton, reconciler: Reconciler
+    stub_repository: Path, triton: FakeTriton, reconciler: Reconciler
 ) -> None:
-    (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
+    (stub_repository / "tiny_encoder" / "config.pbtxt").touch()
     await settle(reconciler)
     assert triton.requests == RELOADED
 
 
 async def test_old_version_stays_if_a_new_step_cannot_be_loaded(
-    own_tiny_repository: Path, triton: FakeTriton, reconciler: Reconciler
+    stub_repository: Path, triton: FakeTriton, reconciler: Reconciler
 ) -> None:
     triton.rejected = {"tiny"}
-    (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
+    (stub_repository / "tiny_encoder" / "config.pbtxt").touch()
     await settle(reconciler)
     assert triton.requests == ["load tiny"]
-    (own_tiny_repository / "tiny_tokenizer" / "config.pbtxt").touch()
+    (stub_repository / "tiny_tokenizer" / "config.pbtxt").touch()
     await settle(reconciler)
     assert triton.requests[1:4] == UNLOADED_FIRST
     assert triton.requests[-5:] == UNLOADED
 
 
 async def test_model_that_cannot_be_loaded_is_tried_again_once_it_changes(
-    own_tiny_repository: Path, triton: FakeTriton
+    stub_repository: Path, triton: FakeTriton
 ) -> None:
     triton.rejected = {"tiny"}
-    reconciler = reconciler_of(own_tiny_repository, triton)
+    reconciler = reconciler_of(stub_repository, triton)
     assert await reconciler.load_all() == []
     assert triton.requests == ["load tiny", *UNLOADED]
     await settle(reconciler)
-    (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
+    (stub_repository / "tiny_encoder" / "config.pbtxt").touch()
     await settle(reconciler)
     assert triton.requests == ["load tiny", *UNLOADED] * 2
 
 
 async def test_new_model_that_fails_its_first_inference_is_unloaded(
-    own_tiny_repository: Path, triton: FakeTriton, caplog: pytest.LogCaptureFixture
+    stub_repository: Path, triton: FakeTriton, caplog: pytest.LogCaptureFixture
 ) -> None:
     triton.inference_errors["tiny"] = BROKEN
-    await settle(reconciler_of(own_tiny_repository, triton))
+    await settle(reconciler_of(stub_repository, triton))
     assert triton.requests[-5:] == UNLOADED
     expected = f"tiny failed its first inference (tiny: {BROKEN.message}); unloading it"
     assert expected in caplog.text
@@ -129,11 +130,11 @@ async def test_new_model_that_fails_its_first_inference_is_unloaded(
 
 @pytest.mark.xfail(reason="until repository.scanner groups by model_id", strict=False)
 async def test_user_s_ensemble_over_our_tokenizer_stays_loaded_without_our_model(
-    own_tiny_repository: Path, triton: FakeTriton
+    stub_repository: Path, triton: FakeTriton
 ) -> None:
-    add_ensemble(own_tiny_repository, "user", "tiny_tokenizer")
+    add_ensemble(stub_repository, "user", "tiny_tokenizer")
     triton.inference_errors["tiny"] = BROKEN
-    reconciler = reconciler_of(own_tiny_repository, triton)
+    reconciler = reconciler_of(stub_repository, triton)
     assert await reconciler.load_all() == ["user"]
     assert triton.loaded == {"user", "tiny_tokenizer"}
 
@@ -149,23 +150,23 @@ def add_ensemble(repository: Path, name: str, step: str, model_id: str | None = 
 
 async def test_second_model_gets_a_served_name_once_the_first_is_removed(
     tmp_path: Path,
-    own_tiny_repository: Path,
+    stub_repository: Path,
     triton: FakeTriton,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    reconciler = reconciler_of(own_tiny_repository, triton, served_model_name="public")
+    reconciler = reconciler_of(stub_repository, triton, served_model_name="public")
     assert await reconciler.load_all() == ["tiny"]
-    add_ensemble(own_tiny_repository, "another", "no_such_step", model_id="Another")
+    add_ensemble(stub_repository, "another", "no_such_step", model_id="Another")
     triton.requests.clear()
     await settle(reconciler)
     assert "another is not served: --served-model-name gives its only name to tiny" in caplog.text
-    parts = [part.rename(tmp_path / part.name) for part in own_tiny_repository.glob("tiny*")]
+    parts = [part.rename(tmp_path / part.name) for part in stub_repository.glob("tiny*")]
     await reconciler.reconcile()
     for part in parts:
-        part.rename(own_tiny_repository / part.name)
+        part.rename(stub_repository / part.name)
     await settle(reconciler)
     assert not triton.requests
-    for part in own_tiny_repository.glob("tiny*"):
+    for part in stub_repository.glob("tiny*"):
         shutil.rmtree(part)
     await settle(reconciler)
     assert triton.requests[:5] == UNLOADED
@@ -173,20 +174,20 @@ async def test_second_model_gets_a_served_name_once_the_first_is_removed(
 
 
 async def test_served_name_is_free_if_its_model_is_removed_while_triton_restarts(
-    own_tiny_repository: Path, triton: FakeTriton
+    stub_repository: Path, triton: FakeTriton
 ) -> None:
-    reconciler = reconciler_of(own_tiny_repository, triton, served_model_name="public")
+    reconciler = reconciler_of(stub_repository, triton, served_model_name="public")
     await reconciler.load_all()
     for ensemble in ("", "_float"):
-        folder = own_tiny_repository / f"tiny{ensemble}"
-        folder.rename(own_tiny_repository / f"new{ensemble}")
+        folder = stub_repository / f"tiny{ensemble}"
+        folder.rename(stub_repository / f"new{ensemble}")
     assert await reconciler.load_all() == ["new"]
 
 
 async def test_model_that_is_being_copied_or_moved_is_not_touched(
-    own_tiny_repository: Path, triton: FakeTriton, reconciler: Reconciler
+    stub_repository: Path, triton: FakeTriton, reconciler: Reconciler
 ) -> None:
-    weights = own_tiny_repository / "tiny_encoder" / "1" / "model.onnx"
+    weights = stub_repository / "tiny_encoder" / "1" / "model.onnx"
     for size in (1000, 2000):
         os.truncate(weights, size)
         await reconciler.reconcile()
@@ -194,12 +195,12 @@ async def test_model_that_is_being_copied_or_moved_is_not_touched(
     await reconciler.reconcile()
     assert triton.requests == RELOADED
     triton.requests.clear()
-    away = own_tiny_repository.rename(own_tiny_repository.with_name("away"))
+    away = stub_repository.rename(stub_repository.with_name("away"))
     await reconciler.reconcile()
-    away.rename(own_tiny_repository)
+    away.rename(stub_repository)
     await settle(reconciler)
     assert not triton.requests
-    shutil.rmtree(own_tiny_repository)
+    shutil.rmtree(stub_repository)
     await reconciler.reconcile()
     assert not triton.requests
     await reconciler.reconcile()
@@ -207,22 +208,22 @@ async def test_model_that_is_being_copied_or_moved_is_not_touched(
 
 
 async def test_model_is_unverified_until_its_first_inference_succeeds(
-    own_tiny_repository: Path, triton: FakeTriton
+    stub_repository: Path, triton: FakeTriton
 ) -> None:
     observed: list[tuple[Mapping[str, ModelState], frozenset[str]]] = []
 
     class ObservingProbe(Probe):
         async def run(self, ensembles: Collection[str] | None = None) -> ProbeResult:
-            observed.append((reconciler.states, reconciler.unverified))
+            observed.append((observed_reconciler.states, observed_reconciler.unverified))
             return await super().run(ensembles)
 
-    reconciler = Reconciler(own_tiny_repository, triton, ObservingProbe(triton), Overrides())
-    await settle(reconciler)
-    (own_tiny_repository / "tiny_encoder" / "config.pbtxt").touch()
-    await settle(reconciler)
+    observed_reconciler = Reconciler(stub_repository, triton, ObservingProbe(triton), Overrides())
+    await settle(observed_reconciler)
+    (stub_repository / "tiny_encoder" / "config.pbtxt").touch()
+    await settle(observed_reconciler)
     ensembles = frozenset({"tiny", "tiny_float"})
     assert observed == [
         ({"tiny": ModelState.LOADING}, ensembles),
         ({"tiny": ModelState.REPLACING}, ensembles),
     ]
-    assert reconciler.unverified == frozenset()
+    assert observed_reconciler.unverified == frozenset()

@@ -25,14 +25,14 @@ Run = Callable[[Supervisor], asyncio.Task[None]]
 
 
 @pytest.fixture
-def triton(own_tiny_repository: Path) -> FakeTriton:
-    return FakeTriton(own_tiny_repository)
+def triton(stub_repository: Path) -> FakeTriton:
+    return FakeTriton(stub_repository)
 
 
 @pytest.fixture
 def supervisor_of(
     tmp_path: Path,
-    own_tiny_repository: Path,
+    stub_repository: Path,
     triton: FakeTriton,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Start:
@@ -41,7 +41,7 @@ def supervisor_of(
     binary.write_text("#!/bin/sh\nexec sleep 600\n")
     binary.chmod(0o755)
     monkeypatch.setattr(probe, "PROBE_INTERVAL", 0.01)
-    settings = Settings(model_repository=str(own_tiny_repository), gateway=False)
+    settings = Settings(model_repository=str(stub_repository), gateway=False)
     installation = Installation(binary, {}, (), (), bundled=False)
 
     def make(scripted: ScriptedProbe) -> Supervisor:
@@ -124,7 +124,7 @@ async def test_model_that_fails_single_probes_does_not_restart_triton(
 async def test_shared_memory_of_an_ended_triton_is_removed(
     supervisor_of: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_instance.secrets, "token_hex", lambda size: "test" * size)
+    monkeypatch.setattr("secrets.token_hex", lambda size: "test" * size)
     segment = Path("/dev/shm", f"{server_instance.ServerInstance().memory_prefix}left")
     supervisor = supervisor_of(ScriptedProbe(SERVER_FAILS))
     segment.touch()

@@ -24,7 +24,8 @@ from transformers import (
 )
 
 from testing.checkpoints import edit_json, write_json
-from testing.families import CASES, Families
+from testing.families import CASES
+from testing.family_repository import Families
 from testing.onnx_encoder import embed, open_encoder
 from triton_embed.contract.naming import triton_model_name
 from triton_embed.export.__main__ import main

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from testing.families import Families
+from testing.family_repository import Families
 from testing.onnx_encoder import embed, open_encoder, trace
 from triton_embed.contract.naming import triton_model_name
 

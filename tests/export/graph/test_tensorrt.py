@@ -17,7 +17,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from testing.families import Families
+from testing.family_repository import Families
 from testing.onnx_encoder import embed, open_encoder
 from triton_embed.export.__main__ import main
 from triton_embed.export.errors import ExportError

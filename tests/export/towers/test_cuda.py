@@ -11,7 +11,7 @@ import torch
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from testing.families import Families
+from testing.family_repository import Families
 from triton_embed.export.__main__ import main
 from triton_embed.export.graph import builder as graph
 from triton_embed.export.packing import Packing, pack

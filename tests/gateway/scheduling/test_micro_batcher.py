@@ -59,7 +59,7 @@ async def test_what_comes_at_once_is_sent_together_and_each_gets_its_own() -> No
     recorder = Recorder()
     joiner = make(recorder)
     answers = await asyncio.gather(ask(joiner, b"a"), ask(joiner, b"bb", b"ccc"), ask(joiner, b""))
-    assert answers == [[1.0], [2.0, 3.0], [0.0]]
+    assert list(answers) == [[1.0], [2.0, 3.0], [0.0]]
     assert recorder.asked == [[b"a", b"bb", b"ccc", b""]]
 
 
@@ -74,7 +74,7 @@ async def test_nobody_waits_for_an_answer_to_another() -> None:
     while len(recorder.asked) < 2:
         await asyncio.sleep(0)
     recorder.answering.set()
-    assert await asyncio.gather(first, second) == [[1.0], [1.0]]
+    assert list(await asyncio.gather(first, second)) == [[1.0], [1.0]]
 
 
 async def test_other_options_and_other_traces_are_not_joined() -> None:

@@ -50,7 +50,8 @@ class Held:
 
 @pytest.mark.parametrize("inputs", [[b"a"], [b"long" * 16] * 100])
 async def test_one_that_leaves_is_waited_for(inputs: list[bytes]) -> None:
-    triton, answers = Held(), []
+    triton = Held()
+    answers: list[None] = []
     embedder = Embedder(cast(InferenceClient, triton))
     asking = asyncio.create_task(
         embedder.embed(MODEL, inputs, Options(), lambda: answers.append(None))
@@ -68,7 +69,8 @@ async def test_one_that_leaves_is_waited_for(inputs: list[bytes]) -> None:
 
 @pytest.mark.parametrize("inputs", [[b"wrong"], [b"wrong"] * 300])
 async def test_a_refusal_counts_as_an_answer(inputs: list[bytes]) -> None:
-    triton, answers = Held(), []
+    triton = Held()
+    answers: list[None] = []
     triton.answering.set()
     embedder = Embedder(cast(InferenceClient, triton))
     with pytest.raises(InvalidRequest):

@@ -1,4 +1,4 @@
-"""NomicBERT as Nomic's own code computes it, from the official tensors and settings."""
+"""Reference encoders of the families whose code sentence-transformers would load from the hub."""
 
 from __future__ import annotations
 
@@ -10,10 +10,30 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
+from transformers import LlamaConfig, LlamaModel
+
+Encoder = Callable[[list[int]], Tensor]
+"""Computes hidden states, float32 [1, tokens, hidden], from token ids."""
 
 
-def load(folder: Path) -> Callable[[list[int]], Tensor]:
-    """Return what makes hidden states [1, tokens, hidden] of token ids."""
+def bidirectional_llama(folder: Path) -> Encoder:
+    """Return plain Llama with a mask that hides nothing, as in NVIDIA's code."""
+    settings = json.loads((folder / "config.json").read_text())
+    for name in ("model_type", "auto_map", "architectures"):
+        settings.pop(name)
+    model = LlamaModel.from_pretrained(
+        folder, config=LlamaConfig(**settings), dtype=torch.float32, attn_implementation="eager"
+    )
+
+    def encode(ids: list[int]) -> Tensor:
+        mask = torch.zeros(1, 1, len(ids), len(ids))
+        return model(torch.tensor([ids]), attention_mask=mask).last_hidden_state
+
+    return encode
+
+
+def nomic(folder: Path) -> Encoder:
+    """Return NomicBERT as Nomic's own code computes it, from the official tensors and settings."""
     config = json.loads((folder / "config.json").read_text())
     weights = load_file(folder / "model.safetensors")
     heads, size = config["n_head"], config["n_embd"] // config["n_head"]
