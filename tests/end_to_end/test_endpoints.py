@@ -1,4 +1,4 @@
-"""Every request of NIM's API reference answers as printed there; and what else can be asked."""
+"""Every endpoint, with the requests and responses of NIM's API reference."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from testing.minilm import MINILM
 from testing.server import RunningServer
+from testing.waiting import eventually
 from triton_embed import __version__
 
 
@@ -65,46 +66,59 @@ def curl(service: RunningServer, path: str, body: dict[str, Any] | None = None) 
         ),
     ],
 )
-def test_the_embedding_examples_answer_as_printed(
+def test_embedding_example_of_the_reference_gets_the_printed_response(
     service: RunningServer, body: dict[str, Any], element: type
 ) -> None:
-    answer = curl(service, "/v1/embeddings", body)
-    assert list(answer) == ["object", "data", "model", "usage"]
-    assert answer["object"] == "list" and answer["model"] == MINILM
-    (item,) = answer["data"]
+    response = curl(service, "/v1/embeddings", body)
+    assert list(response) == ["object", "data", "model", "usage"]
+    assert response["object"] == "list" and response["model"] == MINILM
+    (item,) = response["data"]
     assert item["index"] == 0 and item["object"] == "embedding"
     assert len(item["embedding"]) == 384
     assert {type(value) for value in item["embedding"]} == {element}
     tokens = 4 if body["input"] == ["Hello world"] else 9
-    assert answer["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens}
+    assert response["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens}
 
 
-def test_the_models_example_answers_as_printed(service: RunningServer) -> None:
-    answer = curl(service, "/v1/models")
-    assert answer["object"] == "list"
-    (model,) = answer["data"]
+def test_models_example_of_the_reference_gets_the_printed_response(service: RunningServer) -> None:
+    response = curl(service, "/v1/models")
+    assert response["object"] == "list"
+    (model,) = response["data"]
     assert (model["id"], model["created"], model["object"]) == (MINILM, 0, "model")
 
 
-def test_the_health_examples_answer_as_printed(service: RunningServer) -> None:
-    for name in ("ready", "live"):
-        answer = curl(service, f"/v1/health/{name}")
-        assert answer == {"object": "health-response", "message": f"Service is {name}."}
+@pytest.mark.parametrize("name", ["ready", "live"])
+def test_health_example_of_the_reference_gets_the_printed_response(
+    service: RunningServer, name: str
+) -> None:
+    response = curl(service, f"/v1/health/{name}")
+    assert response == {"object": "health-response", "message": f"Service is {name}."}
 
 
-def test_the_server_tells_about_itself(service: RunningServer) -> None:
+def test_version_is_that_of_the_package(service: RunningServer) -> None:
     assert curl(service, "/v1/version")["release"] == __version__
+
+
+def test_metadata_names_version_and_models(service: RunningServer) -> None:
     metadata = curl(service, "/v1/metadata")
     assert metadata["version"] == __version__
     assert metadata["modelInfo"][0]["shortName"].split(":")[0] == MINILM
+
+
+def test_license_is_apache(service: RunningServer) -> None:
     assert "Apache License" in curl(service, "/v1/license")["content"]
+
+
+def test_manifest_lists_the_model_spec(service: RunningServer) -> None:
     (spec,) = curl(service, "/v1/manifest")["models"]
     assert spec["model_id"] == MINILM and spec["max_tokens"] == "256"
 
 
+REJECTED = 'triton_embed_requests_total{endpoint="/v1/embeddings",status="400"}'
+
 COUNTED = {
     'triton_embed_requests_total{endpoint="/v1/embeddings",status="200"}': 1,
-    'triton_embed_requests_total{endpoint="/v1/embeddings",status="400"}': 1,
+    REJECTED: 1,
     f'triton_embed_tokens_total{{model="{MINILM}"}}': 7,
     f'triton_embed_inputs_total{{model="{MINILM}"}}': 2,
     f'triton_embed_request_inputs_sum{{model="{MINILM}"}}': 2,
@@ -112,38 +126,46 @@ COUNTED = {
 }
 
 
-def counted(text: str) -> dict[str, float]:
-    """Return the value of each metric in `COUNTED`; 0 if it is not there yet."""
-    values = dict(line.rsplit(" ", 1) for line in text.splitlines())
+def counted(service: RunningServer, path: str) -> dict[str, float]:
+    """Return the value of each metric in `COUNTED`; 0 if it is absent."""
+    values = dict(line.rsplit(" ", 1) for line in service.get(path).text.splitlines())
     return {name: float(values.get(name, 0)) for name in COUNTED}
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/v1/metrics"])
-def test_metrics_count_requests_tokens_and_phases(service: RunningServer, path: str) -> None:
-    before = counted(service.get(path).text)
+def test_metrics_count_requests_inputs_and_tokens(service: RunningServer, path: str) -> None:
+    before = counted(service, path)
     service.post(model=MINILM, input=["Hello world", "a"])
     service.post(model=MINILM, input="")
-    # A request is counted after its answer.
-    refused = 'triton_embed_requests_total{endpoint="/v1/embeddings",status="400"}'
-    while (after := counted(service.get(path).text))[refused] == before[refused]:
-        pass
-    assert {name: after[name] - before[name] for name in COUNTED} == COUNTED
-    # The phases in Triton are read once a refresh.
-    text = ""
-    while f'phase_seconds_count{{model="{MINILM}",phase="infer"}}' not in text:
-        text = service.get(path).text
-    for line in (
+
+    def added() -> dict[str, float] | None:
+        # A request is counted after its response.
+        after = counted(service, path)
+        if after[REJECTED] == before[REJECTED]:
+            return None
+        return {name: after[name] - before[name] for name in COUNTED}
+
+    assert eventually(added, message="the rejected request is counted") == COUNTED
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
         'triton_embed_request_seconds_bucket{endpoint="/v1/embeddings",le="0.1"}',
         "triton_embed_inputs_in_flight 0.0",
         *(
             f'triton_embed_phase_seconds_sum{{model="{MINILM}",phase="{phase}"}}'
             for phase in ("parse", "queue", "tokenize", "infer", "serialize")
         ),
-    ):
-        assert line in text, line
+    ],
+)
+def test_metrics_contain_durations_and_phases(service: RunningServer, line: str) -> None:
+    service.post(model=MINILM, input="a")
+    # Triton's phases are read once a refresh.
+    eventually(lambda: line in service.get("/metrics").text, message=line)
 
 
-def test_int8_keeps_the_direction_of_the_floats(service: RunningServer) -> None:
+def test_int8_vectors_have_the_direction_of_floats(service: RunningServer) -> None:
     floats = service.vectors(MINILM, ["Hello world"])[0]
     bytes_ = service.vectors(MINILM, ["Hello world"], embedding_type="int8")[0]
     cosine = floats @ bytes_ / np.linalg.norm(floats) / np.linalg.norm(bytes_)
@@ -151,13 +173,13 @@ def test_int8_keeps_the_direction_of_the_floats(service: RunningServer) -> None:
     assert np.abs(bytes_).max() > 60
 
 
-def test_the_openapi_document_describes_request_and_answer(service: RunningServer) -> None:
+def test_openapi_document_describes_request_and_responses(service: RunningServer) -> None:
     document = service.get("/openapi.json").json()
     operation = document["paths"]["/v1/embeddings"]["post"]
     request = operation["requestBody"]["content"]["application/json"]["schema"]
     assert set(request["required"]) == {"model", "input"}
-    answer = service.post(**request["example"])
-    assert answer.status_code == 200
+    response = service.post(**request["example"])
+    assert response.status_code == 200
     assert {"200", "400", "401", "404", "413", "500", "503"} <= set(operation["responses"])
     assert "422" not in operation["responses"]
     ready = document["paths"]["/v1/health/ready"]["get"]["responses"]
@@ -165,40 +187,41 @@ def test_the_openapi_document_describes_request_and_answer(service: RunningServe
     assert ready["200"]["content"] == ready["503"]["content"] and len(schemas) > 1
 
 
-def connected(service: RunningServer) -> socket.socket:
+def connect(service: RunningServer) -> socket.socket:
     return socket.create_connection(("127.0.0.1", service.port), 30)
 
 
-@pytest.mark.parametrize("pieces", [1, 2])
-def test_an_offer_to_speak_http_2_is_declined_by_answering(
-    service: RunningServer, pieces: int
-) -> None:
+@pytest.mark.parametrize("packets", [1, 2])
+def test_offer_to_upgrade_to_http_2_is_ignored(service: RunningServer, packets: int) -> None:
     body = json.dumps({"model": MINILM, "input": "a"}).encode()
     head = (
         b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
         b"Upgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\nContent-Length: %d\r\n\r\n" % len(body)
     )
-    with connected(service) as connection:
+    with connect(service) as connection:
         for _ in range(2):
-            for part in [head + body] if pieces == 1 else [head, body]:
-                connection.sendall(part)
-            answer = HTTPResponse(connection)
-            answer.begin()
-            assert answer.status == 200
-            assert json.loads(answer.read())["usage"]["prompt_tokens"] == 3
+            for packet in [head + body] if packets == 1 else [head, body]:
+                connection.sendall(packet)
+            response = HTTPResponse(connection)
+            response.begin()
+            assert response.status == 200
+            assert json.loads(response.read())["usage"]["prompt_tokens"] == 3
 
 
-def test_many_offers_at_once_are_declined_and_a_proxy_is_none_of_ours(
-    service: RunningServer,
-) -> None:
-    head = b"%b HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
-    with connected(service) as connection:
-        connection.sendall(head % b"GET /v1/health/live" * 1200)
+UPGRADE = b"%b HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+
+
+def test_pipelined_upgrade_requests_are_served(service: RunningServer) -> None:
+    with connect(service) as connection:
+        connection.sendall(UPGRADE % b"GET /v1/health/live" * 1200)
         received = b""
         while received.count(b"HTTP/1.1 200") < 1200:
-            part = connection.recv(1 << 16)
-            assert part
-            received += part
-    with connected(service) as connection:
-        connection.sendall(head % b"CONNECT example.org:443")
+            packet = connection.recv(1 << 16)
+            assert packet
+            received += packet
+
+
+def test_connect_request_is_rejected(service: RunningServer) -> None:
+    with connect(service) as connection:
+        connection.sendall(UPGRADE % b"CONNECT example.org:443")
         assert connection.recv(12) == b"HTTP/1.1 400"

@@ -1,4 +1,4 @@
-"""Every refusal has the one body that all clients read, names the field and costs nobody else."""
+"""Error responses: one body for all clients, with the field, the code and the input's index."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
         ),
         ({"model": 7}, "'model': Input should be a valid string", "model", "invalid_value"),
         (
-            {"model": "nobody/nothing"},
-            f"The model 'nobody/nothing' does not exist. Available models are: '{MINILM}'.",
+            {"model": "no/model"},
+            f"The model 'no/model' does not exist. Available models are: '{MINILM}'.",
             "model",
             "model_not_found",
         ),
@@ -85,59 +85,66 @@ def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_bad_field_is_named(
+def test_invalid_field_is_named(
     service: RunningServer, changes: dict[str, Any], message: str, param: str | None, code: str
 ) -> None:
-    answer = service.post(**{"model": MINILM, "input": "a", **changes})
-    assert answer.json() == error_body(message, param, code)
-    assert answer.status_code == (404 if code == "model_not_found" else 400)
+    response = service.post(**{"model": MINILM, "input": "a", **changes})
+    assert response.json() == error_body(message, param, code)
+    assert response.status_code == (404 if code == "model_not_found" else 400)
 
 
-@pytest.mark.parametrize("at", [0, 1, 1234, 1999])
-def test_an_over_long_text_of_a_list_is_told_by_its_place(service: RunningServer, at: int) -> None:
+@pytest.mark.parametrize("index", [0, 1, 1234, 1999])
+def test_error_for_a_long_text_in_a_list_has_its_index(service: RunningServer, index: int) -> None:
     inputs = ["a"] * 2000
-    inputs[at] = inputs[1999] = "word " * 300
-    answer = service.post(model=MINILM, input=inputs)
-    assert answer.status_code == 400
-    assert answer.json() == error_body(
-        f"Input length 302 exceeds maximum allowed token size 256 (input[{at}])",
+    inputs[index] = inputs[1999] = "word " * 300
+    response = service.post(model=MINILM, input=inputs)
+    assert response.status_code == 400
+    assert response.json() == error_body(
+        f"Input length 302 exceeds maximum allowed token size 256 (input[{index}])",
         "input",
         "context_length_exceeded",
     )
 
 
 @pytest.mark.parametrize("field", ["model", "input"])
-def test_a_missing_field_is_named(service: RunningServer, field: str) -> None:
+def test_missing_field_is_named(service: RunningServer, field: str) -> None:
     body = {"model": MINILM, "input": "a"}
     del body[field]
-    answer = service.post(**body)
-    assert answer.status_code == 400
-    assert answer.json() == error_body(f"'{field}': Field required", field, "invalid_value")
+    response = service.post(**body)
+    assert response.status_code == 400
+    assert response.json() == error_body(f"'{field}': Field required", field, "invalid_value")
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"input": "\xff"}', b'{"input": "\\ud800"}', b"null"]
 )
-def test_a_body_that_is_no_json_object_is_refused(service: RunningServer, body: bytes) -> None:
-    answer = httpx.post(f"{service.url}/v1/embeddings", content=body)
-    assert answer.status_code == 400
-    assert answer.json()["message"].startswith("The request body ")
+def test_body_other_than_a_json_object_is_rejected(service: RunningServer, body: bytes) -> None:
+    response = httpx.post(f"{service.url}/v1/embeddings", content=body)
+    assert response.status_code == 400
+    assert response.json()["message"].startswith("The request body ")
 
 
-def test_unknown_paths_and_wrong_methods_have_the_same_body(service: RunningServer) -> None:
-    answer = httpx.post(f"{service.url}/v1/chat/completions", json={})
-    assert answer.status_code == 404
-    assert answer.json() == error_body("There is no /v1/chat/completions", None, "not_found")
-    answer = service.get("/v1/embeddings")
-    assert answer.status_code == 405
-    assert answer.headers["allow"] == "POST"
-    assert answer.json()["error"]["code"] == "method_not_allowed"
+def test_unknown_path_is_not_found(service: RunningServer) -> None:
+    response = httpx.post(f"{service.url}/v1/chat/completions", json={})
+    assert response.status_code == 404
+    assert response.json() == error_body("There is no /v1/chat/completions", None, "not_found")
 
 
-def test_the_openai_client_shows_our_message(service: RunningServer) -> None:
+def test_wrong_method_is_rejected_with_the_allowed_one(service: RunningServer) -> None:
+    response = service.get("/v1/embeddings")
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST"
+    assert response.json()["error"]["code"] == "method_not_allowed"
+
+
+def test_openai_client_shows_the_message(service: RunningServer) -> None:
     client = openai.OpenAI(base_url=f"{service.url}/v1", api_key="unused")
     with pytest.raises(openai.BadRequestError) as caught:
         client.embeddings.create(model=MINILM, input=["word " * 300])
     assert "Input length 302 exceeds maximum allowed token size 256" in str(caught.value)
+
+
+def test_openai_client_raises_not_found_for_an_unknown_model(service: RunningServer) -> None:
+    client = openai.OpenAI(base_url=f"{service.url}/v1", api_key="unused")
     with pytest.raises(openai.NotFoundError):
-        client.embeddings.create(model="nobody/nothing", input="a")
+        client.embeddings.create(model="no/model", input="a")

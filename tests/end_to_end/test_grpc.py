@@ -1,8 +1,9 @@
-"""NIM's gRPC contract, on Triton itself, without the gateway."""
+"""NIM's gRPC API, served by Triton without the gateway."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,14 @@ def bytes_input(name: str, values: Sequence[str]) -> grpc.InferInput:
     return tensor
 
 
-def refusal(service: RunningServer, texts: Sequence[str], **parameters: Any) -> str:
+def rejection(service: RunningServer, texts: Sequence[str], **parameters: Any) -> str:
     with pytest.raises(InferenceServerException) as caught:
         infer(service.triton(), NAME, texts, **parameters)
     assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
     return str(caught.value.message()).removeprefix(f"in ensemble '{NAME}', ")
 
 
-def test_the_interface_is_the_nims(asymmetric: RunningServer) -> None:
+def test_inputs_and_outputs_are_those_of_nim(asymmetric: RunningServer) -> None:
     metadata = asymmetric.triton().get_model_metadata(NAME)
     assert {(item.name, item.datatype, tuple(item.shape)) for item in metadata.inputs} == {
         ("text", "BYTES", (-1, 1)),
@@ -59,21 +60,19 @@ def test_the_interface_is_the_nims(asymmetric: RunningServer) -> None:
     assert asymmetric.triton().get_model_config(NAME).config.max_batch_size == 256
 
 
-def test_a_name_that_kept_its_capitals_finds_the_model(asymmetric: RunningServer) -> None:
+def test_case_preserving_name_reaches_the_model(asymmetric: RunningServer) -> None:
     parameters = {"input_type": "query"}
-    kept, _ = infer(asymmetric.triton(), "Tests_Asymmetric_1_0", ["a"], **parameters)
-    lowered, _ = infer(asymmetric.triton(), NAME, ["a"], **parameters)
-    assert np.abs(kept - lowered).max() < 1e-6
+    preserved, _ = infer(asymmetric.triton(), "Tests_Asymmetric_1_0", ["a"], **parameters)
+    lowercase, _ = infer(asymmetric.triton(), NAME, ["a"], **parameters)
+    assert np.abs(preserved - lowercase).max() < 1e-6
 
 
-def test_the_shorter_ensemble_gives_the_same_vectors(asymmetric: RunningServer) -> None:
+def test_direct_ensemble_returns_the_same_vectors(asymmetric: RunningServer) -> None:
     texts = ["a", "two words"]
-    vectors, counted = infer(asymmetric.triton(), NAME, texts, input_type="query")
-    shorter, shorter_counted = infer(
-        asymmetric.triton(), f"{NAME}_float", texts, input_type="query"
-    )
-    assert np.abs(vectors - shorter).max() < 1e-6
-    assert np.array_equal(counted, shorter_counted)
+    vectors, tokens = infer(asymmetric.triton(), NAME, texts, input_type="query")
+    direct, direct_tokens = infer(asymmetric.triton(), f"{NAME}_float", texts, input_type="query")
+    assert np.abs(vectors - direct).max() < 1e-6
+    assert np.array_equal(tokens, direct_tokens)
 
 
 @pytest.mark.parametrize("modality", [None, ["text", "text"], ["TEXT", ""]])
@@ -81,14 +80,14 @@ def test_modality_is_optional(asymmetric: RunningServer, modality: list[str] | N
     inputs = [bytes_input("text", ["a", "b"])]
     if modality:
         inputs.append(bytes_input("modality", modality))
-    answer = asymmetric.triton().infer(NAME, inputs, parameters={"input_type": "query"})
-    assert answer.as_numpy("embeddings").shape == (2, 32)
-    assert answer.as_numpy("token_count").ravel().tolist() == [5, 5]
+    result = asymmetric.triton().infer(NAME, inputs, parameters={"input_type": "query"})
+    assert result.as_numpy("embeddings").shape == (2, 32)
+    assert result.as_numpy("token_count").ravel().tolist() == [5, 5]
 
 
-def test_parameters_are_read_in_any_case(asymmetric: RunningServer) -> None:
+def test_parameters_are_case_insensitive(asymmetric: RunningServer) -> None:
     long = "word " * 100
-    upper, counted = infer(
+    upper, tokens = infer(
         asymmetric.triton(), NAME, [long], input_type="PASSAGE", truncate="End", dimensions="8"
     )
     lower, _ = infer(
@@ -96,7 +95,7 @@ def test_parameters_are_read_in_any_case(asymmetric: RunningServer) -> None:
     )
     assert upper.shape == lower.shape == (1, 8)
     assert np.abs(upper - lower).max() < 1e-6
-    assert counted.tolist() == [[64]]
+    assert tokens.tolist() == [[64]]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,7 @@ def test_parameters_are_read_in_any_case(asymmetric: RunningServer) -> None:
         ("ubinary", np.uint8, 4),
     ],
 )
-def test_every_embedding_type_has_its_dtype(
+def test_embedding_type_has_its_dtype(
     asymmetric: RunningServer, embedding_type: str, dtype: type, width: int
 ) -> None:
     vectors, _ = infer(
@@ -119,82 +118,97 @@ def test_every_embedding_type_has_its_dtype(
     assert vectors.shape == (1, width)
 
 
-def test_refusals_are_invalid_argument_with_the_texts_of_http(asymmetric: RunningServer) -> None:
-    texts = {
-        "'input_type' parameter is required for asymmetric models": refusal(asymmetric, ["a"]),
-        "Input length 104 exceeds maximum allowed token size 64": refusal(
-            asymmetric, ["word " * 100], input_type="query"
+@pytest.mark.parametrize(
+    ("text", "parameters", "message"),
+    [
+        ("a", {}, "'input_type' parameter is required for asymmetric models"),
+        (
+            "word " * 100,
+            {"input_type": "query"},
+            "Input length 104 exceeds maximum allowed token size 64",
         ),
-        "'dimensions' must be between 1 and 32, not 33.": refusal(
-            asymmetric, ["a"], input_type="query", dimensions=33
+        (
+            "a",
+            {"input_type": "query", "dimensions": 33},
+            "'dimensions' must be between 1 and 32, not 33.",
         ),
-        "'input' must not be an empty string": refusal(asymmetric, [""], input_type="query"),
-        "'truncate': input should be 'NONE', 'START' or 'END', not 'x'": refusal(
-            asymmetric, ["a"], input_type="query", truncate="x"
+        ("", {"input_type": "query"}, "'input' must not be an empty string"),
+        (
+            "a",
+            {"input_type": "query", "truncate": "x"},
+            "'truncate': input should be 'NONE', 'START' or 'END', not 'x'",
         ),
-    }
-    assert list(texts.values()) == list(texts)
-    message = refusal(asymmetric, ["data:image/png;base64,AAAA"], input_type="query")
-    assert message.startswith("This model does not support modality 'image'")
-    assert "104" in asymmetric.post(model=f"{ID}-query", input="word " * 100).json()["message"]
+        (
+            "data:image/png;base64,AAAA",
+            {"input_type": "query"},
+            "This model does not support modality 'image'",
+        ),
+    ],
+)
+def test_invalid_request_is_rejected_with_the_message_of_http(
+    asymmetric: RunningServer, text: str, parameters: dict[str, Any], message: str
+) -> None:
+    assert rejection(asymmetric, [text], **parameters).startswith(message)
 
 
-def test_tokens_are_counted_without_embedding(asymmetric: RunningServer) -> None:
+def test_token_count_alone_runs_no_encoder(asymmetric: RunningServer) -> None:
     def executions() -> int:
         statistics = asymmetric.triton().get_inference_statistics(f"{NAME}_encoder")
         return int(statistics.model_stats[0].execution_count)
 
     def count() -> list[int]:
-        answer = asymmetric.triton().infer(
+        result = asymmetric.triton().infer(
             NAME,
             [bytes_input("text", ["a", "two words"])],
             outputs=[grpc.InferRequestedOutput("token_count")],
             parameters={"input_type": "query"},
         )
-        assert answer.as_numpy("embeddings") is None
-        return [int(number) for number in answer.as_numpy("token_count").ravel()]
+        assert result.as_numpy("embeddings") is None
+        return [int(number) for number in result.as_numpy("token_count").ravel()]
 
     before = executions()
     _, both = infer(asymmetric.triton(), NAME, ["a", "two words"], input_type="query")
     for _ in range(10):
         assert count() == both.ravel().tolist()
-    # The supervisor's probe embeds, too.
+    # The supervisor's probe runs the encoder, too.
     assert executions() - before < 10
 
 
-def all_options() -> list[dict[str, Any]]:
-    """Return 300 different sets of options."""
-    options: list[dict[str, Any]] = []
+EMBEDDING_TYPES = ("float", "int8", "uint8", "binary", "ubinary")
+
+
+def different_options() -> list[dict[str, Any]]:
+    """Return 300 sets of options, neighbors of different kinds."""
+    sets: list[dict[str, Any]] = []
     for index in range(300):
-        one: dict[str, Any] = {"input_type": ("query", "passage")[index % 2]}
+        options: dict[str, Any] = {"input_type": ("query", "passage")[index % 2]}
         if index % 3:
-            one["dimensions"] = 1 + index % 32
+            options["dimensions"] = 1 + index % 32
         else:
-            kinds = ("float", "int8", "uint8", "binary", "ubinary")
-            one["embedding_type"] = kinds[index // 3 % 5]
-        options.append(one)
-    return options
+            options["embedding_type"] = EMBEDDING_TYPES[index // 3 % 5]
+        sets.append(options)
+    return sets
 
 
-def test_300_concurrent_requests_with_their_own_options_do_not_disturb_each_other(
+def test_concurrent_requests_keep_their_own_options(
     asymmetric: RunningServer,
 ) -> None:
-    from concurrent.futures import ThreadPoolExecutor
+    requests = [
+        ([f"text {index}", "b"], options) for index, options in enumerate(different_options())
+    ]
 
-    requests = [([f"text {index}", "b"], options) for index, options in enumerate(all_options())]
-
-    def ask(request: tuple[list[str], dict[str, Any]]) -> NDArray[np.float32]:
+    def embed(request: tuple[list[str], dict[str, Any]]) -> NDArray[np.float32]:
         texts, options = request
         return asymmetric.vectors(ID, texts, **options)
 
-    alone = [ask(request) for request in requests]
+    alone = [embed(request) for request in requests]
     with ThreadPoolExecutor(64) as pool:
-        together = list(pool.map(ask, requests))
+        together = list(pool.map(embed, requests))
     for request, first, second in zip(requests, alone, together, strict=True):
         if request[1].get("embedding_type", "float") == "float":
             assert np.abs(first - second).max() < 1e-5
         else:
-            # A component on the edge between two steps may fall to either side.
+            # A component between two quantization steps may be rounded either way.
             different = np.unpackbits(first.astype(np.uint8)) != np.unpackbits(
                 second.astype(np.uint8)
             )

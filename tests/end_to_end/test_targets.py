@@ -1,4 +1,4 @@
-"""A model that this machine cannot run is refused with a reason, and the others are served."""
+"""A model for hardware that this machine lacks is reported, and other models are served."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from triton_embed.export.exporter import export
 @pytest.mark.skipif(
     "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="may have a GPU"
 )
-def test_a_model_for_cuda_without_a_gpu_says_what_it_needs(
+def test_cuda_model_without_a_gpu_is_reported_with_its_needs(
     own_tiny_repository: Path, tiny_folder: Path
 ) -> None:
     export(str(tiny_folder), own_tiny_repository, model_id="fast", target="cuda")
-    # As on a GPU that this ONNX Runtime cannot use: Triton itself refuses KIND_GPU without one.
+    # Triton itself rejects KIND_GPU without a GPU; KIND_AUTO reaches ONNX Runtime, as on a GPU
+    # that the installed ONNX Runtime cannot use.
     config = own_tiny_repository / "fast_encoder" / "config.pbtxt"
     config.write_text(config.read_text().replace("KIND_GPU", "KIND_AUTO"))
     with RunningServer(own_tiny_repository) as service:
