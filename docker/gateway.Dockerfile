@@ -6,7 +6,9 @@ COPY pyproject.toml constraints.txt docker/requirements.py ./
 RUN python requirements.py gateway otel > requirements.txt \
  && pip install --no-cache-dir -c constraints.txt -r requirements.txt
 COPY LICENSE docker/gateway_health.py ./
+COPY triton_embed triton_embed
 COPY contract contract
+COPY runtime runtime
 COPY gateway gateway
 # In a clone made under a strict umask they are their owner's alone.
 RUN chmod -R a+rX .
@@ -15,4 +17,4 @@ RUN chmod -R a+rX .
 USER 1000:1000
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=10s --start-period=300s CMD ["python", "gateway_health.py"]
-ENTRYPOINT ["python", "-m", "gateway", "--host", "0.0.0.0", "--port", "8000"]
+ENTRYPOINT ["python", "-m", "triton_embed.gateway", "--host", "0.0.0.0", "--port", "8000"]

@@ -4,9 +4,12 @@ FROM ${TRITON_IMAGE:-nvcr.io/nvidia/tritonserver:26.08-py3}
 
 WORKDIR /opt/triton-embed
 COPY constraints.txt .
-RUN pip install --no-cache-dir -c constraints.txt tokenizers 'tritonclient[grpc]'
+RUN pip install --no-cache-dir -c constraints.txt psutil tokenizers 'tritonclient[grpc]'
 COPY docker/triton_health.py .
+COPY triton_embed triton_embed
 COPY contract contract
+COPY runtime runtime
+COPY repository repository
 COPY backends backends
 COPY serve serve
 # In a clone made under a strict umask they are their owner's alone.
@@ -18,6 +21,6 @@ ENV ORT_DISABLE_TELEMETRY=1
 USER 1000:1000
 EXPOSE 8001 8002 8003
 HEALTHCHECK --interval=10s --timeout=10s --start-period=300s CMD ["python3", "triton_health.py"]
-ENTRYPOINT ["python3", "-m", "serve", "--no-gateway", "--model-repository", "/models", \
+ENTRYPOINT ["python3", "-m", "triton_embed.serve", "--no-gateway", "--model-repository", "/models", \
   "--triton-host", "0.0.0.0", "--triton-grpc-port", "8001", "--triton-metrics-port", "8002", \
   "--triton-http-port", "8003"]

@@ -1,4 +1,4 @@
-"""Command line: ``python -m export CHECKPOINT --model-repository DIR``, and its subcommands."""
+"""Command line: ``python -m triton_embed.export CHECKPOINT --model-repository DIR``, and its subcommands."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def _pooling(text: str) -> tuple[str, ...]:
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m export",
+        prog="python -m triton_embed.export",
         description="Export a Hugging Face checkpoint into a Triton model repository.",
-        epilog=f"Subcommands: {', '.join(commands.NAMES)}; see 'python -m export list --help'. A "
+        epilog=f"Subcommands: {', '.join(commands.NAMES)}; see 'python -m triton_embed.export list --help'. A "
         "folder of such a name is reached as ./list.",
     )
     parser.add_argument("checkpoint", help="a sentence-transformers folder, or a hub id")

@@ -19,7 +19,7 @@ NAMES = ("list", "show", "remove", "verify")
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line of a subcommand, its name included."""
-    parser = argparse.ArgumentParser(prog="python -m export")
+    parser = argparse.ArgumentParser(prog="python -m triton_embed.export")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="one line for each model")
     show = commands.add_parser("show", help="a model's spec, files and parity")
@@ -78,7 +78,9 @@ def _show(options: argparse.Namespace) -> int:
 def _remove(options: argparse.Namespace) -> int:
     entry = find(options.model_repository, options.model)
     if not entry.ours:
-        raise ExportError(f"'{entry.title}' was not made by 'python -m export': it {entry.problem}")
+        raise ExportError(
+            f"'{entry.title}' was not made by 'python -m triton_embed.export': it {entry.problem}"
+        )
     Repository(options.model_repository).remove(entry.models)
     print(f"Removed '{entry.title}', {human(entry.size)}.")
     return 0

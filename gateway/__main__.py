@@ -1,4 +1,4 @@
-"""Command line: ``python -m gateway``."""
+"""Command line: ``python -m triton_embed.gateway``."""
 
 from __future__ import annotations
 

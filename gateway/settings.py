@@ -73,7 +73,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     """Read the command line and the environment."""
     return read(
         Settings,
-        program="python -m gateway",
+        program="python -m triton_embed.gateway",
         description="OpenAI- and NIM-compatible HTTP API in front of Triton.",
         arguments=arguments,
     )

@@ -48,7 +48,7 @@ class InstalledModel:
 
     @property
     def ours(self) -> bool:
-        """Whether ``python -m export`` made it: a foreign model has no spec nor such steps."""
+        """Whether ``python -m triton_embed.export`` made it: a foreign model has no spec nor such steps."""
         steps = {naming.step_name(self.name.lower(), step) for step in STEPS}
         return self.spec is not None or not steps.isdisjoint(self.models)
 
@@ -125,7 +125,7 @@ def replaced(folder: Path, model_id: str) -> InstalledModel | None:
         if not entry.ours:
             raise ExportError(
                 f"'{model_id}' would replace '{entry.title}' in {folder}, which was not made by "
-                "'python -m export'; choose another --model-id, or remove it yourself"
+                "'python -m triton_embed.export'; choose another --model-id, or remove it yourself"
             )
         if entry.title.lower() != model_id.lower():
             raise ExportError(

@@ -1,4 +1,4 @@
-"""Command line: ``python -m serve``."""
+"""Command line: ``python -m triton_embed.serve``."""
 
 from __future__ import annotations
 

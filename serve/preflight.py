@@ -65,7 +65,7 @@ def check_repository(folder: Path, served_model_name: str | None = None) -> None
         check_readable(folder)
         raise ServeError(
             f"there is no model in '{folder}'; export one first: "
-            f"python -m export CHECKPOINT --model-repository {folder} "
+            f"python -m triton_embed.export CHECKPOINT --model-repository {folder} "
             "(with compose: docker compose run --rm --build export)"
         )
     ids = {entry.model_id for entry in entries} - {""}

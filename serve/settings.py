@@ -25,7 +25,9 @@ class Settings(CommonSettings):
     model repository stay unchanged.
     """
 
-    model_repository: str = setting("model_repository", "folder filled by 'python -m export'")
+    model_repository: str = setting(
+        "model_repository", "folder filled by 'python -m triton_embed.export'"
+    )
     gateway: bool = setting(True, "start the gateway beside Triton")
     # Triton 2.51 in the wheel has known security holes: keep it on loopback.
     triton_host: str = setting("127.0.0.1", "address Triton binds", parse=_not_ipv6)
@@ -105,7 +107,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     """Return the settings in the command line and the environment."""
     return read(
         Settings,
-        program="python -m serve",
+        program="python -m triton_embed.serve",
         description="Serve a model repository with Triton and the OpenAI-compatible gateway.",
         arguments=arguments,
     )
