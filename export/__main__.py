@@ -1,4 +1,4 @@
-"""Command line: ``python -m triton_embed.export CHECKPOINT --model-repository DIR``, and its subcommands."""
+"""Command line: ``python -m triton_embed.export CHECKPOINT``, and its subcommands."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m triton_embed.export",
         description="Export a Hugging Face checkpoint into a Triton model repository.",
-        epilog=f"Subcommands: {', '.join(commands.NAMES)}; see 'python -m triton_embed.export list --help'. A "
-        "folder of such a name is reached as ./list.",
+        epilog=f"Subcommands: {', '.join(commands.NAMES)}; see "
+        "'python -m triton_embed.export list --help'. A folder of such a name is reached as ./list.",
     )
     parser.add_argument("checkpoint", help="a sentence-transformers folder, or a hub id")
     parser.add_argument(
