@@ -48,7 +48,7 @@ class InstalledModel:
 
     @property
     def ours(self) -> bool:
-        """Whether ``python -m triton_embed.export`` made it: a foreign model has no spec nor such steps."""
+        """Whether an export made it: a foreign model has neither a spec nor such steps."""
         steps = {naming.step_name(self.name.lower(), step) for step in STEPS}
         return self.spec is not None or not steps.isdisjoint(self.models)
 
