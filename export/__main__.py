@@ -66,7 +66,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="python -m triton_embed.export",
         description="Export a Hugging Face checkpoint into a Triton model repository.",
         epilog=f"Subcommands: {', '.join(commands.NAMES)}; see "
-        "'python -m triton_embed.export list --help'. A folder of such a name is reached as ./list.",
+        "'python -m triton_embed.export list --help'. A folder of such a name is "
+        "reached as ./list.",
     )
     parser.add_argument("checkpoint", help="a sentence-transformers folder, or a hub id")
     parser.add_argument(
