@@ -11,6 +11,7 @@ import triton_python_backend_utils as pb_utils
 
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.options import Options
+from triton_embed.contract.serialization import spec_from_parameters
 from triton_embed.contract.spec import ModelSpec
 
 MAX_REMEMBERED = 1024
@@ -30,7 +31,7 @@ def model_parameters(args: dict[str, str]) -> dict[str, str]:
 
 def model_spec(args: dict[str, str]) -> ModelSpec:
     """Return the spec that the exporter wrote into the model's configuration."""
-    return ModelSpec.from_parameters(model_parameters(args))
+    return spec_from_parameters(model_parameters(args))
 
 
 def version_folder(args: dict[str, str]) -> Path:

@@ -18,13 +18,8 @@ from benchmarks.checkpoints import MINILM_FOLDER
 from benchmarks.server import MODEL_ID, conditions
 from benchmarks.texts import SEED, text_sets
 from testing.server import RunningServer
-from triton_embed.contract.naming import (
-    ENCODER,
-    POSTPROCESS,
-    TOKENIZER,
-    step_name,
-    triton_model_name,
-)
+from triton_embed.contract.naming import triton_model_name
+from triton_embed.contract.pipelines import ENCODER, POSTPROCESS, TOKENIZER
 from triton_embed.contract.tensors import (
     EMBEDDINGS,
     LENGTH,
@@ -56,9 +51,9 @@ def inputs(texts: Sequence[str]) -> dict[str, Inputs]:
     text = [{TEXT: [item]} for item in texts]
     return {
         ENSEMBLE: text,
-        TOKENIZER: text,
-        ENCODER: [{TOKEN_IDS: _tensor(row), LENGTH: [len(row)]} for row in rows],
-        POSTPROCESS: [{EMBEDDINGS: _tensor(row)} for row in vectors.tolist()],
+        TOKENIZER.name: text,
+        ENCODER.name: [{TOKEN_IDS: _tensor(row), LENGTH: [len(row)]} for row in rows],
+        POSTPROCESS.name: [{EMBEDDINGS: _tensor(row)} for row in vectors.tolist()],
     }
 
 
@@ -78,8 +73,10 @@ def measure(
     # Some docstrings are longer than the model takes; the steps after the tokenizer ignore this.
     flags = ["-u", address, "-i", "grpc", "--request-parameter", "truncate:END:string"]
     ensemble = triton_model_name(MODEL_ID)
+    steps = (TOKENIZER, ENCODER, POSTPROCESS)
+    names = {ENSEMBLE: ensemble, **{step.name: step.triton_name(ensemble) for step in steps}}
     for name, data in requests.items():
-        model = ensemble if name == ENSEMBLE else step_name(ensemble, name)
+        model = names[name]
         for concurrency in clients:
             yield name, concurrency, program.run(model, flags, data, concurrency, count)
 

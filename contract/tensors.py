@@ -1,4 +1,4 @@
-"""Names of Triton models, backends and tensors: the ensemble's interface and its inner wiring.
+"""Names of tensors: the interface of a model's ensembles, and what passes between its steps.
 
 Source of the interface: the gRPC reference of NVIDIA's NeMo Retriever Embedding NIM.
 """
@@ -10,13 +10,15 @@ TEXT = "text"
 MODALITY = "modality"
 """Optional ensemble input, BYTES [n, 1]."""
 TOKEN_COUNT = "token_count"
-"""Ensemble output, INT32 [n, 1]: tokens the encoder saw, prefix and special tokens included."""
+"""Ensemble output, INT32 [n, 1]: tokens of each input, prefix and special tokens included."""
 EMBEDDINGS = "embeddings"
-"""Ensemble output, [n, d]: FP32 unless the request's ``embedding_type`` says otherwise."""
+"""Ensemble output, [n, d]: FP32 unless the request's ``embedding_type`` names another type."""
 
 TOKEN_IDS = "token_ids"
 """Tokenizer to encoder, INT32 [n, L]: rows padded to the longest of the request."""
 LENGTH = "length"
-"""Tokenizer to encoder, INT32 [n, 1]: how many ids of a row are real."""
+"""Tokenizer to encoder, INT32 [n, 1]: ids of each row that are not padding."""
 ROW_WIDTH = "row_width"
 """Encoder, INT32 [items, 1]: L of the request that each item came with (Triton's batch_input)."""
+VECTORS = "vectors"
+"""Encoder to postprocess step, FP32 [n, d]: the model's own vectors."""

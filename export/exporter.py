@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from triton_embed.contract import naming
+from tritonclient.grpc import model_config_pb2
+
+from triton_embed.contract import naming, pipelines
 from triton_embed.export import plan as plans
 from triton_embed.export.graph import builder as graph
 from triton_embed.export.graph import tensorrt
@@ -18,6 +22,7 @@ from triton_embed.export.parity.texts import parity_texts
 from triton_embed.export.plan import ExportPlan
 from triton_embed.export.progress import Advance, Progress
 from triton_embed.export.towers.text import PackedEncoder
+from triton_embed.repository import config
 from triton_embed.repository import model as entry
 from triton_embed.repository.installer import Repository
 
@@ -80,7 +85,8 @@ def export(
     repository = Repository(folder)
     with repository.staging() as staging:
         with progress.step("building the packed ONNX encoder") as advance:
-            model = _write(staging, plan, encoder, expected, advance)
+            configs = plan.configs(datetime.now(timezone.utc))
+            model = _write(staging, configs, plan, encoder, expected, advance)
         with progress.step("comparing it with the reference") as advance:
             measured = parity.measure(
                 model, expected, plan.spec.max_tokens, texts, plan.variant, advance
@@ -93,7 +99,6 @@ def export(
             shapes = tensorrt.profile(plan.variant.max_batch_size, plan.spec.max_tokens)
             _build_engine(model, installed, shapes, progress)
         with progress.step(f"installing '{plan.spec.model_id}' in {folder}"):
-            configs = plan.configs()
             before = replaced.models if replaced else ()
             aliases = [name for name in before if name not in configs and name.lower() in configs]
             repository.install(staging, configs, obsolete=aliases)
@@ -117,18 +122,22 @@ def _build_engine(
 
 
 def _write(
-    staging: Path, plan: ExportPlan, encoder: PackedEncoder, expected: Reference, advance: Advance
+    staging: Path,
+    configs: Mapping[str, model_config_pb2.ModelConfig],
+    plan: ExportPlan,
+    encoder: PackedEncoder,
+    expected: Reference,
+    advance: Advance,
 ) -> Path:
     """Write every file of the entry into `staging` and return the path of the ONNX model."""
     spec = plan.spec
     ensemble = naming.triton_model_name(spec.model_id)
-    for name, text in plan.configs().items():
-        version = staging / name / "1"
-        version.mkdir(parents=True)
-        version.with_name("config.pbtxt").write_text(text, encoding="utf-8")
-    tokenizer = staging / naming.step_name(ensemble, naming.TOKENIZER) / "1" / "tokenizer.json"
+    for name, content in configs.items():
+        (staging / name / "1").mkdir(parents=True)
+        config.write(staging / name, content)
+    tokenizer = staging / pipelines.TOKENIZER.triton_name(ensemble) / "1" / "tokenizer.json"
     tokenizer.write_text(expected.tokenizer, encoding="utf-8")
-    path = staging / naming.step_name(ensemble, naming.ENCODER) / "1" / "model.onnx"
+    path = staging / pipelines.ENCODER.triton_name(ensemble) / "1" / "model.onnx"
     model = graph.to_onnx(encoder, spec.max_tokens, plan.variant.target)
     graph.save(model, path, advance)
     # The comparison loads them a second time.

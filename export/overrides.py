@@ -64,8 +64,8 @@ def of_spec(spec: ModelSpec) -> SpecOverrides:
         "prompt_query": spec.prompt_query,
         "prompt_passage": spec.prompt_passage,
         "prompt_default": spec.prompt_default,
-        "asymmetric": spec.asymmetric,
+        "asymmetric": spec.is_input_type_required,
         "max_tokens": spec.max_tokens,
-        "matryoshka": spec.matryoshka,
+        "matryoshka": spec.matryoshka_dimensions,
         "embedding_types": spec.embedding_types,
     }

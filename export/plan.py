@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from transformers import AutoConfig
+from tritonclient.grpc import model_config_pb2
 
 from triton_embed.contract import naming
 from triton_embed.contract.options import EmbeddingType
@@ -25,8 +27,8 @@ from triton_embed.export.overrides import SpecOverrides, of_files, of_prompts
 from triton_embed.export.precision import PRECISIONS
 from triton_embed.export.presets import preset_for
 from triton_embed.export.target import TARGETS
-from triton_embed.repository import rendering as config
 from triton_embed.repository.provenance import Provenance
+from triton_embed.repository.rendering import render
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,14 @@ class ExportPlan:
             precision=self.variant.precision.name,
         )
 
-    def configs(self) -> dict[str, str]:
-        """Return every config.pbtxt of the entry, see `export.config.build`."""
-        return config.build(self.spec, self.variant.max_batch_size, self.variant.target)
+    def configs(self, exported_at: datetime) -> dict[str, model_config_pb2.ModelConfig]:
+        """Return the configuration of every Triton model, see `repository.rendering.render`."""
+        return render(
+            self.spec,
+            exported_at=exported_at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            max_batch_size=self.variant.max_batch_size,
+            encoder=self.variant.target.runtime,
+        )
 
     def calibrated(self, vectors: Iterable[NDArray[np.float32]]) -> ExportPlan:
         """Return this plan with the range of the components of `vectors` in its spec."""
@@ -116,7 +123,7 @@ def make(
         max_tokens=_max_tokens(completed, settings, rules, flags),
         vocab_size=settings.vocab_size,
         dimension=dimension,
-        matryoshka=_matryoshka(rules, flags, dimension),
+        matryoshka_dimensions=_matryoshka(rules, flags, dimension),
         embedding_types=rules.get("embedding_types", tuple(EmbeddingType)),
         prompt_query=rules.get("prompt_query", ""),
         prompt_passage=rules.get("prompt_passage", ""),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from triton_embed.export.graph.prologue import UNLIMITED, EncoderShape, one_group, sorted_groups
+from triton_embed.repository.rendering import StepRuntime
 
 CPU_GROUP_TOKENS = 1024
 """Items × longest of what the encoder sees at a time; a longer item goes alone. 1024 was fastest
@@ -42,23 +43,17 @@ class Target:
     Attributes:
         name: That value.
         prologue: Returns the ONNX text in front of the encoder.
-        backend: Triton's backend.
-        kind: Triton's kind of instances.
+        runtime: What executes the encoder in Triton. NIM's default queue delay is for GPUs; on a
+            CPU enough requests arrive while an execution runs.
         batch: Most items of an execution if nothing else is asked for, by the greatest length.
-        platform: Triton's platform, where the backend does not say enough.
         precision: The name of the one that is used if nothing else is asked for.
-        queue_delay_microseconds: How long an encoder waits for more requests. NIM's default is
-            for GPUs; on a CPU enough requests come while an execution runs.
     """
 
     name: str
     prologue: Callable[[EncoderShape], str]
-    backend: str
-    kind: str
+    runtime: StepRuntime
     batch: Callable[[int], int] = lambda max_tokens: MAX_BATCH_SIZE
-    platform: str = ""
     precision: str = "fp16"
-    queue_delay_microseconds: int = 100
 
 
 def _cpu(limits: EncoderShape) -> str:
@@ -81,14 +76,20 @@ def _tensorrt_batch(max_tokens: int) -> int:
     return max(1, min(MAX_BATCH_SIZE, TENSORRT_SCORES // max_tokens**2))
 
 
+GPU_QUEUE_DELAY_MICROSECONDS = 100
+"""Default of NVIDIA's NIM."""
+
+
+def _gpu(backend: str, platform: str = "") -> StepRuntime:
+    # Without a GPU Triton refuses KIND_GPU with a clear message.
+    return StepRuntime(backend, platform, "KIND_GPU", GPU_QUEUE_DELAY_MICROSECONDS)
+
+
 TARGETS = {
     target.name: target
     for target in (
-        Target(
-            *("cpu", _cpu, "onnxruntime", "KIND_AUTO"), precision="fp32", queue_delay_microseconds=0
-        ),
-        # Without a GPU Triton refuses KIND_GPU with a clear message.
-        Target("cuda", _cuda, "onnxruntime", "KIND_GPU"),
-        Target("tensorrt", one_group, "tensorrt", "KIND_GPU", _tensorrt_batch, "tensorrt_plan"),
+        Target("cpu", _cpu, StepRuntime("onnxruntime", "", "KIND_AUTO"), precision="fp32"),
+        Target("cuda", _cuda, _gpu("onnxruntime")),
+        Target("tensorrt", one_group, _gpu("tensorrt", "tensorrt_plan"), _tensorrt_batch),
     )
 }

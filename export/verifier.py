@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from triton_embed.contract import naming
+from triton_embed.contract import pipelines
 from triton_embed.export import plan as plans
 from triton_embed.export.errors import ExportError
 from triton_embed.export.overrides import of_spec
@@ -67,7 +67,7 @@ def verify(
             plan.checkpoint, plan.prompts, texts, plan.spec.max_tokens, advance
         )
     with progress.step("comparing the model with the reference") as advance:
-        tokenizer = version(folder, entry, naming.TOKENIZER) / "tokenizer.json"
-        model = version(folder, entry, naming.ENCODER) / "model.onnx"
+        tokenizer = version(folder, entry, pipelines.TOKENIZER) / "tokenizer.json"
+        model = version(folder, entry, pipelines.ENCODER) / "model.onnx"
         installed = replace(expected, tokenizer=tokenizer.read_text(encoding="utf-8"))
         return parity.measure(model, installed, entry.spec.max_tokens, texts, plan.variant, advance)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triton_embed.contract import naming
+from triton_embed.contract.serialization import spec_to_parameters
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.repository.files import human
 from triton_embed.repository.model import InstalledModel
@@ -53,10 +54,10 @@ def of_spec(spec: ModelSpec) -> list[tuple[str, str]]:
         ("dimension", str(spec.dimension)),
         ("'dimensions'", _dimensions(spec)),
         ("max tokens", str(spec.max_tokens)),
-        ("'input_type'", "required" if spec.asymmetric else "optional"),
+        ("'input_type'", "required" if spec.is_input_type_required else "optional"),
         ("query prompt", _quoted(spec.prompt_query)),
         ("passage prompt", _quoted(spec.prompt_passage)),
-        *([] if spec.asymmetric else [("other prompt", _quoted(spec.prompt_default))]),
+        *([] if spec.is_input_type_required else [("other prompt", _quoted(spec.prompt_default))]),
         ("'embedding_type'", ", ".join(kind.value for kind in spec.embedding_types)),
     ]
 
@@ -93,7 +94,7 @@ def as_data(entry: InstalledModel) -> dict[str, Any]:
         "model": entry.title,
         "name": entry.name,
         "problem": entry.problem,
-        "spec": entry.spec.to_parameters() if entry.spec else None,
+        "spec": spec_to_parameters(entry.spec) if entry.spec else None,
         "origin": vars(origin) if origin else None,
         "parity": entry.parity,
         "size": entry.size,
@@ -123,9 +124,9 @@ def _problem(entry: InstalledModel) -> str:
 
 
 def _dimensions(spec: ModelSpec) -> str:
-    if spec.matryoshka is None:
+    if spec.matryoshka_dimensions is None:
         return "not supported"
-    return ", ".join(map(str, spec.matryoshka)) or f"any from 1 to {spec.dimension}"
+    return ", ".join(map(str, spec.matryoshka_dimensions)) or f"any from 1 to {spec.dimension}"
 
 
 def _quoted(prompt: str) -> str:

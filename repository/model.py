@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from triton_embed.contract import naming
-from triton_embed.contract.spec import ModelSpec, SpecError
+from triton_embed.contract import naming, pipelines
+from triton_embed.contract.pipeline import Step
+from triton_embed.contract.serialization import SpecError, spec_from_parameters
+from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.errors import ExportError
-from triton_embed.repository import rendering as config
+from triton_embed.repository import config
 from triton_embed.repository.files import sizes
 from triton_embed.repository.provenance import Provenance
 
-STEPS = (naming.TOKENIZER, naming.ENCODER, naming.POSTPROCESS)
+STEPS = pipelines.TEXT.steps
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class InstalledModel:
     @property
     def ours(self) -> bool:
         """Whether an export made it: a foreign model has neither a spec nor such steps."""
-        steps = {naming.step_name(self.name.lower(), step) for step in STEPS}
+        steps = {step.triton_name(self.name.lower()) for step in STEPS}
         return self.spec is not None or not steps.isdisjoint(self.models)
 
     @property
@@ -76,7 +78,7 @@ def read_all(folder: Path) -> list[InstalledModel]:
     for name in sorted(models - inner, key=lambda name: (name != name.lower(), name)):
         if name in seen:
             continue
-        used = steps[name] or tuple(naming.step_name(name, step) for step in STEPS)
+        used = steps[name] or tuple(step.triton_name(name) for step in STEPS)
         others = [
             other
             for other, its in steps.items()
@@ -90,7 +92,7 @@ def read_all(folder: Path) -> list[InstalledModel]:
 
 def _is_variant(other: str, name: str) -> bool:
     """Return whether the ensemble `other` is an alias of `name`, or one that ends earlier."""
-    return other.lower() in (name.lower(), naming.step_name(name.lower(), naming.FLOAT))
+    return other.lower() in (name.lower(), pipelines.TEXT_DIRECT.triton_name(name.lower()))
 
 
 def find(folder: Path, model: str) -> InstalledModel:
@@ -154,12 +156,13 @@ def _has_id(model: Path) -> bool:
 
 
 def _parts(name: str) -> list[str]:
-    return [naming.step_name(name, part) for part in (*STEPS, naming.FLOAT)]
+    steps = [step.triton_name(name) for step in STEPS]
+    return [*steps, pipelines.TEXT_DIRECT.triton_name(name)]
 
 
-def version(folder: Path, entry: InstalledModel, step: str) -> Path:
+def version(folder: Path, entry: InstalledModel, step: Step) -> Path:
     """Return the folder of the files of one step of `entry`."""
-    return folder / naming.step_name(entry.name, step) / "1"
+    return folder / step.triton_name(entry.name) / "1"
 
 
 def _steps(model: Path) -> tuple[str, ...]:
@@ -176,7 +179,7 @@ def _entry(folder: Path, name: str, members: tuple[str, ...]) -> InstalledModel:
         for member in members
         for path, size in sizes(folder / member).items()
     }
-    where = folder / naming.step_name(name, naming.ENCODER) / "1"
+    where = folder / pipelines.ENCODER.triton_name(name) / "1"
     spec, problem = _spec(folder / name)
     return InstalledModel(
         name,
@@ -200,17 +203,17 @@ def _spec(model: Path) -> tuple[ModelSpec | None, str | None]:
     if not ensemble.ensemble_scheduling.step:
         return None, "is not an ensemble"
     try:
-        return ModelSpec.from_parameters(config.parameters(ensemble)), None
+        return spec_from_parameters(config.parameters(ensemble)), None
     except SpecError as error:
-        return None, f"has no model spec: {error}"
+        return None, str(error)
 
 
 def _missing(name: str, steps: Sequence[str], files: Mapping[str, int]) -> str | None:
     for step in steps:
         if f"{step}/config.pbtxt" not in files:
             return f"lacks its step '{step}'"
-    for step in (naming.TOKENIZER, naming.ENCODER):
-        version = f"{naming.step_name(name, step)}/1/"
+    for with_files in (pipelines.TOKENIZER, pipelines.ENCODER):
+        version = f"{with_files.triton_name(name)}/1/"
         if not any(path.startswith(version) for path in files):
             return f"has no files in '{version}'"
     return None

@@ -1,159 +1,133 @@
-"""The one place that writes a config.pbtxt: the ensembles of a model and its three steps."""
+"""Turns a declared pipeline and a model's spec into Triton's configurations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 
-from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from triton_embed.contract import naming, tensors
+from triton_embed.contract import naming
+from triton_embed.contract.pipeline import DType, Ensemble, Pipeline, Step, Tensor
+from triton_embed.contract.pipelines import TEXT
+from triton_embed.contract.serialization import SPEC_VERSION, Identity, spec_to_parameters
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.export.target import Target
+
+DTYPES = {
+    DType.BYTES: pb.TYPE_STRING,
+    DType.INT32: pb.TYPE_INT32,
+    DType.FP32: pb.TYPE_FP32,
+}
+
+LATEST_VERSION = -1
+"""Makes an ensemble use the newest version of a step; there is only one."""
 
 
-def build(spec: ModelSpec, max_batch_size: int, target: Target) -> dict[str, str]:
-    """Return the text of every config.pbtxt of a model, by Triton model name.
+@dataclass(frozen=True)
+class StepRuntime:
+    """What executes a step.
 
-    The steps come before the ensembles: the order in which to install them.
+    Attributes:
+        backend: Triton's backend.
+        platform: Triton's platform, for a backend that has several.
+        instance_kind: Name of a ``ModelInstanceGroup.Kind``: the device of the instances.
+        queue_delay_microseconds: Time that a request may wait for others to share its batch.
+    """
+
+    backend: str
+    platform: str = ""
+    instance_kind: str = "KIND_CPU"
+    queue_delay_microseconds: int = 0
+
+
+def render(
+    spec: ModelSpec,
+    *,
+    exported_at: str,
+    max_batch_size: int,
+    encoder: StepRuntime,
+    pipeline: Pipeline = TEXT,
+) -> dict[str, pb.ModelConfig]:
+    """Return the configuration of every Triton model of a model, by Triton name.
+
+    Steps come before the ensembles that use them: the order in which to install them.
 
     Args:
-        spec: The model's spec. It goes into the ``parameters`` of the ensemble that clients ask
-            for, of its alias, and of the steps that need it.
-        max_batch_size: Most items of one execution, and of one request to the ensemble.
-        target: What the encoder was exported for.
+        spec: The model's spec.
+        exported_at: Time of the export, see `Identity`.
+        max_batch_size: Maximum number of items of one execution, and of one request.
+        encoder: What executes the steps whose backend depends on the export's target.
+        pipeline: The kind of model.
     """
-    ensemble = naming.triton_model_name(spec.model_id)
-    configs = [
-        _tokenizer(naming.step_name(ensemble, naming.TOKENIZER), spec),
-        _encoder(naming.step_name(ensemble, naming.ENCODER), spec, target),
-        _postprocess(naming.step_name(ensemble, naming.POSTPROCESS), spec),
-        _float_ensemble(naming.step_name(ensemble, naming.FLOAT), ensemble),
-        _ensemble(ensemble, ensemble, spec),
-    ]
-    if (alias := naming.case_preserving_name(spec.model_id)) != ensemble:
-        configs.append(_ensemble(alias, ensemble, spec))
-    for config in configs:
+    configs: dict[str, pb.ModelConfig] = {}
+    for name, role in pipeline.triton_models(spec.model_id).items():
+        declared = pipeline.declaration(role)
+        if isinstance(declared, Step):
+            runtime = StepRuntime(declared.backend) if declared.backend else encoder
+            config = _step(declared, spec, runtime)
+        else:
+            config = _ensemble(declared, spec)
+        config.name = name
         config.max_batch_size = max_batch_size
-    return {config.name: text_format.MessageToString(config) for config in configs}
+        identity = Identity(spec.model_id, SPEC_VERSION, exported_at, pipeline.name, role.value)
+        _add_parameters(config, identity.to_parameters())
+        if declared.needs_spec:
+            _add_parameters(config, spec_to_parameters(spec))
+        configs[name] = config
+    return configs
 
 
-def read(model: Path) -> pb.ModelConfig:
-    """Return the config.pbtxt in a model's folder.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is malformed.
-    """
-    text = (model / "config.pbtxt").read_text(encoding="utf-8")
-    try:
-        return text_format.Parse(text, pb.ModelConfig(), allow_unknown_field=True)
-    except text_format.ParseError as error:
-        raise ValueError(f"config.pbtxt is malformed: {error}") from error
-
-
-def parameters(config: pb.ModelConfig) -> dict[str, str]:
-    """Return the parameters in a model's configuration."""
-    return {name: str(value.string_value) for name, value in config.parameters.items()}
-
-
-def _input(name: str, dtype: int, dims: int, *, optional: bool = False) -> pb.ModelInput:
-    return pb.ModelInput(name=name, data_type=dtype, dims=[dims], optional=optional)
-
-
-def _output(name: str, dtype: int, dims: int) -> pb.ModelOutput:
-    return pb.ModelOutput(name=name, data_type=dtype, dims=[dims])
-
-
-def _text_inputs() -> list[pb.ModelInput]:
-    return [
-        _input(tensors.TEXT, pb.TYPE_STRING, 1),
-        _input(tensors.MODALITY, pb.TYPE_STRING, 1, optional=True),
-    ]
-
-
-def _python(name: str, backend: str, spec: ModelSpec) -> pb.ModelConfig:
-    config = pb.ModelConfig(name=name, backend=backend)
-    config.instance_group.add(kind=pb.ModelInstanceGroup.KIND_CPU, count=1)
-    config.dynamic_batching.SetInParent()
-    _add_parameters(config, spec.to_parameters())
-    return config
-
-
-def _tokenizer(name: str, spec: ModelSpec) -> pb.ModelConfig:
-    config = _python(name, naming.TOKENIZER, spec)
-    config.input.extend(_text_inputs())
-    config.output.append(_output(tensors.TOKEN_IDS, pb.TYPE_INT32, -1))
-    config.output.append(_output(tensors.LENGTH, pb.TYPE_INT32, 1))
-    config.output.append(_output(tensors.TOKEN_COUNT, pb.TYPE_INT32, 1))
-    return config
-
-
-def _encoder(name: str, spec: ModelSpec, target: Target) -> pb.ModelConfig:
-    config = pb.ModelConfig(name=name, platform=target.platform, backend=target.backend)
-    token_ids = _input(tensors.TOKEN_IDS, pb.TYPE_INT32, -1)
-    token_ids.allow_ragged_batch = True
-    config.input.extend([token_ids, _input(tensors.LENGTH, pb.TYPE_INT32, 1)])
-    config.batch_input.add(
-        kind=pb.BatchInput.BATCH_ITEM_SHAPE,
-        target_name=[tensors.ROW_WIDTH],
-        data_type=pb.TYPE_INT32,
-        source_input=[tensors.TOKEN_IDS],
+def _step(step: Step, spec: ModelSpec, runtime: StepRuntime) -> pb.ModelConfig:
+    config = pb.ModelConfig(
+        backend=runtime.backend,
+        platform=runtime.platform,
+        input=[_input(tensor, spec) for tensor in step.inputs],
+        output=[_output(tensor, spec) for tensor in step.outputs],
+        batch_input=[
+            pb.BatchInput(
+                kind=pb.BatchInput.BATCH_ITEM_SHAPE,
+                target_name=[tensor.width_name],
+                data_type=pb.TYPE_INT32,
+                source_input=[tensor.name],
+            )
+            for tensor in step.inputs
+            if tensor.width_name
+        ],
     )
-    config.output.append(_output(tensors.EMBEDDINGS, pb.TYPE_FP32, spec.dimension))
-    config.instance_group.add(kind=pb.ModelInstanceGroup.Kind.Value(target.kind), count=1)
-    config.dynamic_batching.max_queue_delay_microseconds = target.queue_delay_microseconds
+    config.instance_group.add(kind=pb.ModelInstanceGroup.Kind.Value(runtime.instance_kind), count=1)
+    config.dynamic_batching.max_queue_delay_microseconds = runtime.queue_delay_microseconds
     return config
 
 
-def _postprocess(name: str, spec: ModelSpec) -> pb.ModelConfig:
-    config = _python(name, naming.POSTPROCESS, spec)
-    # Not the spec's dimension: while a model is replaced by one of another dimension, requests
-    # on their way from the old encoder still arrive here.
-    config.input.append(_input(tensors.EMBEDDINGS, pb.TYPE_FP32, -1))
-    config.output.append(_output(tensors.EMBEDDINGS, pb.TYPE_FP32, -1))
+def _ensemble(ensemble: Ensemble, spec: ModelSpec) -> pb.ModelConfig:
+    entry = naming.triton_model_name(spec.model_id)
+    config = pb.ModelConfig(
+        platform="ensemble",
+        input=[_input(tensor, spec) for tensor in ensemble.inputs],
+        output=[_output(tensor, spec) for tensor in ensemble.outputs],
+    )
+    for stage in ensemble.stages:
+        config.ensemble_scheduling.step.add(
+            model_name=stage.step.triton_name(entry),
+            model_version=LATEST_VERSION,
+            input_map=stage.inputs,
+            output_map=stage.outputs,
+        )
     return config
 
 
-def _float_ensemble(name: str, steps_of: str) -> pb.ModelConfig:
-    config = pb.ModelConfig(name=name, platform="ensemble")
-    config.input.extend(_text_inputs())
-    config.output.append(_output(tensors.TOKEN_COUNT, pb.TYPE_INT32, 1))
-    config.output.append(_output(tensors.EMBEDDINGS, pb.TYPE_FP32, -1))
-    config.ensemble_scheduling.step.add(
-        model_name=naming.step_name(steps_of, naming.TOKENIZER),
-        model_version=-1,
-        input_map={tensors.TEXT: tensors.TEXT, tensors.MODALITY: tensors.MODALITY},
-        output_map={tensors.TOKEN_IDS: tensors.TOKEN_IDS, tensors.LENGTH: tensors.TOKEN_COUNT},
+def _input(tensor: Tensor, spec: ModelSpec) -> pb.ModelInput:
+    return pb.ModelInput(
+        name=tensor.name,
+        data_type=DTYPES[tensor.dtype],
+        dims=tensor.shape(spec),
+        optional=tensor.optional,
+        allow_ragged_batch=tensor.ragged,
     )
-    config.ensemble_scheduling.step.add(
-        model_name=naming.step_name(steps_of, naming.ENCODER),
-        model_version=-1,
-        input_map={tensors.TOKEN_IDS: tensors.TOKEN_IDS, tensors.LENGTH: tensors.TOKEN_COUNT},
-        output_map={tensors.EMBEDDINGS: tensors.EMBEDDINGS},
-    )
-    return config
 
 
-def _ensemble(name: str, steps_of: str, spec: ModelSpec) -> pb.ModelConfig:
-    config = _float_ensemble(name, steps_of)
-    vectors = "vectors"
-    tokenizer, encoder = config.ensemble_scheduling.step
-    # Triton drops an output with the steps that read it, and the count may be asked for alone.
-    tokenizer.output_map.update(
-        {tensors.LENGTH: tensors.LENGTH, tensors.TOKEN_COUNT: tensors.TOKEN_COUNT}
-    )
-    encoder.input_map[tensors.LENGTH] = tensors.LENGTH
-    encoder.output_map[tensors.EMBEDDINGS] = vectors
-    config.ensemble_scheduling.step.add(
-        model_name=naming.step_name(steps_of, naming.POSTPROCESS),
-        model_version=-1,
-        input_map={tensors.EMBEDDINGS: vectors},
-        output_map={tensors.EMBEDDINGS: tensors.EMBEDDINGS},
-    )
-    _add_parameters(config, spec.to_parameters())
-    return config
+def _output(tensor: Tensor, spec: ModelSpec) -> pb.ModelOutput:
+    return pb.ModelOutput(name=tensor.name, data_type=DTYPES[tensor.dtype], dims=tensor.shape(spec))
 
 
 def _add_parameters(config: pb.ModelConfig, parameters: Mapping[str, str]) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from google.protobuf.json_format import MessageToJson
 from tritonclient.grpc import model_config_pb2 as pb
 
-from triton_embed.contract import naming
+from triton_embed.contract.pipeline import Role
+from triton_embed.contract.serialization import Identity
+from triton_embed.repository.config import parameters
 from triton_embed.serve.settings import Settings
 
 MAX_THROUGHPUT_INSTANCES = 4
@@ -68,16 +70,16 @@ class Overrides:
         return MessageToJson(changed, preserving_proto_field_name=True)
 
     def _apply(self, config: pb.ModelConfig) -> None:
-        if not config.instance_group and not config.HasField("ensemble_scheduling"):
-            # Not one of our models.
-            return
+        identity = Identity.from_parameters(parameters(config))
+        if identity is None:
+            return  # The user's own model.
         if self.max_batch_size is not None:
             config.max_batch_size = self.max_batch_size
-        if self.served_model_name and "model_id" in config.parameters:
+        if self.served_model_name:
             config.parameters["model_id"].string_value = self.served_model_name
-        if config.backend == naming.TOKENIZER and self.tokenizer_instances is not None:
+        if identity.role == Role.TOKENIZE.value and self.tokenizer_instances is not None:
             config.instance_group[0].count = self.tokenizer_instances
-        if config.batch_input:
+        if identity.role == Role.ENCODE.value:
             self._apply_to_encoder(config)
 
     def _apply_to_encoder(self, config: pb.ModelConfig) -> None:

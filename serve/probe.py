@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -23,7 +24,10 @@ import tritonclient.grpc.aio as grpc
 from tritonclient.grpc import model_config_pb2 as pb
 
 from triton_embed.contract import tensors
-from triton_embed.contract.spec import ModelSpec, SpecError
+from triton_embed.contract.pipeline import Role
+from triton_embed.contract.serialization import Identity, SpecError, spec_from_parameters
+from triton_embed.contract.spec import ModelSpec
+from triton_embed.repository.config import parameters
 from triton_embed.serve.admin_client import TritonAdmin
 from triton_embed.serve.errors import TritonError
 from triton_embed.serve.stall import STALL_TIMEOUT_SECONDS, StallDetector
@@ -162,18 +166,27 @@ def probe_targets(configs: Mapping[str, pb.ModelConfig]) -> list[ProbeTarget]:
     Args:
         configs: The configuration of each, by name.
     """
-    targets = []
+    entries: dict[str, ModelSpec] = {}
+    steps: dict[tuple[str, str], str] = {}
     for name, config in configs.items():
-        parameters = {key: str(item.string_value) for key, item in config.parameters.items()}
-        steps = [step.model_name for step in config.ensemble_scheduling.step]
-        if not steps:
+        values = parameters(config)
+        identity = Identity.from_parameters(values)
+        if identity is None:
             continue
-        try:
-            spec = ModelSpec.from_parameters(parameters)
-        except SpecError:
-            continue
-        targets.append(ProbeTarget(name, spec, steps[:2][-1], steps[-1]))
-    return targets
+        if identity.role in (Role.ENTRY.value, Role.ALIAS.value):
+            with suppress(SpecError):
+                entries[name] = spec_from_parameters(values)
+        else:
+            steps[identity.model_id, identity.role] = name
+    return [
+        ProbeTarget(
+            name,
+            spec,
+            steps.get((spec.model_id, Role.ENCODE.value), name),
+            steps.get((spec.model_id, Role.POSTPROCESS.value)),
+        )
+        for name, spec in entries.items()
+    ]
 
 
 async def wait_unhealthy(probe: Callable[[], Awaitable[ProbeResult]]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from triton_embed.contract import naming
+from triton_embed.contract.pipelines import TEXT
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.target import TARGETS
-from triton_embed.repository import rendering
+from triton_embed.repository import config, rendering
 
 STUB_SPEC = ModelSpec("tiny", max_tokens=64, vocab_size=30522, dimension=32)
 """The spec of `testing.fixtures`' model ``tiny``."""
@@ -15,11 +16,16 @@ STUB_SPEC = ModelSpec("tiny", max_tokens=64, vocab_size=30522, dimension=32)
 
 def write_stub_model(repository: Path, spec: ModelSpec = STUB_SPEC) -> None:
     """Install a model with true configurations, and with empty files in place of weights."""
-    files = {naming.TOKENIZER: "tokenizer.json", naming.ENCODER: "model.onnx"}
-    for name, text in rendering.build(spec, 256, TARGETS["cpu"]).items():
-        version = repository / name / "1"
-        version.mkdir(parents=True)
-        version.with_name("config.pbtxt").write_text(text, encoding="utf-8")
-        for step, file in files.items():
-            if name.endswith(f"_{step}"):
-                (version / file).touch()
+    model = naming.triton_model_name(spec.model_id)
+    rendered = rendering.render(
+        spec,
+        exported_at="2026-01-01T00:00:00Z",
+        max_batch_size=256,
+        encoder=TARGETS["cpu"].runtime,
+    )
+    for name, content in rendered.items():
+        (repository / name / "1").mkdir(parents=True)
+        config.write(repository / name, content)
+    for step in TEXT.steps:
+        for file in step.files:
+            (repository / step.triton_name(model) / "1" / file).touch()

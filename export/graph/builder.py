@@ -56,7 +56,7 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model
     exported = _export(encoder)
     if encoder.pools_one_token:
         hoist_pooling_gather(exported)
-    if target.backend == "onnxruntime":
+    if target.runtime.backend == "onnxruntime":
         # ONNX Runtime itself does not recognise the forms that PyTorch writes.
         fuse_erfgelu(exported)
         fuse_rms_normalization(exported)

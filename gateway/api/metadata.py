@@ -12,6 +12,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from triton_embed import __version__
+from triton_embed.contract.serialization import spec_to_parameters
 from triton_embed.gateway.api.errors import RESPONSES
 from triton_embed.gateway.services import state
 
@@ -46,7 +47,7 @@ async def metadata(request: Request) -> dict[str, Any]:
 @router.get("/v1/manifest", summary="The models and what they can do")
 async def manifest(request: Request) -> dict[str, Any]:
     """Return every model's spec."""
-    specs = [model.spec.to_parameters() for model in state(request).catalog.models]
+    specs = [spec_to_parameters(model.spec) for model in state(request).catalog.models]
     return {"manifest_version": "1", "models": specs}
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from triton_embed.contract import naming
 from triton_embed.contract.errors import ApiError, NotFound, Unavailable
 from triton_embed.contract.options import InputType, Options, shorten
-from triton_embed.contract.spec import ModelSpec, SpecError
+from triton_embed.contract.pipeline import Role
+from triton_embed.contract.serialization import Identity, SpecError, spec_from_parameters
+from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.metrics import Phase
 from triton_embed.gateway.triton.client import InferenceClient
 
@@ -28,6 +29,8 @@ for one that it had is answered with "try again" and not with "unknown"."""
 ANSWER_SECONDS = 30.0
 """A Triton that has not said for so long what it serves is taken for gone."""
 
+STEP_ROLES = {Role.TOKENIZE.value, Role.ENCODE.value, Role.POSTPROCESS.value}
+
 NO_MODEL = "There is no model yet: none is loaded, or none was exported."
 
 
@@ -38,19 +41,20 @@ class ServedModel:
     Attributes:
         spec: What it can do.
         name: Triton's name of its ensemble.
-        float_name: Triton's name of the ensemble that ends with the encoder. It is `name` if there
-            is none: the model was exported by an older version.
+        direct_name: Triton's name of the ensemble that ends with the encoder.
         max_batch_size: Most inputs of one request to Triton.
+        steps: Triton's names of its steps, by role.
     """
 
     spec: ModelSpec
     name: str
-    float_name: str
+    direct_name: str
     max_batch_size: int
+    steps: Mapping[str, str]
 
     def ensemble(self, options: Options) -> str:
         """Return Triton's name of the ensemble to ask: the shortest that does all of `options`."""
-        return self.name if options.converts else self.float_name
+        return self.name if options.converts else self.direct_name
 
 
 class Catalog:
@@ -139,8 +143,8 @@ class Catalog:
     async def _look(self) -> tuple[dict[str, Any], dict[str, ServedModel], set[str]]:
         """Return Triton's statistics, the models it serves, and the ids of which it has steps."""
         statistics = {item["name"]: item for item in await self._triton.statistics()}
-        models: dict[str, ServedModel] = {}
-        stepped: set[str] = set()
+        specs: dict[str, tuple[ModelSpec, int]] = {}
+        names: dict[str, dict[str, str]] = {}
         for name in statistics:
             config = await self._triton.config(name)
             if config is None:
@@ -148,23 +152,30 @@ class Catalog:
             parameters = {
                 key: item["string_value"] for key, item in config.get("parameters", {}).items()
             }
-            try:
-                spec = ModelSpec.from_parameters(parameters)
-            except SpecError as error:
-                logger.debug("%s has no model spec: %s", name, error)
+            identity = Identity.from_parameters(parameters)
+            if identity is None:
                 continue
-            if "ensemble_scheduling" not in config:
-                stepped.add(spec.model_id)
-                continue
-            # The alias for clients that do not lower the case is the same model; it has no steps.
-            if spec.model_id not in models or naming.step_name(name, naming.ENCODER) in statistics:
-                float_name = naming.step_name(name, naming.FLOAT)
-                models[spec.model_id] = ServedModel(
-                    spec,
-                    name,
-                    float_name if float_name in statistics else name,
-                    config["max_batch_size"],
-                )
+            names.setdefault(identity.model_id, {})[identity.role] = name
+            if identity.role == Role.ENTRY.value:
+                try:
+                    spec = spec_from_parameters(parameters)
+                except SpecError as error:
+                    logger.debug("%s %s", name, error)
+                    continue
+                specs[identity.model_id] = spec, config["max_batch_size"]
+        models = {
+            model_id: ServedModel(
+                spec,
+                names[model_id][Role.ENTRY.value],
+                names[model_id].get(Role.DIRECT.value, names[model_id][Role.ENTRY.value]),
+                max_batch_size,
+                {role: name for role, name in names[model_id].items() if role in STEP_ROLES},
+            )
+            for model_id, (spec, max_batch_size) in specs.items()
+        }
+        stepped = {
+            model_id for model_id, roles in names.items() if not STEP_ROLES.isdisjoint(roles)
+        }
         return statistics, models, stepped
 
     def phases(self) -> list[Phase]:
@@ -173,8 +184,8 @@ class Catalog:
         for model in self.models:
             steps = [
                 self._statistics[name]["inference_stats"]
-                for step in (naming.TOKENIZER, naming.ENCODER, naming.POSTPROCESS)
-                if (name := naming.step_name(model.name, step)) in self._statistics
+                for role in (Role.TOKENIZE, Role.ENCODE, Role.POSTPROCESS)
+                if (name := model.steps.get(role.value, "")) in self._statistics
             ]
             if len(steps) == 3:
                 tokenizer, encoder, _ = steps

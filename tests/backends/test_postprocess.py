@@ -16,7 +16,7 @@ CARD = ModelSpec(
     max_tokens=8,
     vocab_size=9,
     dimension=16,
-    matryoshka=(),
+    matryoshka_dimensions=(),
     embedding_types=tuple(EmbeddingType),
     int8_absmax=0.5,
 )
@@ -59,7 +59,7 @@ def test_binary_types_follow_sentence_transformers(vectors: NDArray[np.float32])
 
 
 def test_what_the_card_does_not_offer_is_refused(vectors: NDArray[np.float32]) -> None:
-    plain = replace(CARD, matryoshka=None, embedding_types=(EmbeddingType.FLOAT,))
+    plain = replace(CARD, matryoshka_dimensions=None, embedding_types=(EmbeddingType.FLOAT,))
     for options in (Options(dimensions=4), Options(embedding_type=EmbeddingType.INT8)):
         with pytest.raises(InvalidRequest):
             convert(vectors, options, plain)

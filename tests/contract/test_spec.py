@@ -6,7 +6,7 @@ import pytest
 
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.options import EmbeddingType, InputType, Modality, Options
-from triton_embed.contract.spec import ModelSpec, SpecError
+from triton_embed.contract.spec import ModelSpec
 
 PLAIN = ModelSpec(model_id="me/plain", max_tokens=512, vocab_size=1000, dimension=64)
 FULL = ModelSpec(
@@ -14,7 +14,7 @@ FULL = ModelSpec(
     max_tokens=8192,
     vocab_size=128256,
     dimension=2048,
-    matryoshka=(384, 768),
+    matryoshka_dimensions=(384, 768),
     prompt_query='say "query": ',
     prompt_passage="passage: ",
     embedding_types=tuple(EmbeddingType),
@@ -23,23 +23,8 @@ FULL = ModelSpec(
 )
 
 
-@pytest.mark.parametrize(
-    "spec", [PLAIN, FULL, replace(PLAIN, matryoshka=(), requires_input_type=True)]
-)
-def test_a_card_survives_triton_parameters(spec: ModelSpec) -> None:
-    assert ModelSpec.from_parameters(spec.to_parameters()) == spec
-
-
-def test_a_missing_or_malformed_parameter_is_named() -> None:
-    parameters = PLAIN.to_parameters()
-    with pytest.raises(SpecError, match="max_tokens"):
-        ModelSpec.from_parameters({key: parameters[key] for key in ("model_id", "vocab_size")})
-    with pytest.raises(SpecError, match="many"):
-        ModelSpec.from_parameters({**parameters, "dimension": "many"})
-
-
 def test_an_asymmetric_model_must_be_told_the_input_type() -> None:
-    assert FULL.asymmetric and not PLAIN.asymmetric
+    assert FULL.is_input_type_required and not PLAIN.is_input_type_required
     assert FULL.prompt(InputType.QUERY) == 'say "query": '
     assert FULL.prompt(InputType.PASSAGE) == "passage: "
     assert PLAIN.prompt(None) == ""
@@ -50,7 +35,7 @@ def test_an_asymmetric_model_must_be_told_the_input_type() -> None:
 
 def test_a_card_may_leave_the_input_type_to_the_client_or_insist_on_it() -> None:
     assert replace(FULL, requires_input_type=False, prompt_default="any: ").prompt(None) == "any: "
-    assert replace(PLAIN, requires_input_type=True).asymmetric
+    assert replace(PLAIN, requires_input_type=True).is_input_type_required
 
 
 def test_a_model_refuses_dimensions_that_it_was_not_trained_for() -> None:
@@ -69,7 +54,7 @@ def test_a_model_refuses_dimensions_that_it_was_not_trained_for() -> None:
 
 @pytest.mark.parametrize("dimensions", [0, -1, 65])
 def test_a_free_matryoshka_model_takes_any_length_up_to_its_own(dimensions: int) -> None:
-    spec = replace(PLAIN, matryoshka=())
+    spec = replace(PLAIN, matryoshka_dimensions=())
     spec.check(Options(dimensions=1))
     spec.check(Options(dimensions=64))
     with pytest.raises(InvalidRequest, match="between 1 and 64"):

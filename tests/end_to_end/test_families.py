@@ -17,7 +17,7 @@ from sentence_transformers.sentence_transformer.modules import Dense, Pooling, T
 from testing.families import CASES, Case
 from testing.family_repository import Families
 from testing.server import PATIENT, RunningServer
-from triton_embed.contract.spec import ModelSpec
+from triton_embed.contract.serialization import spec_from_parameters
 from triton_embed.export.exporter import export
 from triton_embed.export.parity.texts import SENTENCES
 
@@ -162,7 +162,7 @@ def test_asymmetric_fine_tuned_model_requires_an_input_type(served: RunningServe
 
 def test_manifest_lists_the_spec_of_each_model(served: RunningServer) -> None:
     specs = served.get("/v1/manifest").json()["models"]
-    by_id = {spec["model_id"]: ModelSpec.from_parameters(spec) for spec in specs}
+    by_id = {spec["model_id"]: spec_from_parameters(spec) for spec in specs}
     for name, case in CASES.items():
         spec = by_id[name]
         assert (spec.prompt_query, spec.prompt_passage) == (case.query, case.passage)

@@ -70,7 +70,7 @@ def test_case_preserving_name_reaches_the_model(asymmetric: RunningServer) -> No
 def test_direct_ensemble_returns_the_same_vectors(asymmetric: RunningServer) -> None:
     texts = ["a", "two words"]
     vectors, tokens = infer(asymmetric.triton(), NAME, texts, input_type="query")
-    direct, direct_tokens = infer(asymmetric.triton(), f"{NAME}_float", texts, input_type="query")
+    direct, direct_tokens = infer(asymmetric.triton(), f"{NAME}_direct", texts, input_type="query")
     assert np.abs(vectors - direct).max() < 1e-6
     assert np.array_equal(tokens, direct_tokens)
 

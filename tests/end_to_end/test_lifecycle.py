@@ -91,8 +91,8 @@ def test_model_without_its_direct_ensemble_is_served_by_its_entry(
     tiny_service: RunningServer,
 ) -> None:
     expected = tiny_service.vectors("tiny", ["hello"])
-    shutil.rmtree(tiny_service.repository / "tiny_float")
-    tiny_service.wait_for("unloading tiny_float")
+    shutil.rmtree(tiny_service.repository / "tiny_direct")
+    tiny_service.wait_for("unloading tiny_direct")
     vectors = vectors_once_loaded(tiny_service, "tiny", ["hello"])
     assert np.abs(vectors - expected).max() < 1e-6
 

@@ -17,11 +17,13 @@ from transformers import DebertaV2Config
 
 from testing.checkpoints import edit_json, tiny_checkpoint, write_json
 from testing.onnx_encoder import embed, open_encoder
+from triton_embed.contract.serialization import spec_from_parameters
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export import progress
 from triton_embed.export.__main__ import main
 from triton_embed.export.graph import builder as graph
 from triton_embed.export.towers import attention
+from triton_embed.repository import config
 
 
 def run(checkpoint: Path | str, repository: Path, *flags: str) -> int:
@@ -33,14 +35,7 @@ def models(repository: Path) -> set[str]:
 
 
 def read_card(repository: Path, name: str) -> ModelSpec:
-    from google.protobuf import text_format
-    from tritonclient.grpc import model_config_pb2
-
-    config = model_config_pb2.ModelConfig()
-    text_format.Parse((repository / name / "config.pbtxt").read_text(), config)
-    return ModelSpec.from_parameters(
-        {name: value.string_value for name, value in config.parameters.items()}
-    )
+    return spec_from_parameters(config.parameters(config.read(repository / name)))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +78,7 @@ def test_prompts_and_a_custom_id_are_written_to_the_card(
         "me_mine_1_0_tokenizer",
         "me_mine_1_0_encoder",
         "me_mine_1_0_postprocess",
-        "me_mine_1_0_float",
+        "me_mine_1_0_direct",
         "Me_Mine_1_0",
     }
     spec = read_card(tmp_path / "repository", "me_mine_1_0")
@@ -92,7 +87,7 @@ def test_prompts_and_a_custom_id_are_written_to_the_card(
         "ask: ",
         "doc: ",
     )
-    assert spec.asymmetric
+    assert spec.is_input_type_required
 
 
 def test_a_plain_transformer_is_pooled_by_the_mean(tmp_path: Path, tiny_folder: Path) -> None:
@@ -106,8 +101,8 @@ def test_an_id_whose_name_another_model_needs_is_refused(
     own_tiny_repository: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = models(own_tiny_repository)
-    assert run(tiny_folder, own_tiny_repository, "--model-id", "Tiny-Float") == 1
-    assert "both need the name 'tiny_float' for Triton" in capsys.readouterr().err
+    assert run(tiny_folder, own_tiny_repository, "--model-id", "Tiny-Direct") == 1
+    assert "both need the name 'tiny_direct' for Triton" in capsys.readouterr().err
     assert models(own_tiny_repository) == before
 
 

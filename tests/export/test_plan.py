@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from triton_embed.export.errors import ExportError
 from triton_embed.export.overrides import SpecOverrides
 from triton_embed.export.plan import ExportPlan, make
 from triton_embed.export.presets import PRESETS, preset_for
+from triton_embed.repository.config import parameters
 
 
 def plan(folder: Path, model_id: str | None = None) -> ExportPlan:
@@ -32,9 +34,9 @@ def spec(folder: Path, model_id: str | None = None, **flags: object) -> ModelSpe
 def test_a_known_id_fills_in_what_the_files_do_not_say(tiny_folder: Path) -> None:
     known = spec(tiny_folder, "intfloat/E5-small-v2")
     assert (known.prompt_query, known.prompt_passage) == ("query: ", "passage: ")
-    assert known.asymmetric
+    assert known.is_input_type_required
     optional = spec(tiny_folder, "BAAI/bge-small-en-v1.5")
-    assert optional.prompt_query and not optional.asymmetric
+    assert optional.prompt_query and not optional.is_input_type_required
     assert not spec(tiny_folder, "someone/else").prompt_query
 
 
@@ -45,12 +47,12 @@ def test_files_go_before_the_table_and_flags_before_both(
     edit_json(folder / "config.json", matryoshka_dimensions=[8, 16])
     own = spec(folder, "intfloat/e5-small")
     assert (own.prompt_query, own.prompt_passage) == ("ask: ", "")
-    assert own.matryoshka == (8, 16, 32)
+    assert own.matryoshka_dimensions == (8, 16, 32)
     told = spec(
         folder, "intfloat/e5-small", prompt_passage="p: ", asymmetric=False, matryoshka=None
     )
     assert (told.prompt_query, told.prompt_passage) == ("ask: ", "p: ")
-    assert not told.asymmetric and told.matryoshka is None
+    assert not told.is_input_type_required and told.matryoshka_dimensions is None
 
 
 def test_prompts_for_single_tasks_do_not_go_before_the_table(
@@ -59,7 +61,7 @@ def test_prompts_for_single_tasks_do_not_go_before_the_table(
     prompts = {"web_search_query": "Find: ", "sts_query": "Compare: ", "other": ""}
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder, prompts=prompts)
     known = plan(folder, "intfloat/e5-mistral-7b-instruct")
-    assert known.spec.prompt_query.startswith("Instruct: ") and known.spec.asymmetric
+    assert known.spec.prompt_query.startswith("Instruct: ") and known.spec.is_input_type_required
     assert not known.notes
     assert main([str(folder), "--model-repository", str(tmp_path / "r"), "--dry-run"]) == 0
     said = " ".join(capsys.readouterr().out.split())
@@ -244,7 +246,7 @@ def test_a_module_of_the_right_name_from_elsewhere_is_refused(
 def test_a_list_of_a_known_id_that_does_not_fit_the_checkpoint_does_not_count(
     tiny_folder: Path,
 ) -> None:
-    assert spec(tiny_folder, "nomic-ai/nomic-embed-text-v1.5").matryoshka is None
+    assert spec(tiny_folder, "nomic-ai/nomic-embed-text-v1.5").matryoshka_dimensions is None
 
 
 def test_an_id_without_a_letter_or_digit_is_refused(tiny_folder: Path) -> None:
@@ -272,9 +274,12 @@ def test_every_part_of_a_model_takes_batches_of_the_size_asked_for(
     tiny_folder: Path,
 ) -> None:
     made = make(str(tiny_folder), model_id="Me/x", flags={}, max_batch_size=7)
-    configs = made.configs()
+    configs = made.configs(datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc))
     assert len(configs) == 6
-    assert all("max_batch_size: 7\n" in text for text in configs.values())
+    assert all(config.max_batch_size == 7 for config in configs.values())
+    assert {parameters(config)["exported_at"] for config in configs.values()} == {
+        "2026-01-02T03:04:05Z"
+    }
 
 
 def test_a_causal_language_model_is_pooled_by_its_last_token_unless_it_is_not_causal(

@@ -14,14 +14,14 @@ def test_an_ensemble_is_one_entry_with_its_steps_first(tiny_repository: Path) ->
     entries = scan(tiny_repository)
     assert list(entries) == ["tiny"]
     assert entries["tiny"].steps == ("tiny_tokenizer", "tiny_encoder", "tiny_postprocess")
-    assert entries["tiny"].ensembles == ("tiny", "tiny_float")
+    assert entries["tiny"].ensembles == ("tiny", "tiny_direct")
 
 
 def test_an_alias_belongs_to_the_model_it_stands_for(own_tiny_repository: Path) -> None:
     shutil.copytree(own_tiny_repository / "tiny", own_tiny_repository / "Tiny")
     entries = scan(own_tiny_repository)
     assert list(entries) == ["tiny"]
-    assert entries["tiny"].ensembles == ("tiny", "tiny_float", "Tiny")
+    assert entries["tiny"].ensembles == ("tiny", "tiny_direct", "Tiny")
 
 
 def test_a_change_of_any_step_changes_the_entry(own_tiny_repository: Path) -> None:

@@ -18,10 +18,10 @@ from triton_embed.serve.reconciler import Reconciler
 
 BROKEN = TritonError("stub process is not healthy", "INTERNAL")
 
-RELOADED = ["load tiny", "load tiny_float"]
-UNLOADED_FIRST = ["unload tiny", "unload tiny_float", "drain tiny tiny_float"]
+RELOADED = ["load tiny", "load tiny_direct"]
+UNLOADED_FIRST = ["unload tiny", "unload tiny_direct", "drain tiny tiny_direct"]
 UNLOADED = [
-    f"unload tiny{suffix}" for suffix in ("_float", "", "_postprocess", "_encoder", "_tokenizer")
+    f"unload tiny{suffix}" for suffix in ("_direct", "", "_postprocess", "_encoder", "_tokenizer")
 ]
 
 
@@ -178,7 +178,7 @@ async def test_served_name_is_free_if_its_model_is_removed_while_triton_restarts
 ) -> None:
     reconciler = reconciler_of(stub_repository, triton, served_model_name="public")
     await reconciler.load_all()
-    for ensemble in ("", "_float"):
+    for ensemble in ("", "_direct"):
         folder = stub_repository / f"tiny{ensemble}"
         folder.rename(stub_repository / f"new{ensemble}")
     assert await reconciler.load_all() == ["new"]
@@ -221,7 +221,7 @@ async def test_model_is_unverified_until_its_first_inference_succeeds(
     await settle(observed_reconciler)
     (stub_repository / "tiny_encoder" / "config.pbtxt").touch()
     await settle(observed_reconciler)
-    ensembles = frozenset({"tiny", "tiny_float"})
+    ensembles = frozenset({"tiny", "tiny_direct"})
     assert observed == [
         ({"tiny": ModelState.LOADING}, ensembles),
         ({"tiny": ModelState.REPLACING}, ensembles),

@@ -16,7 +16,7 @@ from triton_embed.contract.options import InputType, Modality, Options
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.api.request import EncodingFormat, parse
 
-CARD = ModelSpec(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka=())
+CARD = ModelSpec(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka_dimensions=())
 
 PICTURE = "data:image/png;base64,AAAA"
 

@@ -16,7 +16,8 @@ from triton_embed.gateway.scheduling.scheduler import Embedder
 from triton_embed.gateway.triton.catalog import ServedModel
 from triton_embed.gateway.triton.client import EmbeddingBatch, InferenceClient
 
-MODEL = ServedModel(ModelSpec(model_id="m", max_tokens=8, vocab_size=9, dimension=1), "m", "m", 256)
+SPEC = ModelSpec(model_id="m", max_tokens=8, vocab_size=9, dimension=1)
+MODEL = ServedModel(SPEC, "m", "m", 256, {})
 
 
 def refuse_wrong(item: bytes) -> None:

@@ -9,10 +9,13 @@ import pytest
 
 from triton_embed.contract.errors import NotFound, Unavailable
 from triton_embed.contract.options import InputType
+from triton_embed.contract.serialization import spec_to_parameters
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.triton import catalog as catalogs
 from triton_embed.gateway.triton.catalog import Catalog
 from triton_embed.gateway.triton.client import InferenceClient
+
+ROLES = {"tokenizer": "tokenize", "encoder": "encode", "postprocess": "postprocess"}
 
 
 class Server:
@@ -25,6 +28,7 @@ class Server:
         self.counts = counts
         self.steps: set[str] = set()
         self.model_ids: dict[str, str] = {}
+        self.roles: dict[str, str] = {}
         self.failure: Exception | None = None
         self.hangs = False
         self.asked = 0
@@ -41,9 +45,13 @@ class Server:
     async def config(self, name: str) -> dict[str, Any] | None:
         model_id = self.model_ids.get(name, name)
         spec = ModelSpec(model_id=model_id, max_tokens=8, vocab_size=9, dimension=1)
-        parameters = {key: {"string_value": text} for key, text in spec.to_parameters().items()}
-        config = {"parameters": parameters, "max_batch_size": 4}
-        return config if name in self.steps else {**config, "ensemble_scheduling": {}}
+        role = name.rpartition("_")[2]
+        values = {
+            **spec_to_parameters(spec),
+            "role": ROLES.get(role, self.roles.get(name, "entry")),
+        }
+        parameters = {key: {"string_value": text} for key, text in values.items()}
+        return {"parameters": parameters, "max_batch_size": 4}
 
 
 async def looked_at(server: Server) -> Catalog:
@@ -111,12 +119,10 @@ async def test_a_model_of_which_there_are_only_steps_is_about_to_come() -> None:
 
 
 @pytest.mark.parametrize("names", [("Public", "tiny"), ("tiny", "Public")])
-async def test_of_two_ensembles_of_a_model_the_one_with_steps_is_asked(
-    names: tuple[str, str],
-) -> None:
+async def test_a_model_is_called_by_its_entry_not_its_alias(names: tuple[str, str]) -> None:
     server = Server(**dict.fromkeys(names, 1))
     server.model_ids = dict.fromkeys(names, "served/name")
-    server.steps = {"tiny_encoder"}
+    server.roles = {"Public": "alias"}
     assert (await looked_at(server)).resolve("served/name")[0].name == "tiny"
 
 
