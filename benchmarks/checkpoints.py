@@ -13,7 +13,7 @@ from testing.checkpoints import tiny_bert, tiny_checkpoint
 from testing.minilm import minilm_checkpoint
 from testing.paths import ROOT
 from triton_embed.contract.naming import triton_model_name
-from triton_embed.export.families.registry import LlamaBidirectionalConfig
+from triton_embed.export.families.llama_bidirec import LlamaBidirectionalConfig
 
 MINILM_FOLDER = minilm_checkpoint()
 

@@ -1,1 +1,1 @@
-"""Turns a Hugging Face checkpoint into an entry of a Triton model repository, or into nothing."""
+"""Exports Hugging Face checkpoints into a Triton model repository, or rejects them."""

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from triton_embed.contract.options import EmbeddingType
 from triton_embed.export import commands
-from triton_embed.export.checkpoint.reader import POOLING_MODES
+from triton_embed.export.checkpoint.pooling import POOLING_MODES
 from triton_embed.export.errors import ExportError
 from triton_embed.runtime.settings import integer
 
 if TYPE_CHECKING:
-    from triton_embed.export.overrides import SpecOverrides
+    from triton_embed.export.precedence import SpecOverrides
+    from triton_embed.export.request import ExportRequest
 
 RULES = (
     "prompt_query",
     "prompt_passage",
     "prompt_default",
-    "asymmetric",
+    "requires_input_type",
     "max_tokens",
     "matryoshka",
     "embedding_types",
@@ -117,12 +118,13 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
     types = rules.add_mutually_exclusive_group()
     types.add_argument(
         "--asymmetric",
+        dest="requires_input_type",
         action="store_true",
         help="clients must say query or passage (default: if the prompts of the two differ)",
     )
     types.add_argument(
         "--symmetric",
-        dest="asymmetric",
+        dest="requires_input_type",
         action="store_false",
         default=argparse.SUPPRESS,
         help="clients need not say query or passage",
@@ -170,27 +172,31 @@ def _export(options: argparse.Namespace) -> int:
     print("loading PyTorch, transformers and sentence-transformers …", file=sys.stderr, flush=True)
     from triton_embed.export.exporter import export
 
-    parity = export(options.checkpoint, options.model_repository, **_request(options), **flags)
+    parity = export(_request(options, flags))
     print(f"Exported: {parity}.")
     return 0
 
 
-def _request(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what else is asked for than the spec."""
-    names = ("model_id", "revision", "target", "precision", "max_batch_size")
-    return {name: getattr(options, name) for name in names}
+def _request(options: argparse.Namespace, overrides: SpecOverrides) -> ExportRequest:
+    from triton_embed.export.request import ExportRequest
+
+    return ExportRequest(
+        checkpoint=options.checkpoint,
+        model_repository=options.model_repository,
+        model_id=options.model_id,
+        revision=options.revision,
+        target=options.target,
+        precision=options.precision,
+        max_batch_size=options.max_batch_size,
+        overrides=overrides,
+    )
 
 
 def _dry_run(options: argparse.Namespace, flags: SpecOverrides) -> int:
-    from triton_embed.export import views as description
-    from triton_embed.export.plan import make
-    from triton_embed.repository.model import replaced
+    from triton_embed.export import plan_view
+    from triton_embed.export.planner import plan
 
-    plan = make(options.checkpoint, **_request(options), flags=flags)
-    replaces = replaced(options.model_repository, plan.spec.model_id) is not None
-    print(
-        description.of_plan(plan, plan.origin(flags), options.model_repository, replaces=replaces)
-    )
+    print(plan_view.details(plan(_request(options, flags))))
     return 0
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from triton_embed.export import views as description
+from triton_embed.export import model_view
 from triton_embed.export.errors import ExportError
 from triton_embed.repository.files import human
 from triton_embed.repository.installer import Repository
@@ -60,18 +60,18 @@ def run(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     entries = read_all(options.model_repository)
     if options.json:
-        print(json.dumps([description.as_data(entry) for entry in entries], indent=2))
+        print(json.dumps([model_view.as_data(entry) for entry in entries], indent=2))
     else:
-        print(description.listing(entries))
+        print(model_view.listing(entries))
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
     entry = find(options.model_repository, options.model)
     if options.json:
-        print(json.dumps(description.as_data(entry), indent=2))
+        print(json.dumps(model_view.as_data(entry), indent=2))
     else:
-        print(description.of_entry(entry))
+        print(model_view.details(entry))
     return 0
 
 

@@ -1,7 +1,7 @@
-"""The one error that ends an export."""
+"""The error that ends an export."""
 
 from __future__ import annotations
 
 
 class ExportError(Exception):
-    """The checkpoint cannot be exported; the message says why and what to do about it."""
+    """The checkpoint cannot be exported; the message gives the reason and the remedy."""

@@ -1,145 +1,125 @@
-"""The whole way from a checkpoint to an installed repository entry."""
+"""The stages of an export, from a request to an installed model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tritonclient.grpc import model_config_pb2
 
 from triton_embed.contract import naming, pipelines
-from triton_embed.export import plan as plans
-from triton_embed.export.graph import builder as graph
-from triton_embed.export.graph import tensorrt
-from triton_embed.export.overrides import SpecOverrides
-from triton_embed.export.parity import measurement as parity
-from triton_embed.export.parity import reference
-from triton_embed.export.parity.measurement import Parity
+from triton_embed.export import stages
+from triton_embed.export.graph import builder, storage, tensorrt
+from triton_embed.export.parity.gate import Parity
+from triton_embed.export.parity.measurement import measure
 from triton_embed.export.parity.reference import Reference
 from triton_embed.export.parity.texts import parity_texts
 from triton_embed.export.plan import ExportPlan
-from triton_embed.export.progress import Advance, Progress
+from triton_embed.export.progress import Progress, ProgressCallback
+from triton_embed.export.request import ExportRequest
 from triton_embed.export.towers.text import PackedEncoder
 from triton_embed.repository import config
-from triton_embed.repository import model as entry
 from triton_embed.repository.installer import Repository
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from triton_embed.repository.model import InstalledModel, replaced
 
 
-def export(
-    checkpoint: str,
-    folder: Path,
-    *,
-    model_id: str | None = None,
-    revision: str | None = None,
-    target: str = "cpu",
-    precision: str | None = None,
-    max_batch_size: int | None = None,
-    **flags: Unpack[SpecOverrides],
-) -> Parity:
-    """Export `checkpoint` into the model repository `folder` and return the measured parity.
+def export(request: ExportRequest) -> Parity:
+    """Export a checkpoint into a model repository and return the measured parity.
 
-    An older entry of the same id is replaced. On failure the repository is left as it was.
-
-    Args:
-        checkpoint: A folder or a hub id.
-        folder: The model repository.
-        model_id: The public id; by default the hub id, or the name of the folder.
-        revision: A branch, tag or commit of the hub.
-        target: What runs the encoder, one of `TARGETS`.
-        precision: Of the transformer, one of `PRECISIONS`; by default what suits the target.
-        max_batch_size: Most texts of one request to Triton, and of one execution; by default
-            what suits the target.
-        flags: What goes before the checkpoint's own files, see `SpecOverrides`.
+    An installed model of the same id is replaced. On failure the repository stays as it was.
 
     Raises:
-        ExportError: the checkpoint cannot be exported, or its parity fails.
+        ExportError: the checkpoint cannot be exported, or misses the parity thresholds.
     """
-    progress = Progress(6 + (target == "tensorrt"))
-    with progress.step(f"reading {checkpoint}", talks=not Path(checkpoint).is_dir()):
-        plan = plans.make(
-            checkpoint,
-            model_id=model_id,
-            revision=revision,
-            target=target,
-            precision=precision,
-            max_batch_size=max_batch_size,
-            flags=flags,
-        )
-        replaced = entry.replaced(folder, plan.spec.model_id)
-        plan.source.download(plan.checkpoint)
+    progress = Progress(6 + (request.target == "tensorrt"))
+    plan = stages.read_checkpoint(request, progress, check=_find_replaced)
     for note in plan.notes:
         progress.note(note)
-    texts = parity_texts()
-    with progress.step(f"embedding {len(texts)} texts with sentence-transformers") as advance:
-        expected = reference.compute(
-            plan.checkpoint, plan.prompts, texts, plan.spec.max_tokens, advance
-        )
+    reference = stages.embed_reference(plan, progress)
     with progress.step("loading the weights"):
-        encoder = PackedEncoder(plan.checkpoint, target, plan.variant.precision)
-    plan = plan.calibrated(expected.vectors.values())
-    repository = Repository(folder)
+        encoder = PackedEncoder(plan.checkpoint, request.target, plan.options.precision)
+    plan = plan.calibrated(reference.vectors.values())
+    repository = Repository(request.model_repository)
     with repository.staging() as staging:
-        with progress.step("building the packed ONNX encoder") as advance:
+        with progress.step("building the packed ONNX encoder") as report:
             configs = plan.configs(datetime.now(timezone.utc))
-            model = _write(staging, configs, plan, encoder, expected, advance)
-        with progress.step("comparing it with the reference") as advance:
-            measured = parity.measure(
-                model, expected, plan.spec.max_tokens, texts, plan.variant, advance
-            )
-            measured.check()
-            measured.write(model.with_name("parity.json"))
-            plan.origin(flags).write(model.parent)
-        if target == "tensorrt":
-            installed = folder / model.parent.relative_to(staging)
-            shapes = tensorrt.profile(plan.variant.max_batch_size, plan.spec.max_tokens)
-            _build_engine(model, installed, shapes, progress)
-        with progress.step(f"installing '{plan.spec.model_id}' in {folder}"):
-            before = replaced.models if replaced else ()
-            aliases = [name for name in before if name not in configs and name.lower() in configs]
-            repository.install(staging, configs, obsolete=aliases)
-    if measured.caveat:
-        progress.note(f"the parity was {measured.caveat}")
-    return measured
+            model = _write_model(staging, configs, plan, encoder, reference, report)
+        with progress.step("comparing it with the reference") as report:
+            parity = _pass_gate(model, plan, reference, report)
+        if plan.options.target.runtime.backend == "tensorrt":
+            _build_engine(model, staging, plan, progress)
+        with progress.step(f"installing '{plan.spec.model_id}' in {request.model_repository}"):
+            _install(repository, staging, configs, plan)
+    if parity.caveat:
+        progress.note(f"the parity was {parity.caveat}")
+    return parity
 
 
-def _build_engine(
-    model: Path, installed: Path, shapes: tensorrt.Profile, progress: Progress
-) -> None:
-    """Build the engine of `model`, or note how to do that in the folder `installed`."""
-    with progress.step("building the TensorRT engine where there is a GPU"):
-        script = tensorrt.build(model, shapes)
-    if script:
-        progress.note(
-            "no engine was built, and Triton cannot load the model before "
-            f"{installed / script.name} has run where there are TensorRT and a GPU. "
-            f"Its command is: {tensorrt.command(shapes)}"
-        )
+def _find_replaced(plan: ExportPlan) -> InstalledModel | None:
+    return replaced(plan.request.model_repository, plan.spec.model_id)
 
 
-def _write(
+def _write_model(
     staging: Path,
     configs: Mapping[str, model_config_pb2.ModelConfig],
     plan: ExportPlan,
     encoder: PackedEncoder,
-    expected: Reference,
-    advance: Advance,
+    reference: Reference,
+    on_progress: ProgressCallback,
 ) -> Path:
-    """Write every file of the entry into `staging` and return the path of the ONNX model."""
+    """Write every file of the model into `staging` and return the path of the ONNX file."""
     spec = plan.spec
     ensemble = naming.triton_model_name(spec.model_id)
     for name, content in configs.items():
         (staging / name / "1").mkdir(parents=True)
         config.write(staging / name, content)
     tokenizer = staging / pipelines.TOKENIZER.triton_name(ensemble) / "1" / "tokenizer.json"
-    tokenizer.write_text(expected.tokenizer, encoding="utf-8")
+    tokenizer.write_text(reference.tokenizer, encoding="utf-8")
     path = staging / pipelines.ENCODER.triton_name(ensemble) / "1" / "model.onnx"
-    model = graph.to_onnx(encoder, spec.max_tokens, plan.variant.target)
-    graph.save(model, path, advance)
-    # The comparison loads them a second time.
-    graph.free(model, encoder)
+    model = builder.to_onnx(encoder, spec.max_tokens, plan.options.target)
+    storage.save(model, path, on_progress)
+    # The comparison loads the weights a second time.
+    storage.free(model, encoder)
     return path
+
+
+def _pass_gate(
+    model: Path, plan: ExportPlan, reference: Reference, on_progress: ProgressCallback
+) -> Parity:
+    """Measure the parity, and write it and the provenance next to `model`.
+
+    Raises:
+        ExportError: a threshold is missed.
+    """
+    parity = measure(
+        model, reference, plan.spec.max_tokens, parity_texts(), plan.options, on_progress
+    )
+    parity.check()
+    parity.write(model.with_name("parity.json"))
+    plan.provenance.write(model.parent)
+    return parity
+
+
+def _build_engine(model: Path, staging: Path, plan: ExportPlan, progress: Progress) -> None:
+    """Build the TensorRT engine of `model`, or print the command that builds it elsewhere."""
+    shapes = tensorrt.profile(plan.options.max_batch_size, plan.spec.max_tokens)
+    with progress.step("building the TensorRT engine if there is a GPU"):
+        script = tensorrt.build(model, shapes)
+    if script:
+        installed = plan.request.model_repository / script.relative_to(staging)
+        progress.note(
+            "no engine was built, and Triton cannot load the model until "
+            f"{installed} has run on a machine with TensorRT and a GPU. "
+            f"Its command is: {tensorrt.command(shapes)}"
+        )
+
+
+def _install(repository: Repository, staging: Path, names: Iterable[str], plan: ExportPlan) -> None:
+    """Move the staged models into the repository, replacing those of the same id."""
+    names = tuple(names)
+    installed = _find_replaced(plan)
+    before = installed.models if installed else ()
+    # The id's case has changed, and with it the name of the alias.
+    obsolete = [name for name in before if name not in names and name.lower() in names]
+    repository.install(staging, names, obsolete=obsolete)

@@ -1,4 +1,4 @@
-"""As what a model is exported: for which target, in which precision, for which batches."""
+"""The options of one export: target, precision and maximum batch size."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from triton_embed.export.target import Target
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """One of the ways to export a model.
+    """A valid combination of target, precision and batch size.
 
     Attributes:
-        target: What runs the encoder.
-        precision: Of the transformer.
-        max_batch_size: Most items of one request to Triton, and of one execution.
+        target: The encoder's runtime.
+        precision: The transformer's precision.
+        max_batch_size: Maximum items per Triton request and per execution.
 
     Raises:
         ExportError: the target cannot run the precision.

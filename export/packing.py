@@ -1,4 +1,4 @@
-"""Moves token vectors between the packed form, without padding, and the padded one.
+"""Token vectors in packed form, without padding, and in padded form.
 
 Every linear layer of an exported encoder works on packed tokens, ``[tokens, hidden]``. Only
 attention and some poolings need sequences side by side.
@@ -15,16 +15,16 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Packing:
-    """Where each token of a batch of sequences sits.
+    """The positions of a batch's tokens in both forms.
 
     Attributes:
-        pad: int64 [items, longest]: packed index of each padded place; 0 where there is no token.
-        unpad: int64 [tokens]: flat padded index of each packed token.
-        valid: bool [items, longest]: whether a padded place holds a token.
+        gather_index: int64 [items, longest]: packed index of each padded position; 0 for padding.
+        token_index: int64 [tokens]: flat padded index of each packed token.
+        valid: bool [items, longest]: whether a padded position holds a token.
     """
 
-    pad: Tensor
-    unpad: Tensor
+    gather_index: Tensor
+    token_index: Tensor
     valid: Tensor
 
     @property
@@ -43,41 +43,45 @@ class Packing:
     def token_offset(self) -> Tensor:
         """Flat padded index of each packed token, then of each padding, int32 [items, longest]."""
         padding = ~self.valid.reshape(-1)
-        after_tokens = self.unpad.shape[0] + padding.to(torch.int64).cumsum(0) - 1
-        rank = torch.where(padding, after_tokens, self.pad.reshape(-1))
-        place = torch.arange(rank.shape[0])
-        offsets = torch.scatter(torch.zeros_like(rank), 0, rank, place)
-        return offsets.reshape(self.pad.shape).to(torch.int32)
+        after_tokens = self.token_index.shape[0] + padding.to(torch.int64).cumsum(0) - 1
+        rank = torch.where(padding, after_tokens, self.gather_index.reshape(-1))
+        position = torch.arange(rank.shape[0])
+        offsets = torch.scatter(torch.zeros_like(rank), 0, rank, position)
+        return offsets.reshape(self.gather_index.shape).to(torch.int32)
 
-    def near(self, size: int, causal: bool) -> Tensor:
-        """Return which places see which, whether or not tokens are there, bool [longest, longest].
+    def distance_mask(self, size: int, causal: bool) -> Tensor:
+        """Return the pairs of positions within a sliding window, bool [longest, longest].
 
-        A place sees those that are less than `size` away; if `causal`, only itself and those
-        before it.
+        Positions attend to those less than `size` away; if `causal`, only to themselves and
+        preceding ones. Padding is not considered.
         """
-        place = torch.arange(self.valid.shape[1])
-        distance = place[:, None] - place
+        position = torch.arange(self.valid.shape[1])
+        distance = position[:, None] - position
         return (distance < size) & (distance >= 0 if causal else distance > -size)
 
-    def window(self, size: int, causal: bool) -> Tensor:
-        """Return which tokens see which, int32 [items, longest, longest]; see `near`."""
-        return (self.near(size, causal) & self.valid[:, None, :]).to(torch.int32)
+    def window_mask(self, size: int, causal: bool) -> Tensor:
+        """Return `distance_mask` without padded keys, int32 [items, longest, longest]."""
+        return (self.distance_mask(size, causal) & self.valid[:, None, :]).to(torch.int32)
 
     def to_padded(self, packed: Tensor) -> Tensor:
         """Return `packed` [tokens, width] as [items, longest, width]; padding holds token 0."""
-        items, longest = self.pad.shape
-        return torch.index_select(packed, 0, self.pad.reshape(-1)).reshape(items, longest, -1)
+        items, longest = self.gather_index.shape
+        flat = torch.index_select(packed, 0, self.gather_index.reshape(-1))
+        return flat.reshape(items, longest, -1)
 
     def to_packed(self, padded: Tensor) -> Tensor:
         """Return `padded` [items, longest, width] as [tokens, width]."""
-        items, longest = self.pad.shape
-        return torch.index_select(padded.reshape(items * longest, -1), 0, self.unpad)
+        items, longest = self.gather_index.shape
+        return torch.index_select(padded.reshape(items * longest, -1), 0, self.token_index)
 
 
 def pack(lengths: list[int]) -> Packing:
     """Return the packing of sequences of the given `lengths`, each at least 1."""
     length = torch.tensor(lengths)[:, None]
-    place = torch.arange(int(length.max()))
-    valid = place < length
-    pad = torch.where(valid, length.cumsum(0) - length + place, 0)
-    return Packing(pad=pad, unpad=valid.reshape(-1).nonzero().squeeze(1), valid=valid)
+    position = torch.arange(int(length.max()))
+    valid = position < length
+    return Packing(
+        gather_index=torch.where(valid, length.cumsum(0) - length + position, 0),
+        token_index=valid.reshape(-1).nonzero().squeeze(1),
+        valid=valid,
+    )

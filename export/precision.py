@@ -1,6 +1,7 @@
-"""The precisions that a transformer can be exported in, and how far each may be off.
+"""The precisions of an exported transformer.
 
-Pooling, dense layers after it and normalisation are float32 in all of them.
+Pooling, dense layers after it and normalization are float32 in all of them. The parity that each
+must reach is in `parity.gate`.
 """
 
 from __future__ import annotations
@@ -13,43 +14,24 @@ from triton_embed.export.errors import ExportError
 
 
 @dataclass(frozen=True)
-class ParityThresholds:
-    """What the parity gate allows.
-
-    Attributes:
-        min_cosine: Between a vector and its reference.
-        min_retrieval: See `export.parity.Parity`.
-        max_batch_deviation: See `export.parity.Parity`.
-        max_absolute_error: Of one component; ``None`` for no limit.
-    """
-
-    min_cosine: float
-    min_retrieval: float = 0.995
-    max_batch_deviation: float = 1e-4
-    max_absolute_error: float | None = None
-
-
-@dataclass(frozen=True)
 class Precision:
     """One value of ``--precision``.
 
     Attributes:
-        name: That value.
-        dtype: Of the transformer's weights and states.
-        limits: What the parity gate allows.
-        targets: The targets that can run it.
-        quantized: Whether weights are int8 instead; see `export.quantization`.
+        name: The value itself.
+        dtype: Element type of the transformer's weights and states.
+        targets: Names of the targets that can run it.
+        quantized: Whether weights are int8 instead of `dtype`; see `towers.quantization`.
     """
 
     name: str
     dtype: torch.dtype
-    limits: ParityThresholds
     targets: tuple[str, ...] = ("cpu", "cuda", "tensorrt")
     quantized: bool = False
 
     @property
-    def bytes_each(self) -> int:
-        """Bytes of one weight."""
+    def bytes_per_weight(self) -> int:
+        """Bytes of one stored weight."""
         return 1 if self.quantized else self.dtype.itemsize
 
     def check_target(self, target: str) -> None:
@@ -61,30 +43,16 @@ class Precision:
             )
 
 
-FP32 = Precision(
-    "fp32", torch.float32, ParityThresholds(min_cosine=0.99999, max_absolute_error=1e-4)
-)
+FP32 = Precision("fp32", torch.float32)
 
 PRECISIONS = {
     precision.name: precision
     for precision in (
         FP32,
-        Precision("fp16", torch.float16, ParityThresholds(min_cosine=0.9995)),
-        # ONNX Runtime has few kernels for it on CPU, and its packed attention on CUDA has none. Its
-        # states have three bits less than fp16's.
-        Precision(
-            "bf16",
-            torch.bfloat16,
-            ParityThresholds(min_cosine=0.998, max_batch_deviation=1e-3),
-            targets=("tensorrt",),
-        ),
-        Precision(
-            "int8",
-            torch.float32,
-            ParityThresholds(min_cosine=0.98),
-            targets=("cpu",),
-            quantized=True,
-        ),
+        Precision("fp16", torch.float16),
+        # On a CPU ONNX Runtime has few bfloat16 kernels, and its packed attention has none on CUDA.
+        Precision("bf16", torch.bfloat16, targets=("tensorrt",)),
+        Precision("int8", torch.float32, targets=("cpu",), quantized=True),
     )
 }
 """By name."""

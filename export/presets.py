@@ -1,10 +1,10 @@
-"""Known models whose files do not say how they are to be used, with what their publishers say."""
+"""Published usage of well-known models whose files do not define it."""
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from triton_embed.export.overrides import SpecOverrides
+from triton_embed.export.precedence import SpecOverrides
 
 SEARCH = "Represent this sentence for searching relevant passages: "
 SEARCH_ZH = "为这个句子生成表示以用于检索相关文章："
@@ -14,9 +14,9 @@ WEB_SEARCH = (
 
 E5 = SpecOverrides(prompt_query="query: ", prompt_passage="passage: ")
 NOMIC = SpecOverrides(prompt_query="search_query: ", prompt_passage="search_document: ")
-# Their publishers call the instruction optional: who does not name the type goes without it.
-BGE = SpecOverrides(prompt_query=SEARCH, asymmetric=False)
-BGE_ZH = SpecOverrides(prompt_query=SEARCH_ZH, asymmetric=False)
+# The instruction is optional: requests without an input type omit it.
+BGE = SpecOverrides(prompt_query=SEARCH, requires_input_type=False)
+BGE_ZH = SpecOverrides(prompt_query=SEARCH_ZH, requires_input_type=False)
 NEMOTRON = SpecOverrides(**E5, max_tokens=8192)
 
 PRESETS: tuple[tuple[str, SpecOverrides], ...] = (
@@ -63,12 +63,12 @@ PRESETS: tuple[tuple[str, SpecOverrides], ...] = (
         SpecOverrides(prompt_query="query: ", prompt_passage="document: "),
     ),
 )
-"""Patterns of hub ids in lower case, the first match counts."""
+"""Patterns of hub ids in lower case; the first match is used."""
 
 
 def preset_for(model_id: str) -> SpecOverrides:
-    """Return what is known of `model_id`, in any case; nothing if it is not in the table."""
+    """Return the published values for `model_id`, in any case; none if no pattern matches."""
     name = model_id.lower()
     return next(
-        (rules for pattern, rules in PRESETS if fnmatchcase(name, pattern)), SpecOverrides()
+        (values for pattern, values in PRESETS if fnmatchcase(name, pattern)), SpecOverrides()
     )

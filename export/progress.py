@@ -1,4 +1,4 @@
-"""Tells the user which step is running, how far a long one has come, and how long each took."""
+"""Numbered steps on standard error, with the progress of long ones and the time of each."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SECONDS = 10.0
-"""How long a step says nothing before it tells how far it has come."""
+REPORT_INTERVAL_SECONDS = 10.0
+"""Minimum seconds between two reports of one step: a line of a log file stays readable."""
 
-Advance = Callable[[int, int, str], None]
-"""Takes how much is done, of how much, and what is counted."""
+ProgressCallback = Callable[[int, int, str], None]
+"""Called with the units done, the total units, and the unit's name in the plural."""
 
 
-def silent(done: int, total: int, unit: str) -> None:
-    """An `Advance` that tells nobody."""
+def no_progress(done: int, total: int, unit: str) -> None:
+    """Ignore a report; the `ProgressCallback` of callers that show nothing."""
 
 
 class Progress:
     """Numbered steps on standard error.
 
     Args:
-        steps: How many there will be.
+        steps: The total number of steps.
     """
 
     def __init__(self, steps: int) -> None:
@@ -30,34 +30,38 @@ class Progress:
         self._done = 0
 
     @contextmanager
-    def step(self, what: str, *, talks: bool = False) -> Iterator[Advance]:
-        """Announce `what`, and say how long it took once it has succeeded.
+    def step(self, title: str, *, multiline: bool = False) -> Iterator[ProgressCallback]:
+        """Announce a step, and print its duration once it has succeeded.
 
-        If it `talks`, its own lines come in between. Yields what a long step may call as often as
-        it likes.
+        Args:
+            title: The step's description.
+            multiline: Whether the step prints lines of its own, so that `title` needs its own line.
+
+        Yields:
+            A callback that a long step may call as often as it likes.
         """
         self._done += 1
         print(
-            f"[{self._done}/{self._steps}] {what} … ",
-            end="\n" if talks else "",
+            f"[{self._done}/{self._steps}] {title} … ",
+            end="\n" if multiline else "",
             file=sys.stderr,
             flush=True,
         )
-        start = said = time.monotonic()
+        start = reported = time.monotonic()
 
-        def advance(done: int, total: int, unit: str) -> None:
-            nonlocal said
-            if time.monotonic() - said >= SECONDS:
-                said = time.monotonic()
+        def report(done: int, total: int, unit: str) -> None:
+            nonlocal reported
+            if time.monotonic() - reported >= REPORT_INTERVAL_SECONDS:
+                reported = time.monotonic()
                 print(f"{done} of {total} {unit} … ", end="", file=sys.stderr, flush=True)
 
         try:
-            yield advance
+            yield report
         except BaseException:
             print("failed", file=sys.stderr, flush=True)
             raise
         print(f"{time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
 
-    def note(self, what: str) -> None:
-        """Say `what` the user should know besides."""
-        print(f"NOTE: {what}", file=sys.stderr, flush=True)
+    def note(self, text: str) -> None:
+        """Print a warning that does not stop the export."""
+        print(f"NOTE: {text}", file=sys.stderr, flush=True)

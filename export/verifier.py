@@ -1,4 +1,4 @@
-"""Runs the parity gate again, on a model that is installed."""
+"""The parity gate on a model that is already installed."""
 
 from __future__ import annotations
 
@@ -6,68 +6,83 @@ from dataclasses import replace
 from pathlib import Path
 
 from triton_embed.contract import pipelines
-from triton_embed.export import plan as plans
+from triton_embed.export import stages
 from triton_embed.export.errors import ExportError
-from triton_embed.export.overrides import of_spec
-from triton_embed.export.parity import measurement as parity
-from triton_embed.export.parity import reference
-from triton_embed.export.parity.measurement import Parity
+from triton_embed.export.parity.gate import Parity
+from triton_embed.export.parity.measurement import measure
 from triton_embed.export.parity.texts import parity_texts
+from triton_embed.export.plan import ExportPlan
+from triton_embed.export.precedence import overrides_from_spec
 from triton_embed.export.progress import Progress
+from triton_embed.export.request import ExportRequest
 from triton_embed.repository.model import InstalledModel, version
 
 
 def verify(
-    folder: Path, entry: InstalledModel, checkpoint: str | None = None, revision: str | None = None
+    model_repository: Path,
+    model: InstalledModel,
+    checkpoint: str | None = None,
+    revision: str | None = None,
 ) -> Parity:
-    """Compare the installed `entry` with its checkpoint, and return the measured parity.
+    """Compare an installed model with its checkpoint and return the measured parity.
 
-    The entry's own tokenizer, prompts and limits are used. Nothing in the repository changes.
+    The installed tokenizer, prompts and limits are used. Nothing in the repository changes.
 
     Args:
-        folder: The model repository.
-        entry: A model in it.
-        checkpoint: A folder or a hub id; by default where the entry came from.
-        revision: Of the hub; by default the one that was exported.
+        model_repository: The folder that holds `model`.
+        model: The installed model.
+        checkpoint: A folder or a hub id; by default the model's provenance.
+        revision: Of the hub; by default the exported one.
 
     Raises:
-        ExportError: the checkpoint is not known or not there, or is of another model.
+        ExportError: the checkpoint is unknown or missing, or belongs to another model.
     """
-    if entry.spec is None or entry.problem:
-        raise ExportError(f"'{entry.title}' {entry.problem}")
-    origin = entry.origin
-    if checkpoint is None:
-        if origin is None:
-            raise ExportError(f"it is not known where '{entry.title}' came from: name CHECKPOINT")
-        checkpoint = origin.checkpoint
-    if origin and checkpoint == origin.checkpoint:
-        revision = revision or origin.revision
-    flags = of_spec(entry.spec)
-    if origin and origin.pooling:
-        flags["pooling"] = origin.pooling
-    progress = Progress(3)
-    with progress.step(f"reading {checkpoint}", talks=not Path(checkpoint).is_dir()):
-        plan = plans.make(
-            checkpoint,
-            model_id=entry.spec.model_id,
-            flags=flags,
-            revision=revision,
-            target=origin.target if origin else "cpu",
-            precision=origin.precision if origin else None,
-        )
-        if plan.spec.dimension != entry.spec.dimension:
+    request = _request(model_repository, model, checkpoint, revision)
+
+    def check_dimension(plan: ExportPlan) -> None:
+        assert model.spec is not None
+        if plan.spec.dimension != model.spec.dimension:
             raise ExportError(
-                f"'{checkpoint}' has {plan.spec.dimension} dimensions, but '{entry.title}' "
-                f"{entry.spec.dimension}: it is another model's checkpoint"
+                f"'{request.checkpoint}' has {plan.spec.dimension} dimensions, but "
+                f"'{model.title}' has {model.spec.dimension}: it is another model's checkpoint"
             )
-        plan.source.download(plan.checkpoint)
-    texts = parity_texts()
-    with progress.step(f"embedding {len(texts)} texts with sentence-transformers") as advance:
-        expected = reference.compute(
-            plan.checkpoint, plan.prompts, texts, plan.spec.max_tokens, advance
+
+    progress = Progress(3)
+    plan = stages.read_checkpoint(request, progress, check_dimension)
+    reference = stages.embed_reference(plan, progress)
+    with progress.step("comparing the model with the reference") as report:
+        tokenizer = version(model_repository, model, pipelines.TOKENIZER) / "tokenizer.json"
+        installed = replace(reference, tokenizer=tokenizer.read_text(encoding="utf-8"))
+        onnx = version(model_repository, model, pipelines.ENCODER) / "model.onnx"
+        return measure(onnx, installed, plan.spec.max_tokens, parity_texts(), plan.options, report)
+
+
+def _request(
+    model_repository: Path, model: InstalledModel, checkpoint: str | None, revision: str | None
+) -> ExportRequest:
+    """Return the request that would export `model` again."""
+    if model.spec is None or model.problem:
+        raise ExportError(f"'{model.title}' {model.problem}")
+    origin = model.origin
+    if checkpoint is None and origin is None:
+        raise ExportError(f"the origin of '{model.title}' is unknown: pass CHECKPOINT")
+    overrides = overrides_from_spec(model.spec)
+    if origin is None:
+        assert checkpoint is not None
+        return ExportRequest(
+            checkpoint, model_repository, model.spec.model_id, revision, overrides=overrides
         )
-    with progress.step("comparing the model with the reference") as advance:
-        tokenizer = version(folder, entry, pipelines.TOKENIZER) / "tokenizer.json"
-        model = version(folder, entry, pipelines.ENCODER) / "model.onnx"
-        installed = replace(expected, tokenizer=tokenizer.read_text(encoding="utf-8"))
-        return parity.measure(model, installed, entry.spec.max_tokens, texts, plan.variant, advance)
+    if origin.pooling:
+        overrides["pooling"] = origin.pooling
+    if checkpoint in (None, origin.checkpoint):
+        checkpoint, revision = origin.checkpoint, revision or origin.revision
+    assert checkpoint is not None
+    return ExportRequest(
+        checkpoint,
+        model_repository,
+        model.spec.model_id,
+        revision,
+        target=origin.target,
+        precision=origin.precision,
+        overrides=overrides,
+    )

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from transformers import AutoModel, BertConfig, PretrainedConfig
 
+from triton_embed.export.families import llama_bidirec
+
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 PACKAGE = "sentence_transformers.models"
@@ -64,6 +66,7 @@ def tiny_checkpoint(
             almost uniform, and errors in it would not show.
     """
     torch.manual_seed(7)
+    llama_bidirec.register()
     config = config or tiny_bert()
     config.initializer_range = initializer_range
     AutoModel.from_config(config).save_pretrained(folder)

@@ -43,9 +43,10 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_repository(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
     """A model repository with the model `tiny`; not to be changed, see `own_tiny_repository`."""
     from triton_embed.export.exporter import export
+    from triton_embed.export.request import ExportRequest
 
     repository = tmp_path_factory.mktemp("tiny") / "repository"
-    export(str(tiny_folder), repository, model_id="tiny")
+    export(ExportRequest(str(tiny_folder), repository, model_id="tiny"))
     return repository
 
 
@@ -65,6 +66,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
     from triton_embed.export.exporter import export
 
     repository = tmp_path_factory.mktemp("service") / "repository"
-    export(str(minilm_checkpoint()), repository, model_id=MINILM)
+    export(ExportRequest(str(minilm_checkpoint()), repository, model_id=MINILM))
     with RunningServer(repository, environment=PATIENT) as running:
         yield running

@@ -1,1 +1,1 @@
-"""Checkpoints: hub snapshots and folders in the sentence-transformers layout."""
+"""Checkpoints in the sentence-transformers layout, in a folder or on the hub."""

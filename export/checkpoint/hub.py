@@ -1,4 +1,4 @@
-"""Fetches from the Hugging Face hub the files that an export needs, and no others."""
+"""Downloads the files that an export needs from the Hugging Face hub, and no others."""
 
 from __future__ import annotations
 
@@ -16,95 +16,87 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from triton_embed.export.checkpoint.reader import TRANSFORMER_SETTINGS, modules
+from triton_embed.export.checkpoint.files import SETTINGS, names_in
+from triton_embed.export.checkpoint.modules import read_modules
 from triton_embed.export.errors import ExportError
 from triton_embed.repository.files import sizes
 
-SETTINGS = (
-    "config.json",
-    "modules.json",
-    "config_sentence_transformers.json",
-    "tokenizer_config.json",
-    *TRANSFORMER_SETTINGS,
-)
-"""Small files that say what kind of model it is."""
-
 TEXT_SUFFIXES = (".json", ".txt", ".model", ".jinja")
-"""Of settings and tokenizers, in all their forms."""
+"""Suffixes of settings and of tokenizers in all their formats."""
 
 
-def settings(hub_id: str, revision: str | None) -> tuple[Path, dict[str, int]]:
+def download_settings(hub_id: str, revision: str | None) -> tuple[Path, dict[str, int]]:
     """Download the settings of a repository.
 
-    Everything follows ``huggingface_hub``: its cache, ``HF_TOKEN``, ``HF_HUB_OFFLINE``,
-    ``HF_ENDPOINT``. Where the hub cannot be reached the cache answers.
+    ``huggingface_hub`` decides everything else: its cache, ``HF_TOKEN``, ``HF_HUB_OFFLINE``,
+    ``HF_ENDPOINT``. If the hub cannot be reached, the cache is used.
 
     Args:
         hub_id: ``owner/name``.
         revision: A branch, tag or commit; ``None``: the main branch.
 
     Returns:
-        The snapshot's folder, which is named after the commit, and the bytes of each file that
-        the repository has, downloaded or not.
+        The snapshot's folder, which is named after the commit, and the bytes of each file of the
+        repository, downloaded or not.
 
     Raises:
-        ExportError: the repository cannot be had; the message says why.
+        ExportError: the repository is not available; the message gives the reason.
     """
     with _explained(hub_id, revision), disable_progress_bars():
         folder = Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(SETTINGS)))
-        inner = [f"{path}/{name}" for _, path in modules(folder) if path for name in SETTINGS]
-        if inner:
-            snapshot_download(hub_id, revision=folder.name, allow_patterns=inner)
+        nested = [
+            f"{module.path}/{name}"
+            for module in read_modules(folder)
+            if module.path
+            for name in SETTINGS
+        ]
+        if nested:
+            snapshot_download(hub_id, revision=folder.name, allow_patterns=nested)
         try:
             tree = get_cached_repo_tree(hub_id, revision=folder.name)
         except CachedRepoTreeNotFoundError:
-            # The snapshot was cached by an older library, and the hub is out of reach.
+            # An older huggingface_hub cached the snapshot, and the hub cannot be reached.
             return folder, sizes(folder)
     return folder, {file.path: file.size for file in tree}
 
 
-def weights(folder: str, files: Mapping[str, int]) -> list[str]:
-    """Return which of `files` are the weights that transformers would load from `folder`.
+def weight_files(folder: str, files: Mapping[str, int]) -> list[str]:
+    """Return the paths of the weights that transformers would load from `folder`.
 
     Repositories often hold the same weights in several formats and precisions.
     """
-    here = {str(PurePosixPath(folder, name)): name for name in _names(folder, files)}
-    single = [path for path, name in here.items() if name == "model.safetensors"]
-    shards = [
-        path
-        for path, name in here.items()
-        if name.startswith("model-") and name.endswith(".safetensors")
-    ]
-    return single or shards or [path for path in here if path.endswith(".safetensors")]
+    names = [name for name in sorted(names_in(folder, files)) if name.endswith(".safetensors")]
+    single = [name for name in names if name == "model.safetensors"]
+    shards = [name for name in names if name.startswith("model-")]
+    return [str(PurePosixPath(folder, name)) for name in single or shards or names]
 
 
 def download(hub_id: str, commit: str, folders: Sequence[str], files: Mapping[str, int]) -> None:
-    """Download weights and tokenizer from `folders` of a repository, showing the progress.
+    """Download weights and tokenizer with a progress bar, resuming an interrupted download.
 
-    What an interrupted download has left in the cache is taken up again.
+    Args:
+        hub_id: ``owner/name``.
+        commit: The commit to download.
+        folders: Folders of the repository that hold weights.
+        files: Bytes of each file of the repository.
 
     Raises:
-        ExportError: a file cannot be had, or is not as long as it should be.
+        ExportError: a file cannot be downloaded, or is truncated.
     """
-    wanted = [path for folder in folders for path in weights(folder, files)]
+    wanted = [path for folder in folders for path in weight_files(folder, files)]
     for folder in folders:
         wanted += [
             str(PurePosixPath(folder, name))
-            for name in _names(folder, files)
+            for name in names_in(folder, files)
             if name.endswith(TEXT_SUFFIXES)
         ]
     with _explained(hub_id, commit):
         snapshot_download(hub_id, revision=commit, allow_patterns=wanted)
 
 
-def _names(folder: str, files: Mapping[str, int]) -> list[str]:
-    paths = map(PurePosixPath, files)
-    return [path.name for path in paths if path.parent == PurePosixPath(folder)]
-
-
 @contextmanager
 def _explained(hub_id: str, revision: str | None) -> Iterator[None]:
-    """Turn whatever the client of the hub raises into one line."""
+    """Turn every exception of the hub's client into an ExportError of one line."""
     try:
         yield
     except ExportError:
@@ -125,5 +117,5 @@ def _explained(hub_id: str, revision: str | None) -> Iterator[None]:
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ExportError(
-            f"there is no folder '{hub_id}', and it could not be had from the hub: {lines[0]}"
+            f"there is no folder '{hub_id}', and downloading it from the hub failed: {lines[0]}"
         ) from error

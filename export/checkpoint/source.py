@@ -1,4 +1,4 @@
-"""Where a checkpoint comes from: a folder, or a repository of the hub and its copy in the cache."""
+"""The origin of a checkpoint: a folder, or a hub repository and its copy in the cache."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triton_embed.export.checkpoint import hub
-from triton_embed.export.checkpoint.reader import Checkpoint
+from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.errors import ExportError
 from triton_embed.repository.files import sizes
 
-BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
-"""Of one weight, by ``dtype`` of a ``config.json``."""
+BYTES_PER_WEIGHT = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+"""Bytes of one weight, by ``dtype`` of a ``config.json``."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A checkpoint's files, of which the weights may not have been downloaded yet.
+    """A checkpoint's files, whose weights may not have been downloaded yet.
 
     Attributes:
         name: The hub id, or the absolute path of the folder.
         revision: The commit on the hub; ``None`` for a folder.
-        folder: Where the files lie.
+        folder: The local folder with the files.
         files: Bytes of each file, by its path relative to `folder`.
     """
 
@@ -35,25 +35,34 @@ class Source:
         """Fetch the weights and the tokenizer of `checkpoint`, if it comes from the hub.
 
         Raises:
-            ExportError: they cannot be had.
+            ExportError: a file cannot be downloaded.
         """
         if self.revision:
-            folders = [_relative(folder, self.folder) for folder in checkpoint.folders]
-            hub.download(self.name, self.revision, folders, self.files)
+            hub.download(self.name, self.revision, self._weight_folders(checkpoint), self.files)
 
-    def parameters(self, checkpoint: Checkpoint) -> int:
-        """Return about how many weights `checkpoint` has, judged by the size of its files."""
+    def count_parameters(self, checkpoint: Checkpoint) -> int:
+        """Return the number of weights of `checkpoint`, estimated from the size of its files."""
         dtype = checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype")
-        folders = [_relative(folder, self.folder) for folder in checkpoint.folders]
-        paths = [path for folder in folders for path in hub.weights(folder, self.files)]
-        return sum(self.files[path] for path in paths) // BYTES.get(str(dtype), 4)
+        paths = [
+            path
+            for folder in self._weight_folders(checkpoint)
+            for path in hub.weight_files(folder, self.files)
+        ]
+        return sum(self.files[path] for path in paths) // BYTES_PER_WEIGHT.get(str(dtype), 4)
+
+    def _weight_folders(self, checkpoint: Checkpoint) -> list[str]:
+        return [folder.relative_to(self.folder).as_posix() for folder in checkpoint.weight_folders]
 
 
-def locate(checkpoint: str, revision: str | None = None) -> Source:
-    """Return the source of `checkpoint`; of a hub id only the settings are downloaded.
+def resolve_source(checkpoint: str, revision: str | None = None) -> Source:
+    """Find a checkpoint, and download its settings if it is on the hub.
+
+    Args:
+        checkpoint: A folder or a hub id.
+        revision: A branch, tag or commit on the hub; ``None``: the main branch.
 
     Raises:
-        ExportError: there is no such folder and no such repository on the hub.
+        ExportError: neither a folder nor a repository of that name is available.
     """
     folder = Path(checkpoint).expanduser()
     if folder.is_dir():
@@ -63,9 +72,5 @@ def locate(checkpoint: str, revision: str | None = None) -> Source:
         return Source(str(folder), None, folder, sizes(folder))
     if folder.is_absolute() or checkpoint.startswith((".", "~")) or checkpoint.count("/") != 1:
         raise ExportError(f"there is no folder '{checkpoint}', and it is not a hub id (owner/name)")
-    folder, files = hub.settings(checkpoint, revision)
+    folder, files = hub.download_settings(checkpoint, revision)
     return Source(checkpoint, folder.name, folder, files)
-
-
-def _relative(folder: Path, root: Path) -> str:
-    return folder.relative_to(root).as_posix()

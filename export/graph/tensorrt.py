@@ -1,8 +1,8 @@
-"""Builds the TensorRT engine of an exported model where that is possible, and says how elsewhere.
+"""Builds the TensorRT engine of an exported model, or writes a script that does.
 
-An engine works with the version of TensorRT and the kind of GPU that it was built with. Networks
-are strongly typed: TensorRT 11 has no others and TensorRT 10 is asked for them, so that the ONNX
-model alone decides about precision.
+An engine works with the version of TensorRT and the type of GPU that it was built with only.
+Networks are strongly typed, which TensorRT 10 supports and TensorRT 11 requires, so that the ONNX
+model alone determines the precision.
 """
 
 from __future__ import annotations
@@ -20,46 +20,51 @@ ENGINE = "model.plan"
 SCRIPT = "build.sh"
 
 Profile = Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]
-"""The least, the usual and the largest shape of each input."""
+"""Minimum, optimal and maximum shape of each input."""
 
 
 def profile(max_batch_size: int, max_tokens: int) -> Profile:
-    """Return the shapes that an engine must take.
+    """Return the shapes that an engine must accept.
 
-    Triton bounds an execution by its number of items alone, so that there may be the ids of as many
-    as it allows, each of the greatest length.
+    Triton limits only the number of items of an execution, so the maximum is `max_batch_size` items
+    of `max_tokens` each. The optimum is an estimate: a quarter of the items, of a quarter of the
+    length.
     """
-    usual = -(-max_batch_size // 4)
-    ids = ((1,), (usual * -(-max_tokens // 4),), (max_batch_size * max_tokens,))
-    column = ((1, 1), (usual, 1), (max_batch_size, 1))
+    items = -(-max_batch_size // 4)
+    ids = ((1,), (items * -(-max_tokens // 4),), (max_batch_size * max_tokens,))
+    column = ((1, 1), (items, 1), (max_batch_size, 1))
     return {tensors.TOKEN_IDS: ids, tensors.LENGTH: column, tensors.ROW_WIDTH: column}
 
 
 def command(shapes: Profile) -> str:
-    """Return the command that builds an engine for `shapes` in the folder of the ONNX model.
+    """Return the shell command that builds an engine in the folder of the ONNX model.
 
-    ``--stronglyTyped`` is for TensorRT 10; 11 accepts it and ignores it.
+    TensorRT 10 needs ``--stronglyTyped``; 11 accepts and ignores it.
     """
-    # A server that watches the repository must not see half an engine.
-    part = f"{ENGINE}.part"
+    # A server that polls the repository must not see an incomplete engine.
+    partial = f"{ENGINE}.part"
     ranges = [
         f"--{kind}Shapes=" + ",".join(f"{name}:{_text(item[at])}" for name, item in shapes.items())
         for at, kind in enumerate(("min", "opt", "max"))
     ]
-    flags = ["--onnx=model.onnx", f"--saveEngine={part}", "--stronglyTyped", "--skipInference"]
-    return f"{shlex.join(['trtexec', *flags, *ranges])} && mv {part} {ENGINE}"
+    flags = ["--onnx=model.onnx", f"--saveEngine={partial}", "--stronglyTyped", "--skipInference"]
+    return f"{shlex.join(['trtexec', *flags, *ranges])} && mv {partial} {ENGINE}"
 
 
 def build(model: Path, shapes: Profile) -> Path | None:
-    """Build the engine of the ONNX file `model` beside it.
+    """Build the engine of an ONNX file next to it, if TensorRT and a GPU are available.
 
-    Beside it stands in any case a script that does so, for other GPUs and versions of TensorRT.
+    A script that does the same is always written next to it, for other GPUs and versions.
+
+    Args:
+        model: The ONNX file.
+        shapes: The shapes that the engine must accept.
 
     Returns:
-        The script's path if no engine was built, because there is no TensorRT or no GPU.
+        The script's path if no engine was built.
 
     Raises:
-        ExportError: TensorRT refuses the model.
+        ExportError: TensorRT rejects the model.
     """
     script = _write_script(model.parent, shapes)
     try:
@@ -70,7 +75,7 @@ def build(model: Path, shapes: Profile) -> Path | None:
     try:
         builder = tensorrt.Builder(logger)
     except TypeError:
-        # What the Python binding makes of a CUDA that cannot be initialised.
+        # TensorRT's binding raises it if CUDA cannot be initialized.
         return script
     # TensorRT 11 accepts the flag and ignores it.
     strongly_typed = tensorrt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
@@ -80,15 +85,15 @@ def build(model: Path, shapes: Profile) -> Path | None:
         raise ExportError(f"TensorRT cannot read the model: {parser.get_error(0)}")
     engine = builder.build_serialized_network(network, _config(builder, shapes))
     if engine is None:
-        raise ExportError("TensorRT cannot build the engine; its messages say why")
+        raise ExportError("TensorRT cannot build the engine; see its messages above")
     model.with_name(ENGINE).write_bytes(engine)
     return None
 
 
 def _config(builder: Any, shapes: Profile) -> Any:
     optimization = builder.create_optimization_profile()
-    for name, (least, usual, largest) in shapes.items():
-        optimization.set_shape(name, least, usual, largest)
+    for name, (min_shape, opt_shape, max_shape) in shapes.items():
+        optimization.set_shape(name, min_shape, opt_shape, max_shape)
     config = builder.create_builder_config()
     config.add_optimization_profile(optimization)
     return config
@@ -101,7 +106,8 @@ def _write_script(folder: Path, shapes: Profile) -> Path:
         "# Builds the engine of this model, with the TensorRT and on the GPU that will run it.\n"
         "set -eu\n"
         'cd "$(dirname "$0")"\n'
-        f"{command(shapes)}\n"
+        f"{command(shapes)}\n",
+        encoding="utf-8",
     )
     path.chmod(0o755)
     return path

@@ -1,8 +1,8 @@
-"""Makes a model that needs a GPU run on a CPU, so that the parity gate can be used everywhere.
+"""Packed attention in standard operators, so that the parity gate runs on machines without a GPU.
 
-ONNX Runtime's packed attention has a kernel for CUDA only. Here it is written in standard
-operators, after the operator's documentation and not after our use of it: what we feed it, and
-everything around it, is then tested for real. Only the kernel itself is not.
+ONNX Runtime implements the operator for CUDA only. This decomposition follows the operator's
+documentation, not our use of it, so that the gate tests our inputs and everything around it; only
+the kernel itself is not tested.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PackedMultiHeadAttention <num_heads, scale>
   flat = Constant <value = int64[1] {-1}> ()
   end = Constant <value = int64[1] {9223372036854775807}> ()
   heads_axes = Constant <value = int64[2] {1, 2}> ()
-  lowest = Constant <value = float {-1e9}> ()
+  mask_value = Constant <value = float {-1e9}> ()
   heads = Constant <value_int: int = @num_heads> ()
   factor = Constant <value_float: float = @scale> ()
 
@@ -63,13 +63,13 @@ PackedMultiHeadAttention <num_heads, scale>
   length_column = Reshape (wide_length, length_shape)
   longest_number = Squeeze (longest, first)
   column = Range (zero, longest_number, one)
-  seen = Less (column, length_column)
+  visible = Less (column, length_column)
 
   products = MatMul (queries, keys)
   scaled = Mul (products, factor)
   bias_number = Cast <to = 1> (attention_bias)
   biased = Add (scaled, bias_number)
-  scores = Where (seen, biased, lowest)
+  scores = Where (visible, biased, mask_value)
   weights = Softmax <axis = -1> (scores)
   mixed = MatMul (weights, values)
   mixed_split = Transpose <perm = [0, 2, 1, 3]> (mixed)
@@ -80,8 +80,8 @@ PackedMultiHeadAttention <num_heads, scale>
 """
 
 
-def substitute(model: ir.Model) -> None:
-    """Replace packed attention in `model`."""
+def decompose_packed_attention(model: ir.Model) -> None:
+    """Replace the packed attention nodes of `model` by calls of the decomposition, in place."""
     (function,) = ir.from_onnx_text(PACKED_ATTENTION).functions.values()
     calls = [node for node in model.graph.all_nodes() if node.op_type == function.name]
     model.functions[function.identifier()] = function

@@ -1,4 +1,4 @@
-"""What sentence-transformers makes of a checkpoint: the tokenizer and vectors we must equal."""
+"""The reference of the parity gate: sentence-transformers' tokenizer and vectors."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from torch import nn
 
-from triton_embed.export.checkpoint.reader import Checkpoint
+from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.errors import ExportError
-from triton_embed.export.families.registry import FAMILIES, Family
-from triton_embed.export.progress import Advance, silent
+from triton_embed.export.families.family import Family
+from triton_embed.export.families.registry import family_of
+from triton_embed.export.progress import ProgressCallback, no_progress
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The reference's answers.
+    """The expected results.
 
     Attributes:
         tokenizer: The tokenizer in the format of ``tokenizer.json``.
-        vectors: For each prompt float32 [texts, dimension].
+        vectors: float32 [texts, dimension], by prompt.
     """
 
     tokenizer: str
@@ -36,6 +37,8 @@ class Reference:
 
 
 BATCH_SIZE = 8
+"""Texts that the reference embeds at a time. sentence-transformers pads each batch to its longest
+text and holds whole score matrices: 8 bounds the memory for texts of thousands of tokens."""
 
 
 def compute(
@@ -43,23 +46,23 @@ def compute(
     prompts: Sequence[str],
     texts: Sequence[str],
     max_tokens: int,
-    advance: Advance = silent,
+    on_progress: ProgressCallback = no_progress,
 ) -> Reference:
-    """Embed `texts` with the reference, once for each of `prompts`.
+    """Embed texts with sentence-transformers, once for each prompt.
 
-    The reference model is freed before this returns.
+    The model is freed before the function returns.
 
     Args:
-        checkpoint: What to load.
-        prompts: Put before each text.
-        texts: Longer ones are cut.
-        max_tokens: Where to cut, prompt and special tokens included.
-        advance: Told how many layers are done.
+        checkpoint: The checkpoint, whose weights are on disk.
+        prompts: Prompts, each of which is put before every text.
+        texts: Texts; longer ones than `max_tokens` are truncated.
+        max_tokens: Maximum tokens, prompt and special tokens included.
+        on_progress: Called after each layer of each batch.
 
     Raises:
-        ExportError: sentence-transformers cannot load the checkpoint, or not embed with it.
+        ExportError: sentence-transformers cannot load the checkpoint or embed with it.
     """
-    family = FAMILIES[checkpoint.config["model_type"]]
+    family = family_of(checkpoint.config)
     try:
         model = _load(checkpoint, family)
     except Exception as error:
@@ -69,7 +72,7 @@ def compute(
         raise ExportError("the checkpoint has no fast tokenizer (tokenizer.json)")
     _prepare(model.tokenizer)
     model.max_seq_length = max_tokens
-    _count_layers(model, len(prompts) * math.ceil(len(texts) / BATCH_SIZE), advance)
+    _count_layers(model, len(prompts) * math.ceil(len(texts) / BATCH_SIZE), on_progress)
     vectors = {prompt: _encode(model, texts, prompt) for prompt in prompts}
     reference = Reference(tokenizer.to_str(), vectors)
     del model
@@ -78,11 +81,11 @@ def compute(
 
 
 def _prepare(tokenizer: Any) -> None:
-    """Give `tokenizer` what the exported model does without, or decides differently."""
-    # Padding is masked, so any token will do.
+    """Adapt `tokenizer` to the exported model, which needs no padding and truncates at the end."""
+    # Padding is masked, so any token serves.
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(0)
-    # Clients say with each request which side to cut; the other side is the exception.
+    # The exported model truncates on the side that each request selects; by default at the end.
     tokenizer.truncation_side = "right"
 
 
@@ -96,22 +99,23 @@ def _encode(model: SentenceTransformer, texts: Sequence[str], prompt: str) -> ND
 
 
 def _reason(error: Exception, model: SentenceTransformer) -> str:
-    """Say why `model` cannot embed, if it can be known better than from `error`."""
+    """Return the reason why `model` cannot embed, more specific than `error` if possible."""
     transformer: Any = model[0]
     size = transformer.model.config.vocab_size
-    token, largest = max(transformer.tokenizer.get_vocab().items(), key=lambda item: item[1])
-    if isinstance(error, IndexError) and largest >= size:
-        return f"the tokenizer has the id {largest} for '{token}'; the model's end at {size - 1}"
+    token, max_id = max(transformer.tokenizer.get_vocab().items(), key=lambda item: item[1])
+    if isinstance(error, IndexError) and max_id >= size:
+        return f"the tokenizer has the id {max_id} for '{token}'; the model's end at {size - 1}"
     return f"sentence-transformers cannot embed with the checkpoint: {error}"
 
 
-def _count_layers(model: nn.Module, batches: int, advance: Advance) -> None:
-    """Have the layers of `model`, the longest list of modules in it, call `advance`."""
+def _count_layers(model: nn.Module, batches: int, on_progress: ProgressCallback) -> None:
+    """Call `on_progress` after each layer of `model`, which are its longest list of modules."""
     lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
     layers = max(lists, key=len, default=nn.ModuleList())
     done = itertools.count(1)
+    total = batches * len(layers)
     for layer in layers:
-        layer.register_forward_hook(lambda *_: advance(next(done), batches * len(layers), "layers"))
+        layer.register_forward_hook(lambda *_: on_progress(next(done), total, "layers"))
 
 
 def _load(checkpoint: Checkpoint, family: Family) -> SentenceTransformer:
@@ -121,12 +125,12 @@ def _load(checkpoint: Checkpoint, family: Family) -> SentenceTransformer:
         trust_remote_code=False,
         local_files_only=True,
         model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-        config_kwargs=family.settings(checkpoint.config),
+        config_kwargs=family.translated_settings(checkpoint.config),
     )
     if checkpoint.has_modules:
         return model
     transformer: Any = model[0]
-    # With a chat template, texts would be embedded as messages, which no checkpoint asks for here.
+    # With a chat template, texts would be embedded as messages.
     transformer.modality_config = {"text": transformer.modality_config["text"]}
     transformer.input_formatter.supported_modalities = ["text"]
     pooling = Pooling(transformer.get_embedding_dimension(), checkpoint.pooling_modes)

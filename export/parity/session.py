@@ -1,4 +1,4 @@
-"""Opens an exported model for the parity gate, on what will serve it or on the nearest thing."""
+"""Opens an exported model for the parity gate, on its target or on the closest available one."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ import onnxruntime
 from onnx_ir.passes.common import LiftSubgraphInitializersToMainGraphPass
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernelError
 
-from triton_embed.export.parity.decomposition import substitute
+from triton_embed.export.parity.decomposition import decompose_packed_attention
 from triton_embed.export.target import Target
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
 WITHOUT_GPU = (
-    "measured without a GPU, on standard operators in the place of packed attention: its CUDA "
+    "measured without a GPU, with standard operators in place of packed attention: its CUDA "
     "kernel was not run. An export with onnxruntime-gpu on a machine with a GPU runs it"
 )
 WITHOUT_ENGINE = "measured in ONNX Runtime on a CPU: the TensorRT engine was not run"
 
 
 def open_session(model: Path, target: Target) -> tuple[onnxruntime.InferenceSession, str | None]:
-    """Return a session of the ONNX file `model`, and how it differs from what will be served.
+    """Open an ONNX file without writing anything, because a server may be polling its folder.
 
-    Nothing is written: `model` may be one that a server watches.
+    Returns:
+        The session, and its difference from the served model (`Parity.caveat`).
     """
     if target.name == "cuda":
         session = _on_gpu(model)
-        return (session, None) if session else (_substituted(model), WITHOUT_GPU)
+        return (session, None) if session else (_decomposed(model), WITHOUT_GPU)
     return _on_cpu(model), WITHOUT_ENGINE if target.name == "tensorrt" else None
 
 
@@ -44,15 +45,15 @@ def _on_gpu(model: Path) -> onnxruntime.InferenceSession | None:
     try:
         session = onnxruntime.InferenceSession(str(model), providers=[CUDA, CPU])
     except NoKernelError:
-        # There is the package but no GPU: ONNX Runtime fell back to the CPU.
+        # onnxruntime-gpu without a GPU falls back to the CPU, which has no such kernel.
         return None
     return session if CUDA in session.get_providers() else None
 
 
-def _substituted(model: Path) -> onnxruntime.InferenceSession:
+def _decomposed(model: Path) -> onnxruntime.InferenceSession:
     onnx_model = ir.load(model)
-    substitute(onnx_model)
-    # Where the weights lie beside the model, only the main graph's can be handed over.
+    decompose_packed_attention(onnx_model)
+    # ONNX Runtime accepts external weights from memory for the main graph only.
     LiftSubgraphInitializersToMainGraphPass()(onnx_model)
     weights = {
         name: onnxruntime.OrtValue.ortvalue_from_numpy(value.const_value.numpy())
@@ -64,6 +65,6 @@ def _substituted(model: Path) -> onnxruntime.InferenceSession:
     session = onnxruntime.InferenceSession(
         ir.to_proto(onnx_model).SerializeToString(), options, providers=[CPU]
     )
-    # ONNX Runtime does not copy them, so they have to live as long as the session.
+    # ONNX Runtime does not copy the weights, so they must live as long as the session.
     weakref.finalize(session, weights.clear)
     return session

@@ -1,4 +1,4 @@
-"""Texts for the parity gate: many languages and scripts, odd characters, many lengths."""
+"""Texts for the parity gate: many languages and scripts, unusual characters, many lengths."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SENTENCES = (
 
 
 def parity_texts() -> list[str]:
-    """Return the sentences, and texts that grow from a sentence to thousands of tokens."""
+    """Return the sentences, and texts of two sentences up to thousands of tokens."""
     prose = [text for text in SENTENCES if len(text) > 20]
     grown = [" ".join(prose[:count]) for count in range(2, len(prose), 3)]
     overlong = " ".join(prose * 12)

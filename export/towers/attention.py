@@ -1,192 +1,194 @@
-"""Attention over packed tokens: one lowering per export target, all with the same signature.
+"""Attention over packed tokens: one lowering per target, side by side.
 
-Each is registered with transformers' `AttentionInterface`, so that any architecture that uses
-the interface can be exported without a change to its code.
+A lowering is registered with transformers' ``AttentionInterface``, so that any architecture that
+uses the interface can be exported without a change to its code.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
 from triton_embed.export.packing import Packing
 
-MASKED = -3e4
-"""Added to scores that must not count. Finite also in half precision: a kernel that goes through
-the scores in tiles would make NaN of a first tile of infinities."""
+MASK_VALUE = -3e4
+"""Added to masked scores. It is finite in half precision too: a kernel that computes scores in
+tiles would turn a first tile of infinities into NaN."""
 
 
-def cpu(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    *,
-    packing: Packing,
-    scaling: float,
-    is_causal: bool | None = None,
-    sliding_window: int | None = None,
-    position_bias: Tensor | None = None,
-    **_: Any,
-) -> tuple[Tensor, None]:
-    """Un-pack, attend with ONNX Runtime's fused kernel, pack again.
+@dataclass(frozen=True)
+class Attention:
+    """The inputs of one attention layer.
 
-    Args:
-        module: The calling layer; its `is_causal` holds where the argument is absent.
+    Attributes:
         query: [1, heads, tokens, head size], packed.
-        key: Like `query`; it and `value` may have fewer heads, each shared by several of `query`.
-        value: See `key`.
-        attention_mask: Unused: `packing` says which tokens see each other.
-        packing: Where the tokens of each item are.
+        key: [1, key heads, tokens, head size]; each key head serves heads ÷ key heads queries.
+        value: Same shape as `key`.
+        packing: The positions of each item's tokens.
         scaling: Factor on the scores.
-        is_causal: Whether a token sees only itself and those before it.
-        sliding_window: A token sees only those nearer than this.
-        position_bias: Added to the scores, [1, heads, longest, longest].
-
-    Returns:
-        The result, [1, tokens, heads, head size], and no attention weights.
+        causal: Whether tokens attend to themselves and preceding tokens only.
+        sliding_window: Tokens attend to those less than this distance away; ``None``: to all.
+        bias: Added to the scores, [1, heads, longest, longest].
     """
-    causal = _is_causal(module, is_causal)
-    mask = (
-        packing.lengths.to(torch.int32)
-        if sliding_window is None
-        else packing.window(sliding_window, causal)
-    )
-    unidirectional = causal and sliding_window is None
-    return _unpacked(query, key, value, packing, scaling, mask, position_bias, unidirectional), None
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    packing: Packing
+    scaling: float
+    causal: bool
+    sliding_window: int | None
+    bias: Tensor | None
+
+    @property
+    def heads(self) -> int:
+        """The number of query heads."""
+        return self.query.shape[1]
+
+    def packed(self) -> list[Tensor]:
+        """Return query, key and value, each [tokens, hidden] with repeated key heads."""
+        return [_packed(states, self.heads) for states in (self.query, self.key, self.value)]
+
+    def padded(self) -> list[Tensor]:
+        """Return query, key and value, each [items, longest, hidden] with repeated key heads."""
+        return [self.packing.to_padded(states) for states in self.packed()]
 
 
-def cuda(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    *,
-    packing: Packing,
-    scaling: float,
-    is_causal: bool | None = None,
-    sliding_window: int | None = None,
-    position_bias: Tensor | None = None,
-    **_: Any,
-) -> tuple[Tensor, None]:
-    """Attend to packed tokens with the kernel of ONNX Runtime's CUDA provider; see `cpu`.
+Lowering = Callable[[Attention], Tensor]
+"""Returns the attended values, [tokens, hidden]."""
 
-    The kernel knows neither causal attention nor windows. Causal attention is un-packed, for
-    another kernel that does; as padding comes last, causality hides it, and without a mask that
-    kernel can be flash attention. A window becomes a bias, which all items share.
+
+def cpu(layer: Attention) -> Tensor:
+    """Attend to padded tokens with the fused kernel of ONNX Runtime's CPU provider."""
+    packing = layer.packing
+    if layer.sliding_window is None:
+        return _fused(layer, packing.lengths.to(torch.int32), unidirectional=layer.causal)
+    return _fused(layer, packing.window_mask(layer.sliding_window, layer.causal))
+
+
+def cuda(layer: Attention) -> Tensor:
+    """Attend to packed tokens with the kernel of ONNX Runtime's CUDA provider.
+
+    The kernel supports neither causal attention nor windows. Causal attention uses the fused kernel
+    on padded tokens instead; as padding comes last, causality masks it, and without another mask
+    that kernel can be flash attention. A window becomes a bias, which all items share.
     """
-    causal = _is_causal(module, is_causal)
-    if causal and sliding_window is None:
-        return _unpacked(query, key, value, packing, scaling, None, position_bias, True), None
-    heads, tokens, head_size = query.shape[1:]
-    bias = position_bias
-    if sliding_window is not None:
-        # Before ONNX Runtime 1.20 the bias must have every head.
-        window = _hiding(packing.near(sliding_window, causal), query.dtype)
+    if layer.causal and layer.sliding_window is None:
+        return _fused(layer, mask=None, unidirectional=True)
+    packing, bias = layer.packing, layer.bias
+    if layer.sliding_window is not None:
+        # ONNX Runtime before 1.20 needs the bias of every head.
+        visible = packing.distance_mask(layer.sliding_window, layer.causal)
+        window = _additive_mask(visible, layer.query.dtype)
         longest = packing.valid.shape[1]
-        bias = (window if bias is None else bias + window).expand(1, heads, longest, longest)
-    states = [_packed(item, heads) for item in (query, key, value)]
-    attended = torch.onnx.ops.symbolic(
+        bias = (window if bias is None else bias + window).expand(1, layer.heads, longest, longest)
+    states = layer.packed()
+    return torch.onnx.ops.symbolic(
         "com.microsoft::PackedMultiHeadAttention",
         (*states, None, packing.token_offset, packing.cumulative_lengths, bias),
-        attrs={"num_heads": heads, "scale": scaling},
-        dtype=query.dtype,
+        attrs={"num_heads": layer.heads, "scale": layer.scaling},
+        dtype=layer.query.dtype,
         shape=states[0].shape,
         version=1,
     )
-    return attended.reshape(1, tokens, heads, head_size), None
 
 
-def tensorrt(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    *,
-    packing: Packing,
-    scaling: float,
-    is_causal: bool | None = None,
-    sliding_window: int | None = None,
-    position_bias: Tensor | None = None,
-    **_: Any,
-) -> tuple[Tensor, None]:
-    """Un-pack, attend in plain operators, which TensorRT fuses itself, pack again; see `cpu`."""
-    heads, tokens, head_size = query.shape[1:]
-    items, longest = packing.pad.shape
-    states, keys, values = (
-        packing.to_padded(_packed(item, heads)).reshape(items, longest, heads, -1).transpose(1, 2)
-        for item in (query, key, value)
+def tensorrt(layer: Attention) -> Tensor:
+    """Attend to padded tokens in plain operators, which TensorRT fuses itself."""
+    packing = layer.packing
+    items, longest = packing.gather_index.shape
+    query, key, value = (
+        states.reshape(items, longest, layer.heads, -1).transpose(1, 2) for states in layer.padded()
     )
-    causal = _is_causal(module, is_causal)
-    seen = packing.valid[:, None, None, :]
-    if causal or sliding_window is not None:
-        seen = seen & packing.near(sliding_window or longest, causal)
-    # Scaled first, so that scores stay within the range of half precision.
-    scores = torch.matmul(states * scaling, keys.transpose(2, 3)) + _hiding(seen, query.dtype)
-    if position_bias is not None:
-        scores = scores + position_bias
-    attended = torch.matmul(torch.softmax(scores, dim=-1), values)
-    padded = attended.transpose(1, 2).reshape(items, longest, heads * head_size)
-    return packing.to_packed(padded).reshape(1, tokens, heads, head_size), None
+    visible = packing.valid[:, None, None, :]
+    if layer.causal or layer.sliding_window is not None:
+        visible = visible & packing.distance_mask(layer.sliding_window or longest, layer.causal)
+    # Scaling first keeps the scores within the range of half precision.
+    scores = torch.matmul(query * layer.scaling, key.transpose(2, 3))
+    scores = scores + _additive_mask(visible, query.dtype)
+    if layer.bias is not None:
+        scores = scores + layer.bias
+    attended = torch.matmul(torch.softmax(scores, dim=-1), value)
+    hidden = layer.heads * layer.query.shape[3]
+    return packing.to_packed(attended.transpose(1, 2).reshape(items, longest, hidden))
 
 
-def _is_causal(module: nn.Module, is_causal: bool | None) -> bool:
-    return bool(getattr(module, "is_causal", False) if is_causal is None else is_causal)
-
-
-def _hiding(seen: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return what hides scores that are not `seen`, bool [..., longest, longest], when added."""
-    nothing = torch.zeros((), dtype=dtype)
-    return torch.where(seen, nothing, torch.full((), MASKED, dtype=dtype))
-
-
-def _unpacked(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    packing: Packing,
-    scaling: float,
-    mask: Tensor | None,
-    bias: Tensor | None,
-    unidirectional: bool,
-) -> Tensor:
-    """Attend with the kernel that both of ONNX Runtime's providers have for padded tokens."""
-    heads, tokens, head_size = query.shape[1:]
-    states, keys, values = (packing.to_padded(_packed(item, heads)) for item in (query, key, value))
-    attended = torch.onnx.ops.symbolic(
-        "com.microsoft::MultiHeadAttention",
-        (states, keys, values, None, mask, bias),
-        attrs={"num_heads": heads, "scale": scaling, "unidirectional": int(unidirectional)},
-        dtype=states.dtype,
-        shape=states.shape,
-        version=1,
-    )
-    return packing.to_packed(attended).reshape(1, tokens, heads, head_size)
-
-
-def _packed(states: Tensor, heads: int) -> Tensor:
-    """Return `states` [1, own heads, tokens, size] as [tokens, heads x size]."""
-    own_heads, tokens, size = states.shape[1:]
-    # Indexing the first axis away would copy them.
-    packed = states.transpose(1, 2)
-    if own_heads != heads:
-        packed = packed[:, :, :, None].expand(1, tokens, own_heads, heads // own_heads, size)
-    return packed.reshape(tokens, heads * size)
-
-
-LOWERINGS = {"cpu": cpu, "cuda": cuda, "tensorrt": tensorrt}
+LOWERINGS: dict[str, Lowering] = {"cpu": cpu, "cuda": cuda, "tensorrt": tensorrt}
+"""By the name of the target."""
 
 
 def register(target: str) -> str:
-    """Register the lowering of `target` and return its ``attn_implementation`` name."""
+    """Register the lowering of `target` with transformers.
+
+    Returns:
+        Its name for ``attn_implementation``.
+    """
     name = f"packed_{target}"
-    AttentionInterface.register(name, LOWERINGS[target])
+    lowering = LOWERINGS[target]
+
+    def attend(
+        module: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        *,
+        packing: Packing,
+        scaling: float,
+        is_causal: bool | None = None,
+        sliding_window: int | None = None,
+        position_bias: Tensor | None = None,
+        **_: Any,
+    ) -> tuple[Tensor, None]:
+        """Implement transformers' interface; `packing` takes the place of `attention_mask`."""
+        causal = getattr(module, "is_causal", False) if is_causal is None else is_causal
+        layer = Attention(
+            query, key, value, packing, scaling, bool(causal), sliding_window, position_bias
+        )
+        heads, tokens, head_size = query.shape[1:]
+        return lowering(layer).reshape(1, tokens, heads, head_size), None
+
+    AttentionInterface.register(name, attend)
     AttentionMaskInterface.register(name, lambda *args, **kwargs: None)
     return name
+
+
+def _additive_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return 0 for `visible` scores and MASK_VALUE for the others, [..., longest, longest]."""
+    zero = torch.zeros((), dtype=dtype)
+    return torch.where(visible, zero, torch.full((), MASK_VALUE, dtype=dtype))
+
+
+def _fused(layer: Attention, mask: Tensor | None, unidirectional: bool = False) -> Tensor:
+    """Attend to padded tokens with the kernel that both of ONNX Runtime's providers have."""
+    states = layer.padded()
+    attended = torch.onnx.ops.symbolic(
+        "com.microsoft::MultiHeadAttention",
+        (*states, None, mask, layer.bias),
+        attrs={
+            "num_heads": layer.heads,
+            "scale": layer.scaling,
+            "unidirectional": int(unidirectional),
+        },
+        dtype=states[0].dtype,
+        shape=states[0].shape,
+        version=1,
+    )
+    return layer.packing.to_packed(attended)
+
+
+def _packed(states: Tensor, heads: int) -> Tensor:
+    """Return `states` [1, own heads, tokens, head size] as [tokens, heads × head size]."""
+    own_heads, tokens, head_size = states.shape[1:]
+    # Removing the first axis by indexing would copy the states.
+    packed = states.transpose(1, 2)
+    if own_heads != heads:
+        repeats = heads // own_heads
+        packed = packed[:, :, :, None].expand(1, tokens, own_heads, repeats, head_size)
+    return packed.reshape(tokens, heads * head_size)

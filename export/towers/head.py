@@ -1,6 +1,6 @@
-"""What follows the transformer: pooling, dense layers and normalisation, over packed tokens.
+"""The head of an encoder: pooling over packed tokens, then dense layers, all in float32.
 
-Mirrors sentence-transformers' modules of the same names; all of it is computed in float32.
+It mirrors sentence-transformers' modules of the same names.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from triton_embed.export.checkpoint.reader import DenseConfig
+from triton_embed.export.checkpoint.model import DenseConfig
 from triton_embed.export.errors import ExportError
 from triton_embed.export.packing import Packing
 
 
 def pool_cls(states: Tensor, packing: Packing) -> Tensor:
     """Return the first token of each item, [items, hidden]."""
-    return torch.index_select(states, 0, packing.pad[:, 0])
+    return torch.index_select(states, 0, packing.gather_index[:, 0])
 
 
 def pool_last(states: Tensor, packing: Packing) -> Tensor:
     """Return the last token of each item, [items, hidden]."""
-    return torch.index_select(states, 0, packing.pad[:, 0] + packing.lengths - 1)
+    return torch.index_select(states, 0, packing.gather_index[:, 0] + packing.lengths - 1)
 
 
 def pool_max(states: Tensor, packing: Packing) -> Tensor:
-    """Return the largest value of each component, [items, hidden]."""
+    """Return the maximum of each component, [items, hidden]."""
     padded = packing.to_padded(states)
     return padded.masked_fill(~packing.valid[:, :, None], float("-inf")).amax(1)
 
@@ -47,7 +47,7 @@ def pool_mean(states: Tensor, packing: Packing) -> Tensor:
 
 
 def pool_mean_sqrt_length(states: Tensor, packing: Packing) -> Tensor:
-    """Return the sum over tokens divided by the root of their number, [items, hidden]."""
+    """Return the sum over tokens divided by the square root of their count, [items, hidden]."""
     return _sum(states, packing) / _counts(states, packing).sqrt()
 
 
@@ -67,26 +67,28 @@ POOLINGS: dict[str, Callable[[Tensor, Packing], Tensor]] = {
     "weightedmean": pool_weighted_mean,
     "lasttoken": pool_last,
 }
+"""By the names in `checkpoint.pooling.POOLING_MODES`."""
 
-ONE_TOKEN = (("cls",), ("lasttoken",))
-"""Pooling modes with which one of its tokens makes an item's vector."""
+ONE_TOKEN_POOLINGS = (("cls",), ("lasttoken",))
+"""Pooling modes that take an item's vector from one of its tokens."""
 
 
 class Dense(nn.Module):
-    """A linear layer and its activation.
+    """A linear layer and its activation."""
 
-    Raises:
-        ExportError: the weights do not fit.
-    """
+    def __init__(self, config: DenseConfig) -> None:
+        """Load the weights.
 
-    def __init__(self, stage: DenseConfig) -> None:
+        Raises:
+            ExportError: the weights do not fit `config`.
+        """
         super().__init__()
-        self.linear = nn.Linear(stage.in_features, stage.out_features, bias=stage.bias)
-        self.activation = getattr(nn, stage.activation)()
+        self.linear = nn.Linear(config.in_features, config.out_features, bias=config.bias)
+        self.activation = getattr(nn, config.activation)()
         try:
-            self.load_state_dict(load_file(stage.folder / "model.safetensors"))
+            self.load_state_dict(load_file(config.folder / "model.safetensors"))
         except Exception as error:
-            raise ExportError(f"{stage.folder.name}: the weights are corrupt: {error}") from error
+            raise ExportError(f"{config.folder.name}: the weights are corrupt: {error}") from error
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Map [items, in_features] to [items, out_features]."""

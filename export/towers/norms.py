@@ -1,4 +1,4 @@
-"""Layer normalisation in the form that ONNX Runtime is fastest with on a CPU."""
+"""Layer normalization in the form that ONNX Runtime computes fastest on a CPU."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class RowNorm(nn.Module):
-    """A layer normalisation of a matrix, whatever the shape of its input.
+    """A layer normalization that reshapes its input to a matrix.
 
-    The detour keeps ONNX Runtime from merging it with the addition before it: on a CPU the merged
-    kernel is far slower than the two are. Reshaping costs nothing.
+    The reshape, which is free, keeps ONNX Runtime from fusing the normalization with the preceding
+    addition: on a CPU the fused kernel (SkipLayerNormalization) is far slower than the two.
     """
 
     def __init__(self, norm: nn.LayerNorm) -> None:
@@ -18,13 +18,13 @@ class RowNorm(nn.Module):
         self.norm = norm
 
     def forward(self, states: Tensor) -> Tensor:
-        """Normalise [..., size] over its last axis."""
+        """Normalize [..., size] over its last axis."""
         rows: Tensor = self.norm(states.reshape(-1, states.shape[-1]))
         return rows.reshape(states.shape)
 
 
 def prevent_skip_norm_fusion(transformer: nn.Module) -> None:
-    """Make every layer normalisation of `transformer` a `RowNorm`, in place."""
+    """Make every layer normalization of `transformer` a `RowNorm`, in place."""
     for parent in list(transformer.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.LayerNorm:

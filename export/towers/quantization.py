@@ -1,8 +1,7 @@
 """Linear layers and token tables in int8.
 
-Weights have a scale for each output channel, states one for each token. A scale shared by several
-tokens, as in ONNX Runtime's own dynamic quantisation, would make a vector depend on the texts that
-it happens to be computed with.
+Weights have one scale per output channel, states one per token. A scale shared by several tokens,
+as in ONNX Runtime's own dynamic quantization, would make a vector depend on its batch mates.
 """
 
 from __future__ import annotations
@@ -12,40 +11,44 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-LARGEST = 127
+QMAX = 127
+"""Maximum absolute value of a quantized number, symmetric around 0."""
 
-MIDDLE = 128
-"""The zero of states, which are uint8: processors multiply uint8 by int8."""
+ZERO_POINT = 128
+"""Zero point of states, which are uint8 because processors multiply uint8 by int8."""
 
-SMALLEST_SCALE = 1e-30
+MIN_SCALE = 1e-30
+"""Minimum scale, so that a row of zeros is not divided by 0."""
 
-ROWS_AT_A_TIME = 8192
-"""Of a token table; all of it in float32 would double the memory that an export needs."""
+ROWS_PER_CHUNK = 8192
+"""Rows of a token table that are quantized at a time; the whole table in float32 would double the
+memory of an export. 8192 rows of 4096 components are 128 MiB."""
 
 
 class Int8Linear(nn.Module):
-    """A linear layer that multiplies in int8 and adds up in int32.
+    """A linear layer that multiplies in int8 and accumulates in int32.
 
-    The sizes of two neighbouring weights of a channel never exceed 128 together: x86 processors
-    without VNNI instructions add their products with uint8 states in 16 bits, and saturate.
+    The absolute values of two adjacent weights of a channel add up to at most 128: x86 processors
+    without VNNI instructions add the products of two weights with uint8 states in 16 bits, which
+    would saturate.
     """
 
     weight: Tensor
     scale: Tensor
     one: Tensor
-    middle: Tensor
+    zero_point: Tensor
 
     def __init__(self, linear: nn.Linear) -> None:
-        """Quantise the weights of `linear`."""
+        """Quantize the weights of `linear`."""
         super().__init__()
         with torch.no_grad():
-            size = linear.weight.abs()
-            scale = _scale((size[:, 1:] + size[:, :-1]).amax(1))
+            magnitude = linear.weight.abs()
+            scale = _scale((magnitude[:, 1:] + magnitude[:, :-1]).amax(1))
             rounded = torch.round(linear.weight / scale[:, None])
         self.register_buffer("weight", rounded.to(torch.int8).t().contiguous())
         self.register_buffer("scale", scale)
         self.register_buffer("one", torch.tensor(1.0))
-        self.register_buffer("middle", torch.tensor(MIDDLE, dtype=torch.uint8))
+        self.register_buffer("zero_point", torch.tensor(ZERO_POINT, dtype=torch.uint8))
         self.bias = linear.bias
 
     def forward(self, states: Tensor) -> Tensor:
@@ -53,18 +56,18 @@ class Int8Linear(nn.Module):
         inputs, outputs = self.weight.shape
         rows = states.reshape(-1, inputs)
         scale = _scale(torch.maximum(rows.amax(1), -rows.amin(1)))
-        # From the scales rather than from their number, so that it can be trimmed with them.
-        middle = scale.clamp(MIDDLE, MIDDLE).to(torch.uint8)
+        # Computed from the scales instead of their count, so that hoisting can trim both.
+        zero_point = scale.clamp(ZERO_POINT, ZERO_POINT).to(torch.uint8)
         quantized = torch.onnx.ops.symbolic(
             "QuantizeLinear",
-            (rows, scale, middle),
+            (rows, scale, zero_point),
             attrs={"axis": 0},
             dtype=torch.uint8,
             shape=rows.shape,
         )
         product = torch.onnx.ops.symbolic(
             "com.microsoft::MatMulIntegerToFloat",
-            (quantized, self.weight, self.one, self.scale, self.middle),
+            (quantized, self.weight, self.one, self.scale, self.zero_point),
             dtype=torch.float32,
             shape=(rows.shape[0], outputs),
             version=1,
@@ -76,17 +79,17 @@ class Int8Linear(nn.Module):
 
 
 class Int8Embedding(nn.Module):
-    """A table with a scale for each row."""
+    """An int8 table with one scale per row."""
 
     weight: Tensor
     scale: Tensor
 
     def __init__(self, embedding: nn.Embedding) -> None:
-        """Quantise what `embedding`, of any subclass, makes of each of its ids."""
+        """Quantize the vectors that `embedding`, of any subclass, returns for its ids."""
         super().__init__()
         rows, scales = [], []
         with torch.no_grad():
-            for ids in torch.arange(embedding.num_embeddings).split(ROWS_AT_A_TIME):
+            for ids in torch.arange(embedding.num_embeddings).split(ROWS_PER_CHUNK):
                 vectors = embedding(ids)
                 scale = _scale(vectors.abs().amax(1))[:, None]
                 rows.append(torch.round(vectors / scale).to(torch.int8))
@@ -111,5 +114,5 @@ def quantize(transformer: nn.Module) -> None:
                 setattr(parent, name, Int8Embedding(child))
 
 
-def _scale(largest: Tensor) -> Tensor:
-    return largest.clamp(min=SMALLEST_SCALE) / LARGEST
+def _scale(absmax: Tensor) -> Tensor:
+    return absmax.clamp(min=MIN_SCALE) / QMAX

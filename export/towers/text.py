@@ -1,90 +1,86 @@
-"""The encoder to be exported: a transformer on packed tokens, then pooling, dense and normalise."""
+"""The text encoder to be exported: a transformer on packed tokens, pooling, dense, normalize."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from triton_embed.export.checkpoint.reader import Checkpoint
-from triton_embed.export.errors import ExportError
-from triton_embed.export.families.registry import FAMILIES, Family
+from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.families.registry import family_of
 from triton_embed.export.packing import Packing
 from triton_embed.export.precision import FP32, Precision
 from triton_embed.export.towers.attention import register
-from triton_embed.export.towers.head import ONE_TOKEN, POOLINGS, Dense
+from triton_embed.export.towers.head import ONE_TOKEN_POOLINGS, POOLINGS, Dense
 from triton_embed.export.towers.norms import prevent_skip_norm_fusion
 from triton_embed.export.towers.quantization import quantize
-
-UNUSED = re.compile(
-    r"(\w+\.)?(cls|decoder|head\.(dense|norm)|lm_head|pooler|vocab_\w+)\."
-    r"|(\w+\.)?(classifier|pre_classifier|qa_outputs|score)\."
-    r"|(.+\.)?(inv_freq|position_ids|token_type_ids)$"
-)
-"""Tensors that embeddings do not depend on: heads of other tasks, and buffers of old versions."""
+from triton_embed.export.towers.weights import load_transformer
 
 
 class PackedEncoder(nn.Module):
-    """Embeds packed sequences.
+    """Packed sequences to one vector per item.
 
     Attributes:
         dimension: Length of the vectors.
+        hidden_size: Width of the transformer's layers.
         vocab_size: Rows of the token table.
-        pools_one_token: Whether a vector depends on one of its item's last states alone.
+        pools_one_token: Whether the vector of an item depends on one of its final states only.
     """
 
     def __init__(self, checkpoint: Checkpoint, target: str, precision: Precision = FP32) -> None:
         """Load the weights.
 
         Args:
-            checkpoint: Where they are.
-            target: What attention is lowered for; see `export.attention`.
-            precision: Of the transformer.
+            checkpoint: The checkpoint, whose weights are on disk.
+            target: The key of a lowering in `attention.LOWERINGS`.
+            precision: The transformer's precision.
 
         Raises:
             ExportError: weights are corrupt, incomplete, of another shape or of another model.
         """
         super().__init__()
-        family = FAMILIES[checkpoint.config["model_type"]]
-        self.transformer = _load_transformer(checkpoint, family, register(target), precision.dtype)
-        # In half precision a sum that is rounded before it is normalised would be less exact.
+        family = family_of(checkpoint.config)
+        self.transformer = load_transformer(checkpoint, family, register(target), precision.dtype)
+        # In half precision, rounding the sum before it is normalized would cost accuracy.
         if target == "cpu" and precision.dtype == torch.float32:
             prevent_skip_norm_fusion(self.transformer)
         if precision.quantized:
             quantize(self.transformer)
-        self.dense = nn.ModuleList(Dense(stage) for stage in checkpoint.dense)
+        self.dense = nn.ModuleList(Dense(layer) for layer in checkpoint.dense)
         config = self.transformer.config
         self._padding_id = family.padding_id(config) if family.padding_id else None
         self._token_types = family.token_types
         self._poolings = [POOLINGS[mode] for mode in checkpoint.pooling_modes]
-        self.pools_one_token = checkpoint.pooling_modes in ONE_TOKEN
+        self.pools_one_token = checkpoint.pooling_modes in ONE_TOKEN_POOLINGS
         self._normalize = checkpoint.normalize
-        self.vocab_size = config.vocab_size
+        self.vocab_size: int = config.vocab_size
+        self.hidden_size: int = config.hidden_size
         self.dimension = (
             checkpoint.dense[-1].out_features
             if checkpoint.dense
-            else config.hidden_size * len(self._poolings)
+            else self.hidden_size * len(self._poolings)
         )
 
     def forward(
-        self, input_ids: Tensor, position_ids: Tensor, pad: Tensor, unpad: Tensor, valid: Tensor
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor,
+        gather_index: Tensor,
+        token_index: Tensor,
+        valid: Tensor,
     ) -> Tensor:
-        """Return one vector per item.
+        """Embed the items of a batch.
 
         Args:
             input_ids: int64 [tokens].
             position_ids: int64 [tokens], each item counting from 0.
-            pad: See `Packing`, as `unpad` and `valid`.
-            unpad: See `pad`.
-            valid: See `pad`.
+            gather_index: See `Packing`.
+            token_index: See `Packing`.
+            valid: See `Packing`.
 
         Returns:
             float32 [items, dimension].
         """
-        packing = Packing(pad, unpad, valid)
+        packing = Packing(gather_index, token_index, valid)
         if self._padding_id is not None:
             position_ids = _after_padding_id(input_ids, position_ids, self._padding_id)
         inputs = {"input_ids": input_ids, "position_ids": position_ids}
@@ -101,50 +97,10 @@ class PackedEncoder(nn.Module):
 
 
 def _after_padding_id(input_ids: Tensor, position_ids: Tensor, padding_id: int) -> Tensor:
-    """Return `position_ids` counted from after `padding_id`, leaving out tokens of that id."""
-    # TensorRT has no CumSum of int64; there are fewer tokens than float32 has whole numbers.
+    """Return positions that begin after `padding_id` and skip tokens of that id, int64 [tokens]."""
+    # TensorRT has no CumSum of int64; float32 counts exactly up to 2^24 tokens.
     counted = (input_ids != padding_id).to(torch.float32)
     through = counted.cumsum(0)
     first = torch.arange(input_ids.shape[0]) - position_ids
     before = torch.index_select(through - counted, 0, first)
     return ((through - before) * counted).to(torch.int64) + padding_id
-
-
-def _load_transformer(
-    checkpoint: Checkpoint, family: Family, attention: str, dtype: torch.dtype
-) -> Any:
-    try:
-        model, report = family.model.from_pretrained(
-            checkpoint.transformer,
-            trust_remote_code=False,
-            use_safetensors=True,
-            local_files_only=True,
-            dtype=dtype,
-            attn_implementation="eager" if family.rewire else attention,
-            output_loading_info=True,
-            **({"add_pooling_layer": False} if family.pooler else {}),
-            **family.settings(checkpoint.config),
-        )
-    except Exception as error:
-        raise ExportError(f"the weights cannot be loaded: {error}") from error
-    if lacking := sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"]))):
-        raise ExportError(
-            f"the weights are incomplete: {len(lacking)} tensors are missing or of the wrong "
-            f"shape, '{lacking[0]}' first"
-        )
-    _check_unexpected(model, report["unexpected_keys"])
-    # A decoder's cache of keys and values would only be computed to be thrown away.
-    model.config.use_cache = False
-    return (family.rewire(model, attention) if family.rewire else model).eval()
-
-
-def _check_unexpected(model: nn.Module, names: Iterable[str]) -> None:
-    """Raise ExportError if the weights hold more than `model` uses.
-
-    The parity gate would not notice: its reference is the same class of transformers.
-    """
-    if foreign := sorted(name for name in names if not UNUSED.match(name)):
-        raise ExportError(
-            f"the weights hold '{foreign[0]}', which transformers' {type(model).__name__} does not "
-            "know: only the checkpoint's own code, which is never run, could use it"
-        )

@@ -17,6 +17,8 @@ from testing.checkpoints import tiny_checkpoint
 from testing.minilm import MINILM, minilm_checkpoint
 from testing.server import RunningServer
 from triton_embed.export.exporter import export
+from triton_embed.export.precedence import SpecOverrides
+from triton_embed.export.request import ExportRequest
 
 ASYMMETRIC = "tests/asymmetric"
 MATRYOSHKA = "tests/matryoshka"
@@ -50,7 +52,12 @@ class Model:
     def export(self, repository: Path) -> None:
         """Install the model in `repository`."""
         offered = (self.dimensions,) if self.dimensions else None
-        export(str(self.checkpoint), repository, model_id=self.model_id, matryoshka=offered)
+        overrides = SpecOverrides(matryoshka=offered)
+        export(
+            ExportRequest(
+                str(self.checkpoint), repository, model_id=self.model_id, overrides=overrides
+            )
+        )
 
     def vectors(self) -> dict[str, dict[str, list[float]]]:
         """Return what sentence-transformers makes of each text, as a query and as a passage."""

@@ -20,6 +20,7 @@ from testing.server import PATIENT, RunningServer
 from triton_embed.contract.serialization import spec_from_parameters
 from triton_embed.export.exporter import export
 from triton_embed.export.parity.texts import SENTENCES
+from triton_embed.export.request import ExportRequest
 
 FINE_TUNED = "me/fine-tuned-MiniLM"
 FINE_TUNED_PROMPTS = {"query": "ask: ", "document": "answer: "}
@@ -44,7 +45,7 @@ def served(families: Families, fine_tuned: Path) -> Iterator[RunningServer]:
     """All families and the fine-tuned MiniLM."""
     for name in CASES:
         families.exported(name)
-    export(str(fine_tuned), families.repository, model_id=FINE_TUNED)
+    export(ExportRequest(str(fine_tuned), families.repository, model_id=FINE_TUNED))
     with RunningServer(families.repository, environment=PATIENT) as running:
         yield running
 

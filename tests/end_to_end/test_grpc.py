@@ -16,6 +16,7 @@ from tritonclient.utils import InferenceServerException
 from testing.checkpoints import tiny_checkpoint
 from testing.server import PATIENT, RunningServer, infer
 from triton_embed.export.exporter import export
+from triton_embed.export.request import ExportRequest
 
 ID = "Tests/Asymmetric_1.0"
 NAME = "tests_asymmetric_1_0"
@@ -29,7 +30,11 @@ def asymmetric(
     folder = tmp_path_factory.mktemp("asymmetric")
     prompts = {"query": "query: ", "passage": "passage: "}
     checkpoint = tiny_checkpoint(folder / "checkpoint", minilm_folder, prompts=prompts)
-    export(str(checkpoint), folder / "repository", model_id=ID, matryoshka=())
+    export(
+        ExportRequest(
+            str(checkpoint), folder / "repository", model_id=ID, overrides={"matryoshka": ()}
+        )
+    )
     with RunningServer(folder / "repository", environment=PATIENT) as running:
         yield running
 

@@ -23,6 +23,7 @@ from testing.server import RunningServer
 from testing.waiting import eventually
 from triton_embed.export.__main__ import main
 from triton_embed.export.exporter import export
+from triton_embed.export.request import ExportRequest
 
 
 @pytest.fixture
@@ -54,14 +55,14 @@ def test_models_are_added_replaced_and_removed_while_serving(
 ) -> None:
     service = tiny_service
     first = tiny_checkpoint(tmp_path / "first", minilm_folder, pooling=("cls",))
-    export(str(first), service.repository, model_id="Me/Second_1.0")
+    export(ExportRequest(str(first), service.repository, model_id="Me/Second_1.0"))
     service.wait_for("serving Me/Second_1.0")
     assert listed(service) == {"tiny", "Me/Second_1.0"}
     expected = SentenceTransformer(str(first), device="cpu").encode(["one", "two"])
     assert np.abs(service.vectors("Me/Second_1.0", ["one", "two"]) - expected).max() < 1e-4
 
     second = tiny_checkpoint(tmp_path / "second", minilm_folder, dense=16)
-    export(str(second), service.repository, model_id="Me/Second_1.0")
+    export(ExportRequest(str(second), service.repository, model_id="Me/Second_1.0"))
     service.wait_for("loading me_second_1_0", times=2)
     expected = SentenceTransformer(str(second), device="cpu").encode(["one", "two"])
 
@@ -133,7 +134,7 @@ def test_replaced_model_never_mixes_old_and_new_steps(
     )
     reference = SentenceTransformer(str(other), device="cpu")
     new = reference.encode(["one", "two"], prompt_name="query")
-    export(str(other), service.repository, model_id="tiny")
+    export(ExportRequest(str(other), service.repository, model_id="tiny"))
 
     def replaced() -> bool:
         vectors = vectors_once_loaded(service, "tiny", ["one", "two"], input_type="query")

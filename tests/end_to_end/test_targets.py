@@ -9,6 +9,7 @@ import pytest
 
 from testing.server import RunningServer
 from triton_embed.export.exporter import export
+from triton_embed.export.request import ExportRequest
 
 
 @pytest.mark.skipif(
@@ -17,7 +18,7 @@ from triton_embed.export.exporter import export
 def test_cuda_model_without_a_gpu_is_reported_with_its_needs(
     own_tiny_repository: Path, tiny_folder: Path
 ) -> None:
-    export(str(tiny_folder), own_tiny_repository, model_id="fast", target="cuda")
+    export(ExportRequest(str(tiny_folder), own_tiny_repository, model_id="fast", target="cuda"))
     # Triton itself rejects KIND_GPU without a GPU; KIND_AUTO reaches ONNX Runtime, as on a GPU
     # that the installed ONNX Runtime cannot use.
     config = own_tiny_repository / "fast_encoder" / "config.pbtxt"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import load, numpy_helper, save
 
 from triton_embed.export.__main__ import main
-from triton_embed.export.parity import measurement as parity
+from triton_embed.export.parity import measurement
 
 
 def run(command: str, repository: Path, *arguments: str) -> int:
@@ -25,7 +25,7 @@ def contents(repository: Path) -> set[str]:
     return {path.name for path in repository.iterdir()}
 
 
-def test_list_names_every_model_and_what_is_wrong_with_broken_and_foreign_ones(
+def test_list_shows_every_model_and_the_problem_of_broken_and_foreign_ones(
     own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (own_tiny_repository / "foreign").mkdir()
@@ -40,7 +40,7 @@ def test_list_names_every_model_and_what_is_wrong_with_broken_and_foreign_ones(
     assert torn.startswith("torn") and "broken: it cannot be read: config.pbtxt" in torn
 
 
-def test_show_has_the_card_the_parity_and_the_files(
+def test_show_prints_the_spec_the_parity_and_the_files(
     tiny_repository: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("show", tiny_repository, "TINY") == 0
@@ -52,7 +52,7 @@ def test_show_has_the_card_the_parity_and_the_files(
     assert json.loads(capsys.readouterr().out)["spec"]["dimension"] == "32"
 
 
-def test_remove_takes_the_whole_model_and_nothing_else(
+def test_remove_deletes_the_whole_model_and_nothing_else(
     own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (own_tiny_repository / "foreign").mkdir()
@@ -73,7 +73,7 @@ def ensemble(*steps: str) -> str:
     return "ensemble_scheduling {" + "".join(f'step {{ model_name: "{s}" }}' for s in steps) + "}"
 
 
-def test_foreign_ensembles_are_nobodys_to_remove(
+def test_remove_rejects_foreign_ensembles(
     own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_config(own_tiny_repository, "pre", 'backend: "python"')
@@ -92,7 +92,7 @@ def test_foreign_ensembles_are_nobodys_to_remove(
 
 
 @pytest.mark.parametrize("name", ["tiny", "tiny_encoder"])
-def test_a_foreign_model_of_a_name_that_an_export_needs_stays(
+def test_export_does_not_replace_a_foreign_model_of_the_same_name(
     tmp_path: Path, tiny_folder: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_config(tmp_path, name, 'backend: "python"')
@@ -101,7 +101,7 @@ def test_a_foreign_model_of_a_name_that_an_export_needs_stays(
     assert contents(tmp_path) == {name}
 
 
-def test_what_was_left_behind_of_a_model_does_not_keep_it_from_being_exported(
+def test_export_replaces_the_leftovers_of_a_model(
     own_tiny_repository: Path, tiny_folder: Path
 ) -> None:
     everything = contents(own_tiny_repository)
@@ -112,7 +112,7 @@ def test_what_was_left_behind_of_a_model_does_not_keep_it_from_being_exported(
     assert contents(own_tiny_repository) == everything
 
 
-def test_verify_measures_again_and_writes_nothing(
+def test_verify_prints_the_parity_and_writes_nothing(
     own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in own_tiny_repository.rglob("*")}
@@ -121,7 +121,7 @@ def test_verify_measures_again_and_writes_nothing(
     assert {path: path.stat().st_mtime_ns for path in own_tiny_repository.rglob("*")} == before
 
 
-def test_verify_fails_with_figures_if_the_weights_have_changed(
+def test_verify_fails_with_figures_after_a_change_of_weights(
     own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = own_tiny_repository / "tiny_encoder" / "1" / "model.onnx"
@@ -135,25 +135,25 @@ def test_verify_fails_with_figures_if_the_weights_have_changed(
     assert "verify failed: parity with the reference failed" in capsys.readouterr().err
 
 
-def test_verify_asks_for_a_checkpoint_that_it_cannot_find(
+def test_verify_requires_a_checkpoint_if_the_provenance_is_missing(
     own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (own_tiny_repository / "tiny_encoder" / "1" / "provenance.json").unlink()
     assert run("verify", own_tiny_repository, "tiny") == 1
-    assert "name CHECKPOINT" in capsys.readouterr().err
+    assert "pass CHECKPOINT" in capsys.readouterr().err
 
 
-def test_verify_finds_texts_that_feel_their_company(
+def test_verify_detects_batch_dependent_embeddings(
     own_tiny_repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_alone = parity._run
+    embed = measurement.embed
 
     def disturbed(session: Any, requests: Sequence[Any]) -> NDArray[np.float32]:
-        vectors = run_alone(session, requests)
+        vectors = embed(session, requests)
         return vectors + 0.01 if len(vectors) > 1 else vectors
 
-    monkeypatch.setattr(parity, "_run", disturbed)
+    monkeypatch.setattr(measurement, "embed", disturbed)
     assert run("verify", own_tiny_repository, "tiny") == 1
     said = capsys.readouterr().err
     assert "max absolute error 1.00e-02" in said
-    assert "alone against in a batch 1.0e-02" in said
+    assert "max batch deviation 1.0e-02" in said

@@ -16,8 +16,9 @@ from testing.checkpoints import tiny_checkpoint
 from testing.onnx_encoder import embed, open_encoder
 from triton_embed.export.__main__ import main
 from triton_embed.export.errors import ExportError
-from triton_embed.export.families.registry import LlamaBidirectionalConfig
-from triton_embed.export.parity import measurement as parity
+from triton_embed.export.families.llama_bidirec import LlamaBidirectionalConfig
+from triton_embed.export.parity.gate import THRESHOLDS, Parity
+from triton_embed.export.precision import PRECISIONS
 from triton_embed.export.towers.quantization import Int8Linear
 
 SIZES: dict[str, Any] = {
@@ -89,9 +90,13 @@ def test_bf16_is_refused_where_it_does_not_run(
     assert not (tmp_path / "repository").exists()
 
 
-def test_a_vector_that_depends_on_its_company_misses_the_gate() -> None:
-    good = parity.Parity(1e-3, 0.99, 0.999, 1e-7, 74, "cpu", "int8", caveat=None)
+def test_thresholds_cover_every_precision() -> None:
+    assert THRESHOLDS.keys() == PRECISIONS.keys()
+
+
+def test_batch_dependent_embeddings_miss_the_gate() -> None:
+    good = Parity(1e-3, 0.99, 0.999, 1e-7, 74, "cpu", "int8", caveat=None)
     good.check()
     for bad in ({"max_batch_deviation": 2e-4}, {"retrieval": 0.99}, {"min_cosine": float("nan")}):
         with pytest.raises(ExportError, match="for int8"):
-            parity.Parity(**{**good.__dict__, **bad}).check()
+            Parity(**{**good.__dict__, **bad}).check()

@@ -136,8 +136,8 @@ def without_tokenizer(hub: Hub) -> str:
     [
         (missing, "the hub has no such repository (if it is private: set HF_TOKEN)"),
         (gated, f"'{ID}' is gated: accept its terms at http"),
-        (pickled, "pickled weights are refused"),
-        (without_tokenizer, "has no tokenizer"),
+        (pickled, "pickled weights are rejected"),
+        (without_tokenizer, "has no supported tokenizer"),
     ],
 )
 def test_what_cannot_be_had_is_refused_in_one_line_before_any_weights_are_fetched(
@@ -180,7 +180,7 @@ def test_a_broken_download_leaves_nothing_behind_and_is_taken_up_again(
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
     hub.cut = lambda path: 0 if path == "model.safetensors" else None
     assert run(tmp_path / "repository") == 1
-    assert "could not be had from the hub" in capsys.readouterr().err
+    assert "downloading it from the hub failed" in capsys.readouterr().err
     assert nothing_in(tmp_path / "repository")
 
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100_000)
@@ -196,8 +196,8 @@ def test_a_terminal_shows_the_progress_of_the_download(hub: Hub, tmp_path: Path)
         "from triton_embed.export import __main__\n"
         "from triton_embed.export.checkpoint import reader, source\n"
         "__main__._quiet_libraries(); "
-        f"there = source.locate({ID!r}); "
-        "there.download(reader.read(there.folder, there.files))"
+        f"there = source.resolve_source({ID!r}); "
+        "there.download(reader.read_checkpoint(there.folder, there.files))"
     )
     master, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))

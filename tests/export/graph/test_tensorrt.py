@@ -82,7 +82,7 @@ def test_the_graph_equals_the_reference_in_operators_that_tensorrt_documents(
     )
     assert (config.backend, config.platform) == ("tensorrt", "tensorrt_plan")
     printed = capsys.readouterr().err
-    assert f"before {encoder}/1/build.sh has run" in printed
+    assert f"until {encoder}/1/build.sh has run" in printed
     assert "trtexec --onnx=model.onnx" in printed
     report = json.loads((encoder / "1" / "parity.json").read_text())
     assert report["max_absolute_error"] < 1e-4
@@ -109,7 +109,7 @@ def test_an_engine_has_room_for_the_largest_batch_that_triton_may_form() -> None
 
 @pytest.mark.parametrize(("max_tokens", "items"), [(256, 256), (1024, 64), (8192, 1)])
 def test_the_longer_texts_may_be_the_fewer_go_into_an_engine(max_tokens: int, items: int) -> None:
-    assert TARGETS["tensorrt"].batch(max_tokens) == items
+    assert TARGETS["tensorrt"].default_batch_size(max_tokens) == items
 
 
 def test_the_script_builds_the_engine_where_trtexec_is(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tritonclient.grpc import model_config_pb2
 
 from testing.family_repository import Families
 from triton_embed.export.__main__ import main
-from triton_embed.export.graph import builder as graph
+from triton_embed.export.graph import storage
 from triton_embed.export.packing import Packing, pack
 from triton_embed.export.towers import attention
 
@@ -51,7 +51,7 @@ def test_windows_shared_heads_causality_and_relative_bias_equal_the_reference(
     assert json.loads((version / "parity.json").read_text())["max_absolute_error"] < 1e-4
 
 
-def test_minilms_real_weights_equal_the_reference_and_the_caveat_is_said(
+def test_minilm_equals_the_reference_and_the_caveat_is_printed(
     tmp_path: Path, minilm_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(minilm_folder, tmp_path / "repository", "fp16") == 0
@@ -73,7 +73,7 @@ def test_minilms_real_weights_equal_the_reference_and_the_caveat_is_said(
 def test_verify_without_a_gpu_writes_nothing_beside_large_weights(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_folder: Path
 ) -> None:
-    monkeypatch.setattr(graph, "LARGEST_FILE", 1_000_000)
+    monkeypatch.setattr(storage, "MAX_EMBEDDED_BYTES", 1_000_000)
     assert run(tiny_folder, tmp_path) == 0
     assert (tmp_path / "m_encoder" / "1" / "model.onnx.data").exists()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
@@ -81,14 +81,20 @@ def test_verify_without_a_gpu_writes_nothing_beside_large_weights(
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-def test_wrongly_packed_tokens_are_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_folder: Path
+def test_wrongly_packed_tokens_fail_the_gate(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tiny_folder: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(Packing, "token_offset", property(lambda self: self.pad.to(torch.int32)))
+    monkeypatch.setattr(
+        Packing, "token_offset", property(lambda self: self.gather_index.to(torch.int32))
+    )
     assert run(tiny_folder, tmp_path / "repository") == 1
+    assert "parity with the reference failed" in capsys.readouterr().err
 
 
-def test_tokens_are_numbered_as_in_the_documentation_of_the_operator() -> None:
+def test_token_offsets_follow_the_documentation_of_the_operator() -> None:
     packing = pack([1, 2, 4])
     assert packing.token_offset.flatten().tolist() == [0, 4, 5, 8, 9, 10, 11, 1, 2, 3, 6, 7]
     assert packing.cumulative_lengths.tolist() == [0, 1, 3, 7]
@@ -105,18 +111,19 @@ def test_plain_attention_equals_torch_on_each_item_alone(
     query = torch.randn(1, 4, sum(lengths), 8, generator=generator)
     key, value = torch.randn(2, 1, 2, sum(lengths), 8, generator=generator)
     bias = torch.randn(1, 4, 9, 9, generator=generator) if biased else None
-    got, _ = attention.tensorrt(
-        torch.nn.Identity(),
-        query,
-        key,
-        value,
-        None,
-        packing=pack(lengths),
-        scaling=0.3,
-        is_causal=causal,
-        sliding_window=window,
-        position_bias=bias,
+    got = attention.tensorrt(
+        attention.Attention(
+            query,
+            key,
+            value,
+            packing=pack(lengths),
+            scaling=0.3,
+            causal=causal,
+            sliding_window=window,
+            bias=bias,
+        )
     )
+    got = got.reshape(1, sum(lengths), 4, 8)
     start = 0
     for length in lengths:
         tokens = slice(start, start + length)

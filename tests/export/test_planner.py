@@ -1,4 +1,4 @@
-"""Flags go before a checkpoint's files, these before the table, and that before the family."""
+"""Plans: the spec's sources in order of precedence, and rejections before any weights."""
 
 from __future__ import annotations
 
@@ -15,23 +15,39 @@ from transformers import ModernBertConfig, RobertaConfig
 from testing.checkpoints import edit_json, tiny_bert, tiny_checkpoint, write_json
 from testing.family_repository import Families
 from triton_embed.contract.spec import ModelSpec
+from triton_embed.export import planner
 from triton_embed.export.__main__ import main
 from triton_embed.export.errors import ExportError
-from triton_embed.export.overrides import SpecOverrides
-from triton_embed.export.plan import ExportPlan, make
+from triton_embed.export.plan import ExportPlan
+from triton_embed.export.precedence import SpecOverrides
 from triton_embed.export.presets import PRESETS, preset_for
+from triton_embed.export.request import ExportRequest
 from triton_embed.repository.config import parameters
 
 
-def plan(folder: Path, model_id: str | None = None) -> ExportPlan:
-    return make(str(folder), model_id=model_id, flags={})
+def plan(
+    folder: Path,
+    model_id: str | None = None,
+    overrides: SpecOverrides | None = None,
+    max_batch_size: int | None = None,
+) -> ExportPlan:
+    request = ExportRequest(
+        str(folder),
+        folder.parent / "repository",
+        model_id,
+        max_batch_size=max_batch_size,
+        overrides=overrides or {},
+    )
+    return planner.plan(request)
 
 
-def spec(folder: Path, model_id: str | None = None, **flags: object) -> ModelSpec:
-    return make(str(folder), model_id=model_id, flags=SpecOverrides(**flags)).spec  # type: ignore[typeddict-item]
+def spec(
+    folder: Path, model_id: str | None = None, overrides: SpecOverrides | None = None
+) -> ModelSpec:
+    return plan(folder, model_id, overrides).spec
 
 
-def test_a_known_id_fills_in_what_the_files_do_not_say(tiny_folder: Path) -> None:
+def test_preset_supplies_values_that_the_files_do_not_define(tiny_folder: Path) -> None:
     known = spec(tiny_folder, "intfloat/E5-small-v2")
     assert (known.prompt_query, known.prompt_passage) == ("query: ", "passage: ")
     assert known.is_input_type_required
@@ -40,7 +56,7 @@ def test_a_known_id_fills_in_what_the_files_do_not_say(tiny_folder: Path) -> Non
     assert not spec(tiny_folder, "someone/else").prompt_query
 
 
-def test_files_go_before_the_table_and_flags_before_both(
+def test_flags_take_precedence_over_files_and_files_over_presets(
     tmp_path: Path, minilm_folder: Path
 ) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder, prompts={"query": "ask: "})
@@ -49,13 +65,15 @@ def test_files_go_before_the_table_and_flags_before_both(
     assert (own.prompt_query, own.prompt_passage) == ("ask: ", "")
     assert own.matryoshka_dimensions == (8, 16, 32)
     told = spec(
-        folder, "intfloat/e5-small", prompt_passage="p: ", asymmetric=False, matryoshka=None
+        folder,
+        "intfloat/e5-small",
+        {"prompt_passage": "p: ", "requires_input_type": False, "matryoshka": None},
     )
     assert (told.prompt_query, told.prompt_passage) == ("ask: ", "p: ")
     assert not told.is_input_type_required and told.matryoshka_dimensions is None
 
 
-def test_prompts_for_single_tasks_do_not_go_before_the_table(
+def test_prompts_for_single_tasks_do_not_replace_a_preset(
     tmp_path: Path, minilm_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prompts = {"web_search_query": "Find: ", "sts_query": "Compare: ", "other": ""}
@@ -66,11 +84,11 @@ def test_prompts_for_single_tasks_do_not_go_before_the_table(
     assert main([str(folder), "--model-repository", str(tmp_path / "r"), "--dry-run"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "query prompt none" in said
-    assert "NOTE no prompt is put before a query" in said
+    assert "NOTE queries get no prompt" in said
     assert "(web_search_query, sts_query)" in said and "--prompt-query" in said
 
 
-def test_prompts_for_single_tasks_do_not_go_before_the_family(
+def test_prompts_for_single_tasks_do_not_replace_the_family_defaults(
     tmp_path: Path, families: Families
 ) -> None:
     source = families.checkpoint("llama-nemotron-embed-without-modules")
@@ -79,7 +97,7 @@ def test_prompts_for_single_tasks_do_not_go_before_the_family(
     assert (spec(folder).prompt_query, spec(folder).prompt_passage) == ("query: ", "passage: ")
 
 
-def test_a_default_prompt_is_the_checkpoints_own_prompt(
+def test_default_prompt_of_a_checkpoint_replaces_a_preset(
     tmp_path: Path, minilm_folder: Path
 ) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder, prompts={"plain": "text: "})
@@ -89,7 +107,15 @@ def test_a_default_prompt_is_the_checkpoints_own_prompt(
     assert not own.notes
 
 
-def test_code_of_a_checkpoint_that_may_matter_is_noted(
+@pytest.mark.parametrize("name", ["document", "passage", "corpus"])
+def test_passage_prompt_is_found_under_each_of_its_names(
+    tmp_path: Path, minilm_folder: Path, name: str
+) -> None:
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder, prompts={name: "text: "})
+    assert spec(folder).prompt_passage == "text: "
+
+
+def test_ignored_code_of_a_checkpoint_is_noted_unless_it_is_known(
     tmp_path: Path, minilm_folder: Path, families: Families
 ) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
@@ -100,36 +126,34 @@ def test_code_of_a_checkpoint_that_may_matter_is_noted(
     assert not plan(families.checkpoint("nomic-embed-text")).notes
 
 
-def test_a_length_over_the_positions_is_cut_and_a_flag_over_them_refused(
+def test_length_above_the_positions_is_reduced_and_such_a_flag_rejected(
     tmp_path: Path, minilm_folder: Path
 ) -> None:
     config = tiny_bert(max_position_embeddings=40)
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder, config=config, max_seq_length=4096)
     assert spec(folder).max_tokens == 40
-    assert spec(folder, max_tokens=24).max_tokens == 24
-    with pytest.raises(ExportError, match="--max-tokens 41 is more than the 40 positions"):
-        spec(folder, max_tokens=41)
+    assert spec(folder, overrides={"max_tokens": 24}).max_tokens == 24
+    with pytest.raises(ExportError, match="--max-tokens 41 exceeds the checkpoint's 40 positions"):
+        spec(folder, overrides={"max_tokens": 41})
     assert main([str(folder), "--model-repository", str(tmp_path / "repository")]) == 0
 
 
-def test_pooling_of_modules_json_cannot_be_overruled(tiny_folder: Path) -> None:
-    with pytest.raises(ExportError, match="--pooling is for checkpoints without"):
-        spec(tiny_folder, pooling=("cls",))
+def test_pooling_flag_is_rejected_for_a_checkpoint_with_modules(tiny_folder: Path) -> None:
+    with pytest.raises(ExportError, match="--pooling is only for checkpoints without"):
+        spec(tiny_folder, overrides={"pooling": ("cls",)})
 
 
-def test_a_plain_transformer_is_pooled_as_the_flag_says(
-    tmp_path: Path, minilm_folder: Path
-) -> None:
+def test_pooling_flag_applies_to_a_plain_transformer(tmp_path: Path, minilm_folder: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
     (folder / "modules.json").unlink()
-    plan = make(str(folder), model_id=None, flags={"pooling": ("cls", "mean")})
-    assert plan.checkpoint.pooling_modes == ("cls", "mean")
-    assert plan.spec.dimension == 64
+    planned = plan(folder, overrides={"pooling": ("cls", "mean")})
+    assert planned.checkpoint.pooling_modes == ("cls", "mean")
+    assert planned.spec.dimension == 64
 
 
-def test_a_matryoshka_list_over_the_dimension_is_refused(tiny_folder: Path) -> None:
-    with pytest.raises(ExportError, match="--matryoshka 64 is more than the model's dimension 32"):
-        spec(tiny_folder, matryoshka=(16, 64))
+def test_matryoshka_list_above_the_dimension_is_rejected(tiny_folder: Path) -> None:
+    with pytest.raises(ExportError, match="--matryoshka 64 exceeds the model's dimension 32"):
+        spec(tiny_folder, overrides={"matryoshka": (16, 64)})
 
 
 def dense_of_unknown_activation(folder: Path) -> None:
@@ -174,17 +198,17 @@ def roberta_without_padding(folder: Path) -> None:
     ("spoil", "reason"),
     [
         (dense_of_unknown_activation, "2_Dense: activation 'torch.nn.Softplus' is not supported"),
-        (dense_of_another_width, "2_Dense: in_features is 48, but the vectors before it have 32"),
-        (dense_of_no_width, "2_Dense: config.json does not say out_features"),
-        (truncated_vectors, "truncate_dim 8 is not supported: take it out, and use --matryoshka"),
+        (dense_of_another_width, "2_Dense: in_features is 48, but the preceding vectors have 32"),
+        (dense_of_no_width, "2_Dense: config.json does not define out_features"),
+        (truncated_vectors, "truncate_dim 8 is not supported: remove it, and use --matryoshka"),
         (embedded_messages, "modality_config has 'message'"),
         (config_in_a_list, "config.json' cannot be read: it is not an object"),
         (relative_positions, "only bidirectional 'bert' with absolute positions"),
-        (sentencepiece_only, "it needs tokenizer.json, else vocab.txt or vocab.json"),
+        (sentencepiece_only, "it needs tokenizer.json, or else vocab.txt or vocab.json"),
         (roberta_without_padding, "config.json has no pad_token_id"),
     ],
 )
-def test_what_is_wrong_without_weights_is_refused_in_a_dry_run(
+def test_dry_run_rejects_unsupported_settings(
     tmp_path: Path,
     minilm_folder: Path,
     capsys: pytest.CaptureFixture[str],
@@ -205,7 +229,7 @@ def test_what_is_wrong_without_weights_is_refused_in_a_dry_run(
         (ModernBertConfig(vocab_size=30522, hidden_size=32, pad_token_id=0), "sans_pos"),
     ],
 )
-def test_a_type_of_positions_that_means_nothing_is_no_reason_to_refuse(
+def test_meaningless_position_embedding_type_is_ignored(
     tmp_path: Path, minilm_folder: Path, config: Any, positions: str | None
 ) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
@@ -215,7 +239,7 @@ def test_a_type_of_positions_that_means_nothing_is_no_reason_to_refuse(
     assert spec(folder).dimension == 32
 
 
-def test_a_module_outside_the_checkpoint_is_refused(tmp_path: Path, minilm_folder: Path) -> None:
+def test_module_outside_the_checkpoint_is_rejected(tmp_path: Path, minilm_folder: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
     modules = (folder / "modules.json").read_text()
     for path in ("../other", str(tmp_path / "other")):
@@ -224,14 +248,14 @@ def test_a_module_outside_the_checkpoint_is_refused(tmp_path: Path, minilm_folde
             spec(folder)
 
 
-def test_the_table_is_in_lower_case_and_each_rule_can_be_reached() -> None:
+def test_presets_are_in_lower_case_and_reachable() -> None:
     for pattern, rules in PRESETS:
         assert pattern == pattern.lower()
         assert preset_for(pattern.replace("*", "x")) == rules
 
 
 @pytest.mark.parametrize("kind", ["own_package.Pooling", "sentence_transformers_fork.Pooling"])
-def test_a_module_of_the_right_name_from_elsewhere_is_refused(
+def test_module_of_another_package_is_rejected(
     tmp_path: Path, minilm_folder: Path, kind: str
 ) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
@@ -243,18 +267,18 @@ def test_a_module_of_the_right_name_from_elsewhere_is_refused(
         spec(folder)
 
 
-def test_a_list_of_a_known_id_that_does_not_fit_the_checkpoint_does_not_count(
+def test_preset_matryoshka_above_the_dimension_is_ignored(
     tiny_folder: Path,
 ) -> None:
     assert spec(tiny_folder, "nomic-ai/nomic-embed-text-v1.5").matryoshka_dimensions is None
 
 
-def test_an_id_without_a_letter_or_digit_is_refused(tiny_folder: Path) -> None:
+def test_id_without_a_letter_or_digit_is_rejected(tiny_folder: Path) -> None:
     with pytest.raises(ExportError, match="'東京/模型' is not a model id"):
         spec(tiny_folder, "東京/模型")
 
 
-def test_the_length_may_be_that_of_the_tokenizer(tmp_path: Path, minilm_folder: Path) -> None:
+def test_max_tokens_falls_back_to_the_tokenizer(tmp_path: Path, minilm_folder: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
     (folder / "sentence_bert_config.json").unlink()
     edit_json(folder / "tokenizer_config.json", model_max_length=48)
@@ -265,16 +289,15 @@ def test_the_length_may_be_that_of_the_tokenizer(tmp_path: Path, minilm_folder: 
     assert spec(folder).max_tokens == 32
 
 
-def test_the_range_of_int8_is_that_of_the_largest_component(tiny_folder: Path) -> None:
+def test_int8_absmax_is_the_largest_component(tiny_folder: Path) -> None:
     vectors = [np.array([[0.1, -0.7]], np.float32), np.array([[0.5, 0.2]], np.float32)]
     assert plan(tiny_folder).calibrated(vectors).spec.int8_absmax == pytest.approx(0.7)
 
 
-def test_every_part_of_a_model_takes_batches_of_the_size_asked_for(
-    tiny_folder: Path,
-) -> None:
-    made = make(str(tiny_folder), model_id="Me/x", flags={}, max_batch_size=7)
-    configs = made.configs(datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc))
+def test_max_batch_size_applies_to_every_step(tiny_folder: Path) -> None:
+    configs = plan(tiny_folder, "Me/x", max_batch_size=7).configs(
+        datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+    )
     assert len(configs) == 6
     assert all(config.max_batch_size == 7 for config in configs.values())
     assert {parameters(config)["exported_at"] for config in configs.values()} == {
@@ -282,7 +305,7 @@ def test_every_part_of_a_model_takes_batches_of_the_size_asked_for(
     }
 
 
-def test_a_causal_language_model_is_pooled_by_its_last_token_unless_it_is_not_causal(
+def test_plain_causal_language_model_is_pooled_by_its_last_token(
     tmp_path: Path, families: Families
 ) -> None:
     source = families.checkpoint("llama-without-modules")

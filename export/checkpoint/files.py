@@ -1,0 +1,89 @@
+"""The files of a checkpoint: which ones it needs, and their JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.errors import ExportError
+
+TRANSFORMER_SETTINGS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""Files in which sentence-transformers looks for ``max_seq_length``, in its order."""
+
+SETTINGS = (
+    "config.json",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "tokenizer_config.json",
+    *TRANSFORMER_SETTINGS,
+)
+"""Small files that together describe the model."""
+
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
+"""Files from which transformers can make a fast tokenizer; one of them is required."""
+
+
+def check_files(checkpoint: Checkpoint, paths: Collection[str]) -> None:
+    """Check that weights and tokenizer exist in a supported format.
+
+    Args:
+        checkpoint: The checkpoint.
+        paths: All files of the checkpoint, relative to its root, downloaded or not.
+
+    Raises:
+        ExportError: a file is missing.
+    """
+    for folder in checkpoint.weight_folders:
+        names = names_in(_relative(checkpoint, folder), paths)
+        if not any(name.endswith(".safetensors") for name in names):
+            raise ExportError(
+                f"'{folder}' has no *.safetensors file (pickled weights are rejected, because "
+                "loading them can run code; a pull request on the hub may have converted them: "
+                "--revision refs/pr/N; otherwise use sentence-transformers' save_pretrained)"
+            )
+    names = names_in(_relative(checkpoint, checkpoint.transformer), paths)
+    if names.isdisjoint(TOKENIZER_FILES):
+        raise ExportError(
+            f"'{checkpoint.transformer}' has no supported tokenizer: it needs "
+            f"tokenizer.json, or else {' or '.join(TOKENIZER_FILES[1:])}"
+        )
+
+
+def names_in(folder: str, paths: Collection[str]) -> set[str]:
+    """Return the names of the files directly in `folder`, without its subfolders."""
+    parent = PurePosixPath(folder)
+    return {path.name for path in map(PurePosixPath, paths) if path.parent == parent}
+
+
+def read_json(path: Path, default: Any = None) -> Any:
+    """Return the JSON object in `path`, or the list if `default` is one.
+
+    Args:
+        path: The file.
+        default: The value if the file is missing; ``None``: the file is required.
+
+    Raises:
+        ExportError: the file is required and missing, or malformed.
+    """
+    if not path.is_file():
+        if default is None:
+            raise ExportError(f"'{path}' is missing: this is not a checkpoint folder")
+        return default
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExportError(f"'{path}' cannot be read: {error}") from error
+    kind, name = (list, "a list") if isinstance(default, list) else (dict, "an object")
+    if not isinstance(value, kind):
+        raise ExportError(f"'{path}' cannot be read: it is not {name}")
+    return value
+
+
+def _relative(checkpoint: Checkpoint, folder: Path) -> str:
+    return folder.relative_to(checkpoint.folder).as_posix()

@@ -1,0 +1,93 @@
+"""The settings of a checkpoint, whatever files they came from."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PASSAGE_PROMPTS = ("document", "passage", "corpus")
+"""Names that sentence-transformers gives to the passage prompt, in order of precedence."""
+
+
+@dataclass(frozen=True)
+class DenseConfig:
+    """A linear layer after pooling.
+
+    Attributes:
+        folder: The folder with its ``model.safetensors``.
+        in_features: Length of its input vectors.
+        out_features: Length of its output vectors.
+        bias: Whether it adds a bias.
+        activation: One of `reader.ACTIVATIONS`.
+    """
+
+    folder: Path
+    in_features: int
+    out_features: int
+    bias: bool
+    activation: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model in the sentence-transformers layout.
+
+    Attributes:
+        folder: The root, with ``modules.json`` if there is one.
+        transformer: The folder with ``config.json`` and the transformer's weights.
+        config: The content of ``config.json``.
+        has_modules: Whether ``modules.json`` defines the stages after the transformer.
+        pooling_modes: One or more of `pooling.POOLING_MODES`; several are concatenated.
+        dense: Linear layers after pooling, in order.
+        normalize: Whether vectors are L2-normalized at the end.
+        prompts: Named prompts of ``config_sentence_transformers.json``.
+        default_prompt_name: Name of the prompt for texts of no stated type.
+        max_seq_length: Maximum tokens of a text by the files of sentence-transformers.
+        tokenizer_max_length: Maximum tokens of a text by the tokenizer's files; `sys.maxsize` if
+            they set none.
+    """
+
+    folder: Path
+    transformer: Path
+    config: dict[str, Any]
+    has_modules: bool = False
+    pooling_modes: tuple[str, ...] = ("mean",)
+    dense: tuple[DenseConfig, ...] = ()
+    normalize: bool = False
+    prompts: dict[str, str] = field(default_factory=dict)
+    default_prompt_name: str | None = None
+    max_seq_length: int | None = None
+    tokenizer_max_length: int = sys.maxsize
+
+    @property
+    def weight_folders(self) -> tuple[Path, ...]:
+        """The folders that hold weights."""
+        return (self.transformer, *(layer.folder for layer in self.dense))
+
+    @property
+    def prompt_query(self) -> str:
+        """The prompt of queries."""
+        return self.prompts.get("query") or ""
+
+    @property
+    def prompt_passage(self) -> str:
+        """The prompt of passages."""
+        return next(filter(None, map(self.prompts.get, PASSAGE_PROMPTS)), "")
+
+    @property
+    def prompt_default(self) -> str:
+        """The prompt of texts of no stated type."""
+        return self.prompts.get(self.default_prompt_name or "") or ""
+
+    @property
+    def has_prompts(self) -> bool:
+        """Whether any kind of text has a prompt; prompts for single tasks do not count."""
+        return bool(self.prompt_query or self.prompt_passage or self.prompt_default)
+
+    @property
+    def unused_prompts(self) -> tuple[str, ...]:
+        """Names of the prompts for single tasks, which no request can select."""
+        used = {"query", *PASSAGE_PROMPTS, self.default_prompt_name}
+        return tuple(name for name, text in self.prompts.items() if text and name not in used)

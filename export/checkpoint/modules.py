@@ -1,0 +1,48 @@
+"""``modules.json``: the stages of a sentence-transformers model, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from triton_embed.export.checkpoint.files import read_json
+from triton_embed.export.errors import ExportError
+
+SUPPORTED = ("Transformer", "Pooling", "Dense", "Normalize")
+"""Module classes of sentence-transformers that an export can mirror."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """One entry of ``modules.json``.
+
+    Attributes:
+        kind: One of `SUPPORTED`.
+        path: The subfolder with its files; empty for the root.
+    """
+
+    kind: str
+    path: str
+
+
+def read_modules(folder: Path) -> list[Module]:
+    """Return the modules of the checkpoint in `folder`; none if it has no ``modules.json``.
+
+    Raises:
+        ExportError: the file is malformed, or names an unsupported class or an outside path.
+    """
+    modules: list[Module] = []
+    for entry in read_json(folder / "modules.json", default=[]):
+        package, _, kind = str(entry.get("type", "")).rpartition(".")
+        if kind not in SUPPORTED or package.split(".")[0] != "sentence_transformers":
+            raise ExportError(
+                f"modules.json names '{entry.get('type')}'; supported are {', '.join(SUPPORTED)} "
+                "of sentence-transformers"
+            )
+        path = PurePosixPath(entry.get("path", ""))
+        if path.is_absolute() or ".." in path.parts:
+            raise ExportError(f"modules.json names '{path}', which is outside the checkpoint")
+        modules.append(Module(kind, "" if path == PurePosixPath() else str(path)))
+    if modules and modules[0].kind != "Transformer":
+        raise ExportError("modules.json does not begin with a Transformer")
+    return modules

@@ -1,0 +1,54 @@
+"""Pooling modes: the ``config.json`` of a Pooling module, in its current and its legacy form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from triton_embed.export.checkpoint.files import read_json
+from triton_embed.export.errors import ExportError
+
+POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+"""Supported modes, in the order in which sentence-transformers concatenates them."""
+
+LEGACY_KEYS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+"""The Boolean key of each mode in the legacy form, which sentence-transformers still reads."""
+
+
+def read_pooling(folder: Path) -> tuple[str, ...]:
+    """Return the modes of the Pooling module in `folder`.
+
+    Raises:
+        ExportError: the module pools in an unsupported way.
+    """
+    config = read_json(folder / "config.json")
+    if config.get("include_prompt") is False:
+        raise ExportError(f"{folder.name}: include_prompt=false is not supported")
+    modes = config.get("pooling_mode")
+    if modes is None:
+        modes = [mode for key, mode in LEGACY_KEYS.items() if config.get(key)] or ["mean"]
+    modes = (modes,) if isinstance(modes, str) else tuple(modes)
+    if unknown := set(modes) - set(POOLING_MODES):
+        raise ExportError(f"{folder.name}: unknown pooling mode '{unknown.pop()}'")
+    return modes
+
+
+def default_pooling(config: dict[str, Any]) -> str:
+    """Return the mode for a transformer without modules, as sentence-transformers chooses it.
+
+    Args:
+        config: The transformer's ``config.json``.
+
+    Returns:
+        ``lasttoken`` for a causal language model, otherwise ``mean``.
+    """
+    architectures = config.get("architectures") or [""]
+    causal = architectures[0].endswith("ForCausalLM") and config.get("is_causal", True)
+    return "lasttoken" if causal else "mean"

@@ -1,0 +1,11 @@
+"""CamemBERT: sentence-camembert."""
+
+from triton_embed.export.families.family import Family, configured_padding_id
+
+FAMILY = Family(
+    "camembert",
+    padding_id=configured_padding_id,
+    token_types=True,
+    has_pooler=True,
+    absolute_positions=True,
+)

@@ -1,0 +1,117 @@
+"""The properties in which model families differ.
+
+Causality and sliding windows are not among them: transformers' own layers pass both to the
+attention function (see `towers.attention`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import nn
+from transformers import AutoModel, PretrainedConfig
+
+from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.errors import ExportError
+
+
+@dataclass(frozen=True)
+class FamilyDefaults:
+    """The behavior of a family's official code, used if the checkpoint's own files are silent.
+
+    Attributes:
+        poolings: Our pooling mode for each value of ``pooling`` in ``config.json``; the first one
+            is the default.
+        normalize: Whether vectors are L2-normalized.
+        prompts: Named prompts, as in ``config_sentence_transformers.json``.
+    """
+
+    poolings: Mapping[str, str] = field(default_factory=dict)
+    normalize: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One ``model_type`` of transformers.
+
+    Attributes:
+        model_type: The value of ``model_type`` in ``config.json``.
+        padding_id: Returns the token id after which positions begin. As in RoBERTa, tokens of this
+            id, which a text can spell, get it as their position and are not counted. ``None``:
+            positions begin at 0 and count every token.
+        token_types: Whether the transformer takes ``token_type_ids``.
+        has_pooler: Whether its class has a pooling layer, which is left out.
+        required_settings: Settings of official ``config.json`` files that the class of
+            transformers does not read, and the values that it is built for.
+        translated_settings: Returns the settings that an official ``config.json`` has under other
+            names than the class of transformers expects.
+        defaults: See `FamilyDefaults`.
+        replaces_remote_code: Whether the class of transformers is known to compute the same as
+            the code that official checkpoints bring.
+        absolute_positions: Whether ``position_embedding_type`` has a meaning, and must be
+            "absolute".
+        model_class: The class of transformers that loads the model.
+        register: Registers classes of ours with transformers' Auto classes.
+        build_packed: Makes a module that runs on packed tokens, given the model and the name of
+            an attention function. ``None``: the model itself does, through transformers'
+            attention interface.
+    """
+
+    model_type: str
+    padding_id: Callable[[PretrainedConfig], int] | None = None
+    token_types: bool = False
+    has_pooler: bool = False
+    required_settings: Mapping[str, Any] = field(default_factory=dict)
+    translated_settings: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda config: {}
+    defaults: FamilyDefaults = FamilyDefaults()
+    replaces_remote_code: bool = False
+    absolute_positions: bool = False
+    model_class: Any = AutoModel
+    register: Callable[[], None] = lambda: None
+    build_packed: Callable[[Any, str], nn.Module] | None = None
+
+    def max_positions(self, config: PretrainedConfig) -> int:
+        """Return the maximum tokens of a text that the transformer has positions for."""
+        positions = getattr(config, "max_position_embeddings", sys.maxsize)
+        return int(positions) - (self.padding_id(config) + 1 if self.padding_id else 0)
+
+    def apply_defaults(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Return `checkpoint` with the family's defaults for what its own files do not define.
+
+        Raises:
+            ExportError: the checkpoint is no embedding model, or its pooling is not supported.
+        """
+        if not checkpoint.has_prompts:
+            checkpoint = replace(checkpoint, prompts=dict(self.defaults.prompts))
+        if checkpoint.has_modules:
+            return checkpoint
+        architectures = checkpoint.config.get("architectures") or ()
+        if any("Classification" in str(name) for name in architectures):
+            raise ExportError("the checkpoint is a classifier or reranker: it has no embeddings")
+        poolings = self.defaults.poolings
+        if not poolings:
+            return checkpoint
+        pooling = checkpoint.config.get("pooling", next(iter(poolings)))
+        if pooling not in poolings:
+            raise ExportError(
+                f"config.json: pooling '{pooling}' is not supported; supported are "
+                f"{', '.join(poolings)}"
+            )
+        return replace(
+            checkpoint, pooling_modes=(poolings[pooling],), normalize=self.defaults.normalize
+        )
+
+
+def configured_padding_id(config: PretrainedConfig) -> int:
+    """Return the ``pad_token_id`` of a configuration, for `Family.padding_id`.
+
+    Raises:
+        ExportError: the configuration has none.
+    """
+    if config.pad_token_id is None:
+        raise ExportError("config.json has no pad_token_id, after which positions begin")
+    return int(config.pad_token_id)

@@ -1,0 +1,148 @@
+"""The order of the sources of a model spec: flag, checkpoint files, preset, family.
+
+No other module decides between two sources.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TypedDict
+
+from triton_embed.contract.options import EmbeddingType
+from triton_embed.contract.spec import ModelSpec
+from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.errors import ExportError
+
+
+class SpecOverrides(TypedDict, total=False):
+    """One source's values for a model spec; a source omits the values that it does not define.
+
+    The values have the meaning of `ModelSpec`'s fields of the same names.
+    """
+
+    prompt_query: str
+    prompt_passage: str
+    prompt_default: str
+    requires_input_type: bool
+    max_tokens: int
+    matryoshka: tuple[int, ...] | None
+    embedding_types: tuple[EmbeddingType, ...]
+    pooling: tuple[str, ...]
+    """Pooling modes, only for a checkpoint without ``modules.json``."""
+
+
+def resolve_spec(
+    *,
+    model_id: str,
+    vocab_size: int,
+    dimension: int,
+    max_positions: int,
+    flags: SpecOverrides,
+    files: SpecOverrides,
+    preset: SpecOverrides,
+    family: SpecOverrides,
+) -> ModelSpec:
+    """Merge the four sources into the spec of one model.
+
+    Args:
+        model_id: The public id.
+        vocab_size: Rows of the transformer's token table.
+        dimension: Length of the model's vectors.
+        max_positions: Maximum tokens that the transformer has positions for.
+        flags: Values of the command line.
+        files: Values of the checkpoint's own files.
+        preset: Published values for the model's id.
+        family: Values of the model family's official code.
+
+    Raises:
+        ExportError: a flag exceeds the model's limits, or no source defines the maximum length.
+    """
+    merged = SpecOverrides(**{**family, **preset, **files, **flags})
+    if flags.get("max_tokens", 0) > max_positions:
+        raise ExportError(
+            f"--max-tokens {flags['max_tokens']} exceeds the checkpoint's {max_positions} positions"
+        )
+    # A longer value of the files is reduced: sentence-transformers itself would fail beyond it.
+    max_tokens = min(merged.get("max_tokens", sys.maxsize), max_positions)
+    if max_tokens >= sys.maxsize:
+        raise ExportError(
+            "no file of the checkpoint limits the length of a text: use --max-tokens, or set "
+            "max_seq_length in its sentence_bert_config.json"
+        )
+    return ModelSpec(
+        model_id=model_id,
+        max_tokens=max_tokens,
+        vocab_size=vocab_size,
+        dimension=dimension,
+        matryoshka_dimensions=_matryoshka(merged, flags, dimension),
+        embedding_types=merged.get("embedding_types", tuple(EmbeddingType)),
+        prompt_query=merged.get("prompt_query", ""),
+        prompt_passage=merged.get("prompt_passage", ""),
+        prompt_default=merged.get("prompt_default", ""),
+        requires_input_type=merged.get("requires_input_type"),
+    )
+
+
+def _matryoshka(
+    merged: SpecOverrides, flags: SpecOverrides, dimension: int
+) -> tuple[int, ...] | None:
+    values = merged.get("matryoshka")
+    if values and max(values) > dimension:
+        if "matryoshka" in flags:
+            raise ExportError(
+                f"--matryoshka {max(values)} exceeds the model's dimension {dimension}"
+            )
+        # The preset belongs to another checkpoint that was given the same id.
+        return None
+    return values
+
+
+def overrides_from_prompts(checkpoint: Checkpoint) -> SpecOverrides:
+    """Return the checkpoint's prompts as a unit, so that they never mix with a preset's."""
+    if not checkpoint.has_prompts:
+        return {}
+    return {
+        "prompt_query": checkpoint.prompt_query,
+        "prompt_passage": checkpoint.prompt_passage,
+        "prompt_default": checkpoint.prompt_default,
+    }
+
+
+def overrides_from_files(checkpoint: Checkpoint, dimension: int) -> SpecOverrides:
+    """Return the values of the checkpoint's files.
+
+    Args:
+        checkpoint: The checkpoint as read, without its family's defaults.
+        dimension: Length of its vectors.
+    """
+    values = overrides_from_prompts(checkpoint)
+    if checkpoint.max_seq_length is not None:
+        values["max_tokens"] = checkpoint.max_seq_length
+    # transformers ignores these two keys; publishers write them for vLLM, which reads them.
+    if trained := checkpoint.config.get("matryoshka_dimensions"):
+        values["matryoshka"] = tuple(sorted({*map(int, trained), dimension}))
+    elif "is_matryoshka" in checkpoint.config:
+        values["matryoshka"] = () if checkpoint.config["is_matryoshka"] else None
+    return values
+
+
+def overrides_from_family(checkpoint: Checkpoint) -> SpecOverrides:
+    """Return the values of last resort: the family's prompts, the tokenizer's maximum length.
+
+    Args:
+        checkpoint: The checkpoint with its family's defaults.
+    """
+    return {**overrides_from_prompts(checkpoint), "max_tokens": checkpoint.tokenizer_max_length}
+
+
+def overrides_from_spec(spec: ModelSpec) -> SpecOverrides:
+    """Return the overrides that reproduce the spec of an exported model."""
+    return {
+        "prompt_query": spec.prompt_query,
+        "prompt_passage": spec.prompt_passage,
+        "prompt_default": spec.prompt_default,
+        "requires_input_type": spec.is_input_type_required,
+        "max_tokens": spec.max_tokens,
+        "matryoshka": spec.matryoshka_dimensions,
+        "embedding_types": spec.embedding_types,
+    }

@@ -1,0 +1,33 @@
+"""The user's request for an export, before anything about the checkpoint is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from triton_embed.export.precedence import SpecOverrides
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """Everything that an export can be told.
+
+    Attributes:
+        checkpoint: A folder, or a hub id (``owner/name``).
+        model_repository: The folder that Triton serves; created if it does not exist.
+        model_id: The public id; ``None``: the hub id, or the folder's name.
+        revision: A branch, tag or commit on the hub; ``None``: the main branch.
+        target: The encoder's runtime, a key of `target.TARGETS`.
+        precision: The transformer's, a key of `precision.PRECISIONS`; ``None``: the target's.
+        max_batch_size: Maximum texts per Triton request and per execution; ``None``: the target's.
+        overrides: Spec values that take precedence over the checkpoint's own files.
+    """
+
+    checkpoint: str
+    model_repository: Path
+    model_id: str | None = None
+    revision: str | None = None
+    target: str = "cpu"
+    precision: str | None = None
+    max_batch_size: int | None = None
+    overrides: SpecOverrides = field(default_factory=SpecOverrides)

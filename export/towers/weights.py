@@ -1,0 +1,72 @@
+"""Loads a transformer's weights into the class of transformers, and checks that all are used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.errors import ExportError
+from triton_embed.export.families.family import Family
+
+UNUSED = re.compile(
+    r"(\w+\.)?(cls|decoder|head\.(dense|norm)|lm_head|pooler|vocab_\w+)\."
+    r"|(\w+\.)?(classifier|pre_classifier|qa_outputs|score)\."
+    r"|(.+\.)?(inv_freq|position_ids|token_type_ids)$"
+)
+"""Tensors that embeddings do not depend on: heads of other tasks, and buffers of old versions."""
+
+
+def load_transformer(
+    checkpoint: Checkpoint, family: Family, attention: str, dtype: torch.dtype
+) -> Any:
+    """Return the transformer on packed tokens, in evaluation mode.
+
+    Args:
+        checkpoint: The checkpoint, whose weights are on disk.
+        family: The checkpoint's family.
+        attention: The ``attn_implementation``; see `attention.register`.
+        dtype: Element type of the weights.
+
+    Raises:
+        ExportError: weights are corrupt, incomplete, of another shape or of another model.
+    """
+    try:
+        model, report = family.model_class.from_pretrained(
+            checkpoint.transformer,
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+            dtype=dtype,
+            attn_implementation="eager" if family.build_packed else attention,
+            output_loading_info=True,
+            **({"add_pooling_layer": False} if family.has_pooler else {}),
+            **family.translated_settings(checkpoint.config),
+        )
+    except Exception as error:
+        raise ExportError(f"the weights cannot be loaded: {error}") from error
+    if missing := sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"]))):
+        raise ExportError(
+            f"the weights are incomplete: {len(missing)} tensors are missing or of the wrong "
+            f"shape, '{missing[0]}' first"
+        )
+    _check_unexpected(model, report["unexpected_keys"])
+    # A decoder would compute its cache of keys and values in vain.
+    model.config.use_cache = False
+    return (family.build_packed(model, attention) if family.build_packed else model).eval()
+
+
+def _check_unexpected(model: nn.Module, names: Iterable[str]) -> None:
+    """Raise ExportError if the weights hold tensors that `model` should use but does not.
+
+    The parity gate cannot detect that: its reference is the same class of transformers.
+    """
+    if unknown := sorted(name for name in names if not UNUSED.match(name)):
+        raise ExportError(
+            f"the weights hold '{unknown[0]}', which transformers' {type(model).__name__} does not "
+            "use: only the checkpoint's own code, which is never run, could use it"
+        )
