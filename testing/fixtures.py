@@ -64,6 +64,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
     """The whole service with MiniLM's real weights."""
     from testing.server import PATIENT, RunningServer
     from triton_embed.export.exporter import export
+    from triton_embed.export.request import ExportRequest
 
     repository = tmp_path_factory.mktemp("service") / "repository"
     export(ExportRequest(str(minilm_checkpoint()), repository, model_id=MINILM))
