@@ -99,10 +99,11 @@ class RunningServer:
 
     def _read_output(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._output_changed:
-                self.output.append(line)
-                self._output_changed.notify_all()
+        with self.process.stderr as lines:
+            for line in lines:
+                with self._output_changed:
+                    self.output.append(line)
+                    self._output_changed.notify_all()
         with self._output_changed:
             self._output_ended = True
             self._output_changed.notify_all()
