@@ -1,4 +1,4 @@
-"""Makes small checkpoints with random weights, in the layout of the official ones."""
+"""Small checkpoints with random weights, in the layout of sentence-transformers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POOLING_FLAGS = {
 
 
 def tiny_bert(**changes: Any) -> BertConfig:
-    """Return a BERT of two layers of 32 for MiniLM's vocabulary."""
+    """Return a BERT with MiniLM's vocabulary, two layers and a hidden size of 32."""
     sizes = {
         "vocab_size": 30522,
         "hidden_size": 32,
@@ -54,16 +54,16 @@ def tiny_checkpoint(
     """Write a sentence-transformers checkpoint and return its folder.
 
     Args:
-        folder: Where; created.
-        tokenizer_from: A folder whose tokenizer is copied.
-        config: The transformer; by default `tiny_bert`.
-        pooling: Pooling modes.
-        dense: Sizes of Dense layers after pooling, or that of the only one.
+        folder: The checkpoint's folder; created.
+        tokenizer_from: Folder whose tokenizer is copied.
+        config: The transformer's config; by default `tiny_bert`.
+        pooling: Pooling modes, concatenated.
+        dense: Sizes of the Dense layers after pooling; a number stands for a single layer.
         normalize: Whether to end with Normalize.
-        max_seq_length: In tokens.
-        prompts: For ``config_sentence_transformers.json``.
-        initializer_range: Of the weights. At the usual 0.02 the attention of a small model would be
-            almost uniform, and errors in it would not show.
+        max_seq_length: Limit in tokens.
+        prompts: Prompts for ``config_sentence_transformers.json``.
+        initializer_range: Standard deviation of the weights. With the usual 0.02 the attention of
+            a small model is almost uniform, which hides errors in it.
     """
     torch.manual_seed(7)
     llama_bidirec.register()
@@ -100,13 +100,13 @@ def tiny_checkpoint(
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON, making the folder if need be."""
+    """Write `value` as JSON, creating the folder if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value))
 
 
 def edit_json(path: Path, **changes: Any) -> None:
-    """Change some keys of the JSON object in `path`."""
+    """Set some keys of the JSON object in `path`."""
     write_json(path, {**json.loads(path.read_text()), **changes})
 
 

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from testing.checkpoints import edit_json, tiny_checkpoint
 from testing.families import CASES, Case
 from testing.references import Encoder
-from testing.vocabularies import write_tokenizer
+from testing.tokenizers import write_tokenizer
 from triton_embed.contract.naming import triton_model_name
 from triton_embed.export.__main__ import main
 

@@ -1,4 +1,4 @@
-"""A small hub on loopback, for the real ``huggingface_hub``: repositories are folders."""
+"""A Hugging Face hub on loopback whose repositories are folders, for ``huggingface_hub``."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub:
-    """A running hub; a context manager that ends it.
+    """A running hub; a context manager that stops it.
 
     Attributes:
-        repositories: Folder of each repository, by its id.
-        gated: Ids whose files need a token.
-        fetched: Paths of the files whose contents were asked for, in order.
+        repositories: Folder of each repository, by id.
+        gated: Ids of repositories whose files require a token.
+        fetched: Paths of the files whose contents were requested, in order.
         ranges: The ``Range`` headers of these requests.
-        cut: Returns for a path how many of its bytes to send before the connection breaks.
+        cut: Returns for a path the number of bytes to send before the connection is closed;
+            ``None``: all.
     """
 
     def __init__(self) -> None:
@@ -37,10 +38,10 @@ class Hub:
             protocol_version = "HTTP/1.1"
 
             def do_HEAD(self) -> None:
-                hub._answer(self)
+                hub._respond(self)
 
             def do_GET(self) -> None:
-                hub._answer(self)
+                hub._respond(self)
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -61,25 +62,25 @@ class Hub:
         self._server.shutdown()
         self._server.server_close()
 
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+    def _respond(self, request: BaseHTTPRequestHandler) -> None:
         path = unquote(urlsplit(request.path).path)
         api = path.startswith("/api/models/")
         parts = path.removeprefix("/api/models/").removeprefix("/").split("/")
         if len(parts) < 4:
-            # The client asks for things of its own too.
-            _refuse(request, 404, "EntryNotFound")
+            # Such as the client's own requests for its version.
+            _reject(request, 404, "EntryNotFound")
             return
         name, action, revision, file = "/".join(parts[:2]), parts[2], parts[3], "/".join(parts[4:])
         if name not in self.repositories:
-            _refuse(request, 401, "RepoNotFound")
+            _reject(request, 401, "RepoNotFound")
         elif revision not in ("main", COMMIT):
-            _refuse(request, 404, "RevisionNotFound")
+            _reject(request, 404, "RevisionNotFound")
         elif api:
             _send_json(
                 request, self._tree(name) if action == "tree" else {"id": name, "sha": COMMIT}
             )
         elif name in self.gated and not request.headers.get("Authorization"):
-            _refuse(request, 401, "GatedRepo")
+            _reject(request, 401, "GatedRepo")
         else:
             self._send_file(request, name, file)
 
@@ -99,7 +100,7 @@ class Hub:
     def _send_file(self, request: BaseHTTPRequestHandler, name: str, file: str) -> None:
         path = self.repositories[name] / file
         if not path.is_file():
-            _refuse(request, 404, "EntryNotFound")
+            _reject(request, 404, "EntryNotFound")
             return
         contents = path.read_bytes()
         begin = 0
@@ -125,7 +126,7 @@ class Hub:
 
 
 class _Server(ThreadingHTTPServer):
-    # Downloads run side by side, more of them than the default.
+    # More downloads run at the same time than the default backlog holds.
     request_queue_size = 64
 
 
@@ -133,7 +134,7 @@ def _etag(path: Path) -> str:
     return hashlib.sha1(path.read_bytes()).hexdigest()
 
 
-def _refuse(request: BaseHTTPRequestHandler, status: int, code: str) -> None:
+def _reject(request: BaseHTTPRequestHandler, status: int, code: str) -> None:
     request.send_response(status)
     request.send_header("X-Error-Code", code)
     request.send_header("X-Error-Message", code)

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback whose every answer a test decides."""
+"""An HTTP server on loopback with scripted responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[
 
 
 def ok(body: bytes, *headers: str) -> bytes:
-    """Return a whole answer."""
+    """Return a complete response."""
     lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
@@ -42,7 +42,7 @@ class Server:
 
 @asynccontextmanager
 async def listening(conversation: Conversation) -> AsyncIterator[Server]:
-    """Answer connections while in the block."""
+    """Serve connections while in the block."""
     server = Server(conversation)
     # A burst of connections is longer than the default backlog.
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, backlog=1024)

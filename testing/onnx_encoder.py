@@ -1,4 +1,4 @@
-"""Runs an exported ONNX encoder as Triton does."""
+"""Run an exported ONNX encoder in this process, with the inputs that Triton gives it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Operation:
-    """An executed operation of a graph, the bodies of its loops included.
+    """One executed node of a graph or of a loop's body.
 
     Attributes:
-        name: Of the node.
-        kind: Such as ``MatMul``.
+        name: Name of the node.
+        kind: Operator, such as ``MatMul``.
         outputs: Type and shape of each output.
     """
 
@@ -50,7 +50,7 @@ def embed(
 
 
 def trace(repository: Path, name: str, rows: list[list[int]], folder: Path) -> list[Operation]:
-    """Embed `rows` in one execution and return what was computed; `folder` takes a file."""
+    """Embed `rows` in one execution and return its operations; `folder` is for a scratch file."""
     options = onnxruntime.SessionOptions()
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")

@@ -1,4 +1,4 @@
-"""Real texts of many lengths."""
+"""Natural-language texts of many lengths, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from triton_embed.export.parity.texts import SENTENCES
 
 
 def mixed_texts(count: int, *, seed: int = 0) -> list[str]:
-    """Return texts of 1 to a few hundred tokens: many languages, and docstrings cut anywhere."""
+    """Return texts of 1 to a few hundred tokens: sentences in many languages, and prose."""
     generator = random.Random(seed)
     prose: list[str] = []
     library = Path(sysconfig.get_path("stdlib"))

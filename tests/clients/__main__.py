@@ -18,11 +18,11 @@ from tests.clients.environments import CommandFailed, prepare, run
 HERE = Path(__file__).parent
 
 MAX_SECONDS = 300
-"""For one check; some clients repeat a request for a quarter of an hour."""
+"""Time limit of one check: some clients retry a failing request for a quarter of an hour."""
 
 QUIET = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-    # What these libraries would otherwise send or fetch by themselves.
+    # Telemetry and downloads that these libraries start by default.
     "ANONYMIZED_TELEMETRY": "False",
     "HAYSTACK_TELEMETRY_ENABLED": "False",
     "HF_HUB_OFFLINE": "1",
@@ -53,17 +53,17 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def check(client: Client, environments: Path, facts_file: Path) -> None:
-    """Install one client if need be, and run its check.
+    """Install one client if necessary, and run its check.
 
     Raises:
-        CommandFailed: its requirements cannot be installed, or an assertion fails.
+        CommandFailed: The requirements cannot be installed, or an assertion fails.
     """
     python = prepare(client, environments / client.name)
     known = {"LIVE_FACTS": str(facts_file), "PYTHONPATH": str(HERE)}
     run(
         [
             *(str(python), "-m", "pytest", str(HERE / "checks" / client.check)),
-            # Neither the settings nor the fixtures of our own tests.
+            # Without the settings and fixtures of our own tests.
             *("--config-file", os.devnull, "--rootdir", str(HERE), "--confcutdir", str(HERE)),
             *("--import-mode", "importlib", "-p", "no:cacheprovider", "--quiet"),
         ],
@@ -73,7 +73,7 @@ def check(client: Client, environments: Path, facts_file: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Test the clients that are named, or all, and return the exit status."""
+    """Test the named clients, or all, and return the exit status."""
     options = parse(arguments)
     clients = [client for client in CLIENTS if not options.names or client.name in options.names]
     failed = 0

@@ -1,4 +1,4 @@
-"""The clients that are tested, and the versions."""
+"""The tested clients and their versions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Client:
-    """A client and how to test it.
+    """A client, its requirements and its check.
 
     Attributes:
         name: Name on the command line and of its environment.
-        requirements: What to install for it, as pip takes it.
-        like: The client whose check it shares.
+        requirements: Requirements to install, in pip's syntax.
+        like: Name of the client whose check it shares.
     """
 
     name: str
@@ -21,7 +21,7 @@ class Client:
 
     @property
     def check(self) -> str:
-        """The name of its check in ``checks/``."""
+        """File name of the check in ``checks/``."""
         return f"{self.like or self.name}.py".replace("-", "_")
 
 
@@ -40,9 +40,9 @@ CLIENTS = (
     Client("semantic-kernel", "semantic-kernel==1.45.0"),
     Client("chromadb", "chromadb==1.5.9 openai==3.54.0"),
     Client("pymilvus", "pymilvus[model]==3.0.2 pymilvus-model==0.3.4 openai==3.54.0"),
-    # torch is named so that pip takes a CPU build where one lies on disk.
+    # torch is pinned so that pip can use a local CPU build.
     Client("mteb", "mteb==2.26.24 openai==3.54.0 torch==2.13.0"),
-    # It imports all the others without declaring them.
+    # It imports the other packages without declaring them.
     Client(
         "nv-ingest",
         "nv-ingest-api==26.3.0 tritonclient[grpc]==2.73.0 requests==2.34.2 "

@@ -1,4 +1,4 @@
-"""Makes one virtual environment per client and keeps it until its requirements change."""
+"""One virtual environment per client, kept until its requirements change."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class CommandFailed(Exception):
 
 
 def prepare(client: Client, folder: Path) -> Path:
-    """Return the Python of the environment in `folder`, which is made if need be.
+    """Return the Python of the environment in `folder`, created if necessary.
 
     Raises:
-        CommandFailed: the requirements cannot be installed.
+        CommandFailed: The requirements cannot be installed.
     """
     python = folder / "bin" / "python"
     requirements = [PYTEST, *client.requirements.split()]
@@ -39,10 +39,10 @@ def run(
     environment: Mapping[str, str] | None = None,
     seconds: float | None = None,
 ) -> None:
-    """Run `command`, for so many seconds at most.
+    """Run `command` for at most `seconds`.
 
     Raises:
-        CommandFailed: its status is not 0, or it did not end.
+        CommandFailed: The exit status is not 0, or the time is over.
     """
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

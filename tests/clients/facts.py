@@ -1,4 +1,4 @@
-"""Exports the models of the client tests and writes down what a correct service answers."""
+"""Export the models of the client tests, and write the expected vectors to a file."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ LONG = "first" + " word" * 300
 
 @dataclass(frozen=True)
 class Model:
-    """A checkpoint and how it is served.
+    """A checkpoint, and the form in which it is served.
 
     Attributes:
         model_id: The public id.
-        checkpoint: Its folder.
-        dimensions: What clients ask this model for; ``None``: it does not offer `dimensions`.
+        checkpoint: The checkpoint's folder.
+        dimensions: Value that clients request; ``None``: the model does not offer `dimensions`.
     """
 
     model_id: str
@@ -60,7 +60,7 @@ class Model:
         )
 
     def vectors(self) -> dict[str, dict[str, list[float]]]:
-        """Return what sentence-transformers makes of each text, as a query and as a passage."""
+        """Return the reference's vector of each text, as a query and as a passage."""
         reference = SentenceTransformer(
             str(self.checkpoint), device="cpu", local_files_only=True, truncate_dim=self.dimensions
         )
@@ -74,7 +74,7 @@ class Model:
 
 
 def models(folder: Path) -> list[Model]:
-    """Return the models to serve; `folder` is for the checkpoints that are made."""
+    """Return the models to serve, after writing their checkpoints to `folder`."""
     minilm = minilm_checkpoint()
     asymmetric = tiny_checkpoint(folder / "asymmetric", minilm, prompts=PROMPTS)
     matryoshka = tiny_checkpoint(folder / "matryoshka", minilm)
@@ -86,10 +86,10 @@ def models(folder: Path) -> list[Model]:
 
 
 def write(file: Path, service: RunningServer, served: list[Model]) -> None:
-    """Write for ``live.py`` where `service` is and what it has to answer."""
+    """Write the addresses of `service` and the expected vectors, for ``live.py``."""
     vectors = {model.model_id: model.vectors() for model in served}
     sides = [np.array(list(side.values())) for side in vectors[ASYMMETRIC].values()]
-    assert np.abs(sides[0] - sides[1]).max(axis=1).min() > 0.01, "input_type would not show"
+    assert np.abs(sides[0] - sides[1]).max(axis=1).min() > 0.01, "input_type has no visible effect"
     facts: dict[str, Any] = {
         "url": service.url,
         "grpc": f"127.0.0.1:{service.grpc_port}",

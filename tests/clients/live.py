@@ -1,6 +1,6 @@
-"""What the runner tells a check: where the service is, and what it has to answer.
+"""Facts for a check: the service's addresses and the expected vectors.
 
-Imported inside each client's own environment, so it needs nothing but the standard library.
+Imported inside each client's own environment, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LONG: str = FACTS["long"]
 
 OVER_LONG = "Input length 303 exceeds maximum allowed token size 256"
 NO_DIMENSIONS = "This model does not support 'dimensions', but a value of '64' was provided."
-NO_MODEL = "The model 'nobody/nothing' does not exist"
+NO_MODEL = "The model 'no/model' does not exist"
 NO_INPUT_TYPE = "'input_type' parameter is required for asymmetric models"
 
 
@@ -38,12 +38,12 @@ def check(
     model: str = MINILM,
     side: str = "passage",
 ) -> None:
-    """Assert that `vectors` are those of sentence-transformers, in the order of `texts`.
+    """Assert that `vectors` equal those of sentence-transformers, in the order of `texts`.
 
     Args:
-        vectors: What the client returned.
-        texts: What it was given.
-        model: One of `MODELS`; `MATRYOSHKA` was asked for `DIMENSIONS`.
+        vectors: The client's result.
+        texts: The client's input.
+        model: One of `MODELS`; for `MATRYOSHKA` the request had `DIMENSIONS`.
         side: ``query`` or ``passage``; they differ for `ASYMMETRIC` only.
     """
     assert len(vectors) == len(texts)

@@ -22,7 +22,7 @@ def test_queries_and_documents():
     live.check(function().embed_query([live.QUERY]), [live.QUERY])
 
 
-def test_a_collection():
+def test_collection():
     collection = chromadb.EphemeralClient().create_collection(
         "passages", embedding_function=function()
     )
@@ -45,8 +45,8 @@ def test_errors():
     with pytest.raises(BadRequestError, match=live.OVER_LONG):
         function()([live.LONG])
     with pytest.raises(NotFoundError, match=live.NO_MODEL):
-        function("nobody/nothing")([live.QUERY])
+        function("no/model")([live.QUERY])
 
 
-def test_dimensions_are_left_out_by_chromadb():
+def test_chromadb_omits_dimensions():
     live.check(function(dimensions=64)([live.QUERY]), [live.QUERY])

@@ -23,22 +23,22 @@ def for_documents(model=live.MINILM, **options):
     return OpenAIDocumentEmbedder(model=model, progress_bar=False, **SERVICE, **options)
 
 
-def vectors(answer):
-    return [document.embedding for document in answer["documents"]]
+def vectors(response):
+    return [document.embedding for document in response["documents"]]
 
 
 def test_queries_and_documents():
-    answer = for_queries().run(live.QUERY)
-    live.check([answer["embedding"]], [live.QUERY])
-    assert answer["meta"]["model"] == live.MINILM
-    answer = for_documents(batch_size=2).run(DOCUMENTS)
-    live.check(vectors(answer), live.PASSAGES)
-    assert answer["meta"]["usage"]["prompt_tokens"] > len(DOCUMENTS)
+    response = for_queries().run(live.QUERY)
+    live.check([response["embedding"]], [live.QUERY])
+    assert response["meta"]["model"] == live.MINILM
+    response = for_documents(batch_size=2).run(DOCUMENTS)
+    live.check(vectors(response), live.PASSAGES)
+    assert response["meta"]["usage"]["prompt_tokens"] > len(DOCUMENTS)
 
 
 def test_async():
-    answer = asyncio.run(for_queries().run_async(live.QUERY))
-    live.check([answer["embedding"]], [live.QUERY])
+    response = asyncio.run(for_queries().run_async(live.QUERY))
+    live.check([response["embedding"]], [live.QUERY])
     live.check(vectors(asyncio.run(for_documents().run_async(DOCUMENTS))), live.PASSAGES)
 
 
@@ -52,8 +52,8 @@ def test_sides():
 
 
 def test_dimensions():
-    answer = for_documents(live.MATRYOSHKA, dimensions=live.DIMENSIONS).run(DOCUMENTS)
-    live.check(vectors(answer), live.PASSAGES, live.MATRYOSHKA)
+    response = for_documents(live.MATRYOSHKA, dimensions=live.DIMENSIONS).run(DOCUMENTS)
+    live.check(vectors(response), live.PASSAGES, live.MATRYOSHKA)
     with pytest.raises(BadRequestError, match=live.NO_DIMENSIONS):
         for_queries(dimensions=64).run(live.QUERY)
 
@@ -62,10 +62,10 @@ def test_errors():
     with pytest.raises(BadRequestError, match=live.OVER_LONG):
         for_queries().run(live.LONG)
     with pytest.raises(NotFoundError, match=live.NO_MODEL):
-        for_queries("nobody/nothing").run(live.QUERY)
+        for_queries("no/model").run(live.QUERY)
 
 
-def test_errors_of_documents(caplog):
+def test_document_errors(caplog):
     long = [Document(content=live.LONG)]
     with pytest.raises(BadRequestError, match=live.OVER_LONG):
         for_documents(raise_on_failure=True).run(long)

@@ -52,7 +52,7 @@ def test_dimensions():
 
 def test_unknown_model():
     with pytest.raises(Exception, match=rf"^\[404\] {live.NO_MODEL}"):
-        embedder("nobody/nothing").embed_query(live.QUERY)
+        embedder("no/model").embed_query(live.QUERY)
 
 
 def test_models():

@@ -59,4 +59,4 @@ def test_dimensions():
 
 def test_unknown_model():
     with pytest.raises(NotFoundError, match=live.NO_MODEL):
-        embedder("nobody/nothing").embed_query(live.QUERY)
+        embedder("no/model").embed_query(live.QUERY)

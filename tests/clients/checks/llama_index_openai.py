@@ -57,4 +57,4 @@ def test_dimensions():
 
 def test_unknown_model():
     with pytest.raises(NotFoundError, match=live.NO_MODEL):
-        embedder("nobody/nothing").get_text_embedding(live.QUERY)
+        embedder("no/model").get_text_embedding(live.QUERY)

@@ -45,9 +45,9 @@ def test_errors():
     with pytest.raises(RuntimeError, match=live.OVER_LONG):
         encode([live.LONG])
     with pytest.raises(RuntimeError, match=live.NO_MODEL):
-        encode([live.QUERY], "nobody/nothing")
+        encode([live.QUERY], "no/model")
 
 
-def test_max_length_is_a_field_of_vllm_only():
+def test_max_length_is_rejected_because_only_vllm_has_it():
     with pytest.raises(RuntimeError, match="'truncate_prompt_tokens': Extra inputs"):
         encode([live.LONG], max_length=256)

@@ -56,7 +56,7 @@ def test_errors_over_http():
     with pytest.raises(RuntimeError, match="400 Client Error"):
         embed("http", [live.LONG], live.MINILM, truncate="NONE")
     with pytest.raises(RuntimeError, match="404 Client Error"):
-        embed("http", [live.QUERY], "nobody/nothing")
+        embed("http", [live.QUERY], "no/model")
 
 
 def test_errors_over_grpc():
@@ -65,7 +65,7 @@ def test_errors_over_grpc():
         embed("grpc", [live.LONG], live.MINILM, truncate="NONE")
 
 
-def test_the_pipeline_stage():
+def test_pipeline_stage():
     rows = [
         {
             "document_type": "text",
@@ -81,7 +81,7 @@ def test_the_pipeline_stage():
     live.check(vectors, live.PASSAGES)
 
 
-def test_its_questions_about_the_service():
+def test_service_metadata():
     assert is_ready(live.V1, "/v1/health/ready")
     assert get_version(live.V1)
     assert get_model_name(live.V1, "") in live.MODELS

@@ -20,9 +20,9 @@ def embed_query(text, model=live.MINILM, **options):
 
 def embed_documents(texts, model=live.MINILM, **options):
     embedder = NvidiaDocumentEmbedder(model, KEY, api_url=live.V1, progress_bar=False, **options)
-    answer = embedder.run([Document(content=text) for text in texts])
-    assert answer["meta"]["usage"]["prompt_tokens"] > len(texts)
-    return [document.embedding for document in answer["documents"]]
+    response = embedder.run([Document(content=text) for text in texts])
+    assert response["meta"]["usage"]["prompt_tokens"] > len(texts)
+    return [document.embedding for document in response["documents"]]
 
 
 def test_queries_and_documents():
@@ -47,10 +47,10 @@ def test_truncate():
 
 def test_errors():
     with pytest.raises(ValueError, match=live.NO_MODEL):
-        embed_query(live.QUERY, "nobody/nothing")
+        embed_query(live.QUERY, "no/model")
 
 
-def test_the_model_may_be_left_out():
+def test_model_is_optional():
     embedder = NvidiaTextEmbedder(api_key=KEY, api_url=live.V1)
     with pytest.warns(UserWarning, match="Default model is set as"):
         embedder.warm_up()

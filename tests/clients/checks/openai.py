@@ -1,4 +1,4 @@
-"""The openai package; unless told otherwise it asks for base64."""
+"""The openai package; by default it requests base64."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from openai import AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
 client = OpenAI(base_url=live.V1, api_key="unused")
 
 
-def vectors(answer):
-    return [item.embedding for item in answer.data]
+def vectors(response):
+    return [item.embedding for item in response.data]
 
 
 @pytest.mark.parametrize("options", [{}, {"encoding_format": "float"}])
@@ -21,40 +21,40 @@ def test_vectors(options):
         vectors(client.embeddings.create(model=live.MINILM, input=live.QUERY, **options)),
         [live.QUERY],
     )
-    answer = client.embeddings.create(model=live.MINILM, input=live.PASSAGES, **options)
-    live.check(vectors(answer), live.PASSAGES)
-    assert [item.index for item in answer.data] == list(range(len(live.PASSAGES)))
-    assert answer.model == live.MINILM
-    assert answer.usage.prompt_tokens == answer.usage.total_tokens > len(live.PASSAGES)
+    response = client.embeddings.create(model=live.MINILM, input=live.PASSAGES, **options)
+    live.check(vectors(response), live.PASSAGES)
+    assert [item.index for item in response.data] == list(range(len(live.PASSAGES)))
+    assert response.model == live.MINILM
+    assert response.usage.prompt_tokens == response.usage.total_tokens > len(live.PASSAGES)
 
 
 @pytest.mark.parametrize("options", [{}, {"encoding_format": "float"}])
 def test_async(options):
-    async def ask():
+    async def send():
         async with AsyncOpenAI(base_url=live.V1, api_key="unused") as client:
             return await client.embeddings.create(model=live.MINILM, input=live.PASSAGES, **options)
 
-    live.check(vectors(asyncio.run(ask())), live.PASSAGES)
+    live.check(vectors(asyncio.run(send())), live.PASSAGES)
 
 
 @pytest.mark.parametrize("side", ["query", "passage"])
 def test_sides(side):
-    answer = client.embeddings.create(
+    response = client.embeddings.create(
         model=live.ASYMMETRIC, input=live.PASSAGES, extra_body={"input_type": side}
     )
-    live.check(vectors(answer), live.PASSAGES, live.ASYMMETRIC, side)
-    answer = client.embeddings.create(model=f"{live.ASYMMETRIC}-{side}", input=live.PASSAGES)
-    live.check(vectors(answer), live.PASSAGES, live.ASYMMETRIC, side)
+    live.check(vectors(response), live.PASSAGES, live.ASYMMETRIC, side)
+    response = client.embeddings.create(model=f"{live.ASYMMETRIC}-{side}", input=live.PASSAGES)
+    live.check(vectors(response), live.PASSAGES, live.ASYMMETRIC, side)
     with pytest.raises(BadRequestError, match=live.NO_INPUT_TYPE) as caught:
         client.embeddings.create(model=live.ASYMMETRIC, input=live.PASSAGES)
     assert caught.value.param == "input_type"
 
 
 def test_truncate():
-    answer = client.embeddings.create(
+    response = client.embeddings.create(
         model=live.MINILM, input=live.LONG, extra_body={"truncate": "END"}
     )
-    live.check(vectors(answer), [live.LONG])
+    live.check(vectors(response), [live.LONG])
     with pytest.raises(BadRequestError, match=live.OVER_LONG):
         client.embeddings.create(
             model=live.MINILM, input=live.LONG, extra_body={"truncate": "NONE"}
@@ -62,10 +62,10 @@ def test_truncate():
 
 
 def test_dimensions():
-    answer = client.embeddings.create(
+    response = client.embeddings.create(
         model=live.MATRYOSHKA, input=live.PASSAGES, dimensions=live.DIMENSIONS
     )
-    live.check(vectors(answer), live.PASSAGES, live.MATRYOSHKA)
+    live.check(vectors(response), live.PASSAGES, live.MATRYOSHKA)
     with pytest.raises(BadRequestError, match=live.NO_DIMENSIONS) as caught:
         client.embeddings.create(model=live.MINILM, input=live.QUERY, dimensions=64)
     assert caught.value.param == "dimensions"
@@ -73,13 +73,13 @@ def test_dimensions():
 
 def test_embedding_type():
     # Said, because the client reads every base64 as float32.
-    answer = client.embeddings.create(
+    response = client.embeddings.create(
         model=live.MINILM,
         input=live.QUERY,
         encoding_format="float",
         extra_body={"embedding_type": "int8"},
     )
-    numbers = vectors(answer)[0]
+    numbers = vectors(response)[0]
     assert all(number == int(number) for number in numbers)
     length = sum(number**2 for number in numbers) ** 0.5
     expected = live.FACTS["vectors"][live.MINILM]["query"][live.QUERY]
@@ -89,21 +89,21 @@ def test_embedding_type():
 
 def test_unknown_model():
     with pytest.raises(NotFoundError, match=live.NO_MODEL) as caught:
-        client.embeddings.create(model="nobody/nothing", input=live.QUERY)
+        client.embeddings.create(model="no/model", input=live.QUERY)
     assert caught.value.code == "model_not_found"
 
 
 def test_token_ids():
-    answer = client.embeddings.create(model=live.MINILM, input=[[101, 7592, 2088, 102]])
-    live.check(vectors(answer), ["Hello world"])
+    response = client.embeddings.create(model=live.MINILM, input=[[101, 7592, 2088, 102]])
+    live.check(vectors(response), ["Hello world"])
     with pytest.raises(BadRequestError, match="token id 100256 is outside"):
         client.embeddings.create(model=live.MINILM, input=[[101, 100256]])
 
 
-def test_the_longest_list_that_openai_takes():
+def test_longest_list_that_openai_accepts():
     texts = live.PASSAGES * 512
-    answer = client.embeddings.create(model=f"{live.ASYMMETRIC}-query", input=texts)
-    live.check(vectors(answer), texts, live.ASYMMETRIC, "query")
+    response = client.embeddings.create(model=f"{live.ASYMMETRIC}-query", input=texts)
+    live.check(vectors(response), texts, live.ASYMMETRIC, "query")
 
 
 def test_models():

@@ -37,4 +37,4 @@ def test_errors():
     with pytest.raises(BadRequestError, match=live.OVER_LONG):
         function().encode_documents([live.LONG])
     with pytest.raises(NotFoundError, match=live.NO_MODEL):
-        function("nobody/nothing").encode_queries([live.QUERY])
+        function("no/model").encode_queries([live.QUERY])

@@ -22,7 +22,7 @@ def embed(texts, model=live.MINILM, batch_size=None, **options):
     return vectors
 
 
-def refused(error, text, *arguments, **options):
+def rejected(error, text, *arguments, **options):
     with pytest.raises(ServiceResponseException) as caught:
         embed(*arguments, **options)
     assert isinstance(caught.value.__cause__, error)
@@ -43,14 +43,14 @@ def test_sides(side):
 
 def test_truncate():
     live.check(embed([live.LONG], truncate="END"), [live.LONG])
-    refused(BadRequestError, live.OVER_LONG, [live.LONG])
+    rejected(BadRequestError, live.OVER_LONG, [live.LONG])
 
 
 def test_dimensions():
     vectors = embed(live.PASSAGES, live.MATRYOSHKA, dimensions=live.DIMENSIONS)
     live.check(vectors, live.PASSAGES, live.MATRYOSHKA)
-    refused(BadRequestError, live.NO_DIMENSIONS, [live.QUERY], dimensions=64)
+    rejected(BadRequestError, live.NO_DIMENSIONS, [live.QUERY], dimensions=64)
 
 
 def test_unknown_model():
-    refused(NotFoundError, live.NO_MODEL, [live.QUERY], "nobody/nothing")
+    rejected(NotFoundError, live.NO_MODEL, [live.QUERY], "no/model")

@@ -26,14 +26,14 @@ def tensor(texts):
 
 
 def embed(texts, model=live.MINILM, **parameters):
-    answer = client.infer(name(model), [tensor(texts)], parameters=parameters)
-    tokens = answer.as_numpy("token_count")
+    response = client.infer(name(model), [tensor(texts)], parameters=parameters)
+    tokens = response.as_numpy("token_count")
     assert tokens.dtype == np.int32
     assert tokens.size == len(texts)
-    return answer.as_numpy("embeddings")
+    return response.as_numpy("embeddings")
 
 
-def refused(status, text, *arguments, **parameters):
+def rejected(status, text, *arguments, **parameters):
     with pytest.raises(InferenceServerException, match=text) as caught:
         embed(*arguments, **parameters)
     assert caught.value.status() == f"StatusCode.{status}"
@@ -45,11 +45,11 @@ def test_queries_and_documents():
 
 
 def test_async():
-    async def ask():
+    async def send():
         async with grpc_aio.InferenceServerClient(live.GRPC) as client:
             return await client.infer(name(live.MINILM), [tensor(live.PASSAGES)])
 
-    live.check(asyncio.run(ask()).as_numpy("embeddings"), live.PASSAGES)
+    live.check(asyncio.run(send()).as_numpy("embeddings"), live.PASSAGES)
 
 
 @pytest.mark.parametrize("side", ["query", "passage"])
@@ -61,8 +61,8 @@ def test_sides(side):
 def test_modality():
     modality = grpc.InferInput("modality", [1, 1], "BYTES")
     modality.set_data_from_numpy(np.array([[b"text"]], dtype=np.object_))
-    answer = client.infer(name(live.MINILM), [tensor([live.QUERY]), modality])
-    live.check(answer.as_numpy("embeddings"), [live.QUERY])
+    response = client.infer(name(live.MINILM), [tensor([live.QUERY]), modality])
+    live.check(response.as_numpy("embeddings"), [live.QUERY])
 
 
 @pytest.mark.parametrize("truncate", ["END", "end"])
@@ -73,14 +73,14 @@ def test_truncate(truncate):
 def test_dimensions():
     vectors = embed(live.PASSAGES, live.MATRYOSHKA, dimensions=live.DIMENSIONS)
     live.check(vectors, live.PASSAGES, live.MATRYOSHKA)
-    refused("INVALID_ARGUMENT", live.NO_DIMENSIONS, [live.QUERY], dimensions=64)
+    rejected("INVALID_ARGUMENT", live.NO_DIMENSIONS, [live.QUERY], dimensions=64)
 
 
 def test_errors():
-    refused("INVALID_ARGUMENT", live.OVER_LONG, [live.LONG])
-    refused("INVALID_ARGUMENT", live.OVER_LONG, [live.LONG], truncate="NONE")
-    refused("INVALID_ARGUMENT", live.NO_INPUT_TYPE, [live.QUERY], live.ASYMMETRIC)
-    refused("NOT_FOUND", "nobody_nothing", [live.QUERY], "nobody/nothing")
+    rejected("INVALID_ARGUMENT", live.OVER_LONG, [live.LONG])
+    rejected("INVALID_ARGUMENT", live.OVER_LONG, [live.LONG], truncate="NONE")
+    rejected("INVALID_ARGUMENT", live.NO_INPUT_TYPE, [live.QUERY], live.ASYMMETRIC)
+    rejected("NOT_FOUND", "no_model", [live.QUERY], "no/model")
 
 
 def test_metadata():

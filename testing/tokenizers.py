@@ -1,4 +1,4 @@
-"""Trains small tokenizers of the kinds that the model families use."""
+"""Small trained tokenizers of each kind that the model families use."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from transformers import PreTrainedTokenizerFast
 from triton_embed.export.parity.texts import SENTENCES
 
 SIZE = 600
-"""Entries of each vocabulary."""
+"""Number of entries of each vocabulary."""
 
 SPECIAL = ("<first>", "<pad>", "<last>", "<unknown>", "<mask>")
-"""In the order of RoBERTa, whose padding id, 1, some families take for granted."""
+"""Special tokens in RoBERTa's order: some families require its padding id, 1."""
 
 
 def _wordpiece() -> tuple[Tokenizer, trainers.Trainer]:
@@ -66,9 +66,9 @@ def write_tokenizer(folder: Path, kind: str, template: str) -> int:
     """Write a tokenizer's files into `folder` and return the size of its vocabulary.
 
     Args:
-        folder: Created.
+        folder: Destination; created.
         kind: One of `KINDS`.
-        template: What goes around a text, such as ``<first> $A <last>``.
+        template: Special tokens around a text, such as ``<first> $A <last>``.
     """
     tokenizer = Tokenizer.from_str(_trained(kind))
     tokenizer.post_processor = TemplateProcessing(
