@@ -1,6 +1,4 @@
-# make serve   set up, export the default model once and serve it on port 8000
-# make test    set up, then linters, type checker and tests
-# make test-clients, make test-compose and make bench need more time, disk or tools: see docs/
+# `make` lists what there is to run; docs/ says more about each.
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -11,25 +9,37 @@ MODEL := $(REPOSITORY)/sentence_transformers_all_minilm_l6_v2
 SERVE_FLAGS ?=
 BENCH_FLAGS ?=
 
-.PHONY: serve test lint check test-clients test-compose bench constraints clean
+.DEFAULT_GOAL := help
+.PHONY: help serve test test-fast lint fix check test-clients test-compose bench constraints clean
 
-serve: $(MODEL)/config.pbtxt
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(MODEL)/config.pbtxt ## set up, export the default model once, and serve it on port 8000
 	exec $(PY) -m triton_embed.serve --model-repository $(REPOSITORY) $(SERVE_FLAGS)
 
-test: lint check
+test: lint test-fast check ## set up, then everything that continuous integration runs
 
-lint: $(VENV)/.dev
+test-fast: $(VENV)/.dev ## tests that need neither PyTorch nor Triton, in less than a minute
+	$(PY) -m pytest --fast -q $(PYTEST_FLAGS)
+
+lint: $(VENV)/.dev ## linter, format, layers (import-linter) and types, tests included
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/mypy
 
-check: $(VENV)/.dev
-	$(PY) -m pytest -n 2 --dist loadfile $(PYTEST_FLAGS)
+fix: $(VENV)/.dev ## format, and fix what the linter can
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
 
-test-clients: $(VENV)/.dev
+check: $(VENV)/.dev ## all tests, with branch coverage
+	$(PY) -m pytest -n 2 --dist loadfile --cov $(PYTEST_FLAGS)
+
+test-clients: $(VENV)/.dev ## third-party clients, each in an environment of its own (docs/clients.md)
 	$(PY) -m tests.clients
 
-test-compose:
+test-compose: ## the containers, built from stand-in images (docs/compose.md)
 	docker/test_compose.sh
 
 # The default model's real weights come in a package, so that no hub is needed.
@@ -54,11 +64,11 @@ $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) --editable '.[bench]'
 	touch $@
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.bench ## throughput and latency on this machine (docs/performance.md)
 	$(PY) -m benchmarks --plot benchmark.svg $(BENCH_FLAGS)
 
 # Needs uv. The markers that uv repeats on every line are those of [tool.uv] in pyproject.toml.
-constraints:
+constraints: ## resolve constraints.txt again
 	uv pip compile --universal --upgrade --python-version 3.10 --all-extras pyproject.toml \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet \
 		| sed -E "s/ and platform_machine == 'x86_64' and sys_platform == 'linux'//; \
@@ -66,5 +76,5 @@ constraints:
 			s/ and python_full_version < '3.13'//" \
 		> constraints.txt
 
-clean:
+clean: ## remove the virtual environment
 	rm -rf $(VENV)
