@@ -1,4 +1,4 @@
-"""Measures speed on this machine, side by side, and prints it as Markdown: ``make bench``."""
+"""Measure throughput and latency on this machine and print them as Markdown: ``make bench``."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from benchmarks import checkpoints, infinity, latency, overhead, throughput
-from benchmarks.processes import resident_bytes
+from benchmarks import checkpoints, comparison, infinity, latency, overhead, throughput
+from benchmarks.checkouts import THIS
+from benchmarks.clients import Embed, grpc_client, http_client
 from benchmarks.server import MODEL_ID, conditions
-from benchmarks.systems import (
-    Embed,
-    PackedOnnxRuntime,
-    PaddedOnnxRuntime,
-    SentenceTransformers,
-    grpc_client,
-    http_client,
-)
+from benchmarks.systems import PackedOnnxRuntime, PaddedOnnxRuntime, SentenceTransformers
 from benchmarks.texts import SEED, text_sets
 from testing.server import RunningServer
+from triton_embed.runtime.processes import tree_rss_bytes
 
 GRPC, HTTP, HTTP_FLOAT = "Triton over gRPC", "HTTP, base64", "HTTP, float"
 
@@ -33,19 +28,24 @@ INT8, INT8_ID = "HTTP, base64, int8 model", "MiniLM-int8"
 INFINITY = "infinity over HTTP"
 
 MINUTES = 14.0
+"""Duration of a run, unless set by a flag."""
 
 LATENCY_SECONDS = 70.0
-"""What is measured last takes so long on 2 cores."""
+"""Seconds reserved for latency, which is measured last; measured on 2 cores."""
 
 MINILM_WORKLOADS = ("4×32", "8×8", "16×1")
 
 TEXTS = {"mixed": 128, "short": 320, "long": 32}
-"""How many of each kind: enough for seconds, few enough for minutes."""
+"""Number of texts by kind: seconds of work each."""
 
 SHARES = {"mixed": 1 / 2, "short": 1 / 3, "long": 1.0}
-"""The part that rounds of each kind get of the time that is left."""
+"""Share of the remaining time that each kind of text gets."""
 
-LARGE, LARGE_TEXTS, LARGE_WORKLOADS = ("e5-large-size", "llama-300m-size"), 32, ("4×4",)
+LARGE = ("e5-large-size", "llama-300m-size")
+"""Large models, with random weights."""
+
+LARGE_TEXTS, LARGE_WORKLOADS = 32, ("4×4",)
+"""Texts and workload of a large model: more would take minutes."""
 
 
 def main() -> None:
@@ -55,21 +55,21 @@ def main() -> None:
         "--minutes",
         type=float,
         default=MINUTES,
-        help="go on for about so long; more give medians of more rounds (default %(default).0f)",
+        help="duration; more gives medians of more rounds (default: %(default).0f)",
     )
-    parser.add_argument("--plot", type=Path, help="PNG or SVG to draw")
+    parser.add_argument("--plot", type=Path, help="PNG or SVG file to draw")
     parser.add_argument(
-        "--infinity", metavar="COMMAND", help="measure infinity, too; see benchmarks/infinity.py"
+        "--infinity", metavar="COMMAND", help="measure infinity too; see benchmarks/infinity.py"
     )
     options = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
     end = perf_counter() + 60 * options.minutes
-    _say(
+    _print(
         f"{conditions()}; seed {SEED}; medians of rounds, peers in one of {throughput.PEERS_EVERY}."
     )
     with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
         _large(Path(folder))
-        _overhead(Path(folder))
+        _overhead()
         rates = _minilm(Path(folder), end - LATENCY_SECONDS, options.infinity)
     if options.plot:
         from benchmarks.plot import draw
@@ -77,45 +77,45 @@ def main() -> None:
         draw(rates, options.plot)
 
 
-def _minilm(folder: Path, end: float, peer: str | None) -> Mapping[str, throughput.Rates]:
+def _minilm(
+    folder: Path, end: float, infinity_command: str | None
+) -> Mapping[str, throughput.Rates]:
     """Measure rounds until `end`, then latency."""
     sets = text_sets(TEXTS["mixed"], TEXTS["short"], TEXTS["long"])
     rates = {}
     with _systems("MiniLM", folder) as (systems, service):
         in_process = systems.peers_in_process
-        with _peers(systems, service, peer) as peers:
+        with _peers(systems, service, infinity_command) as peers:
             for name, texts in sets.items():
                 seconds = (end - perf_counter()) * SHARES[name]
-                # Padding to the longest text is no rival where lengths differ, and takes long.
-                rival = throughput.SENTENCE_TRANSFORMERS if name == "mixed" else throughput.PADDED
+                # Padding to the longest text is slow if lengths differ, and tells nothing new.
+                peer = throughput.SENTENCE_TRANSFORMERS if name == "mixed" else throughput.PADDED
                 measured = replace(
                     systems,
-                    peers_in_process={rival: in_process[rival]},
+                    peers_in_process={peer: in_process[peer]},
                     peers=peers if name == "mixed" else {},
                 )
                 rates[name] = throughput.measure(measured, texts, MINILM_WORKLOADS, seconds)
                 title = f"MiniLM, {name} text"
-                _say(throughput.table(title, rates[name], MINILM_WORKLOADS))
-                _say(throughput.comparison(title, HTTP, rates[name], MINILM_WORKLOADS))
+                _print(throughput.table(title, rates[name], MINILM_WORKLOADS))
+                _print(throughput.relative_table(title, HTTP, rates[name], MINILM_WORKLOADS))
         _latency(systems, sets["short"][0], sets["mixed"])
-        memory = resident_bytes(service.process.pid) / 2**20
-        _say(f"Resident memory of the whole service after that: {memory:.0f} MiB.")
+        memory = tree_rss_bytes(service.process.pid) / 2**20
+        _print(f"Resident memory of the whole service after that: {memory:.0f} MiB.")
     return rates
 
 
 @contextmanager
 def _peers(
-    systems: throughput.Systems, service: RunningServer, peer: str | None
+    systems: throughput.Systems, service: RunningServer, infinity_command: str | None
 ) -> Iterator[Mapping[str, Callable[[], Embed]]]:
-    """Yield the peers of `systems`, an int8 model, and infinity if there is its command `peer`."""
-    checkpoints.export(
-        checkpoints.MINILM_FOLDER, service.repository, INT8_ID, "--precision", "int8"
-    )
+    """Yield the peers of `systems`, an int8 model, and infinity if its command is given."""
+    THIS.export(checkpoints.MINILM_FOLDER, service.repository, INT8_ID, "--precision", "int8")
     service.wait_for(f"serving {INT8_ID}")
     peers = {**systems.peers, INT8: _http(service, INT8_ID, "base64")}
     with ExitStack() as stack:
-        if peer:
-            url = stack.enter_context(infinity.running(peer, checkpoints.MINILM_FOLDER))
+        if infinity_command:
+            url = stack.enter_context(infinity.running(infinity_command, checkpoints.MINILM_FOLDER))
             peers[INFINITY] = partial(http_client, f"{url}/v1/embeddings", MODEL_ID)
         yield peers
 
@@ -127,47 +127,42 @@ def _latency(systems: throughput.Systems, text: str, texts: Sequence[str]) -> No
         sentence_transformers: systems.peers_in_process[sentence_transformers],
         **{name: connect() for name, connect in {**systems.servers, **systems.peers}.items()},
     }
-    _say(latency.table(latency.alone(one, text)))
-    _say(str(latency.beside_a_list(systems.servers[HTTP], texts)))
+    _print(latency.table(latency.rounds_alone(one, text)))
+    _print(str(latency.beside_a_list(systems.servers[HTTP], texts)))
 
 
-def _overhead(folder: Path) -> None:
-    one = overhead.ONE_GATEWAY
-    with _systems("trivial", folder, in_process=False, environment=one) as (systems, service):
-        _say(str(overhead.measure(service, systems.servers, HTTP)))
+def _overhead() -> None:
+    with comparison.running([THIS]) as sides:
+        _print(comparison.table(comparison.alternate(overhead.measure, sides, seconds=0.0)))
 
 
 def _large(folder: Path) -> None:
-    """Measure how near servers come to the limit; more systems would take minutes more."""
+    """Measure only the servers and the limit: libraries would take minutes."""
     texts = text_sets(LARGE_TEXTS, 1, 1)["mixed"]
     for name in LARGE:
         with _systems(name, folder, in_process=False) as (systems, _):
             few = replace(systems, peers={})
-            rates = throughput.measure(few, texts, LARGE_WORKLOADS, seconds=0.0, fewest_rounds=1)
-            _say(throughput.table(f"{name}, mixed text", rates, LARGE_WORKLOADS))
+            rates = throughput.measure(few, texts, LARGE_WORKLOADS, seconds=0.0, min_rounds=1)
+            _print(throughput.table(f"{name}, mixed text", rates, LARGE_WORKLOADS))
 
 
 @contextmanager
 def _systems(
-    name: str,
-    folder: Path,
-    *,
-    in_process: bool = True,
-    environment: Mapping[str, str] | None = None,
+    name: str, folder: Path, *, in_process: bool = True
 ) -> Iterator[tuple[throughput.Systems, RunningServer]]:
-    """Export and serve the model `name`, and make everything that is compared with it."""
+    """Export and serve the model `name`, and prepare the systems to compare."""
     checkpoint = checkpoints.checkpoint(name, folder)
     repository = folder / f"{name}-repository"
-    # As the others, servers are asked for texts without saying what they are for.
-    same = ("--prompt-query", "", "--prompt-passage", "")
-    triton_name = checkpoints.export(checkpoint, repository, name, *same)
+    # Without prompts, so that all systems embed the same tokens.
+    no_prompts = ("--prompt-query", "", "--prompt-passage", "")
+    triton_name = THIS.export(checkpoint, repository, name, *no_prompts)
     peers: Mapping[str, Embed] = {}
     if in_process:
         peers = {
             throughput.PADDED: PaddedOnnxRuntime(checkpoint, folder).embed,
             throughput.SENTENCE_TRANSFORMERS: SentenceTransformers(checkpoint).embed,
         }
-    with RunningServer(repository, environment=environment) as service:
+    with RunningServer(repository) as service:
         yield (
             throughput.Systems(
                 limit=PackedOnnxRuntime(repository, triton_name),
@@ -187,7 +182,7 @@ def _http(service: RunningServer, model_id: str, encoding_format: str) -> Callab
     return partial(http_client, f"{service.url}/v1/embeddings", model_id, **options)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, end="\n\n", flush=True)
 
 

@@ -1,9 +1,7 @@
-"""The models that are measured: MiniLM's real weights, and larger or smaller ones at random."""
+"""Checkpoints to measure: MiniLM, and smaller and larger models with random weights."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,8 +9,6 @@ from transformers import PretrainedConfig
 
 from testing.checkpoints import tiny_bert, tiny_checkpoint
 from testing.minilm import minilm_checkpoint
-from testing.paths import ROOT
-from triton_embed.contract.naming import triton_model_name
 from triton_embed.export.families.llama_bidirec import LlamaBidirectionalConfig
 
 MINILM_FOLDER = minilm_checkpoint()
@@ -45,11 +41,11 @@ RANDOM: Mapping[str, PretrainedConfig] = {
         pad_token_id=0,
     ),
 }
-"""Random weights, MiniLM's tokenizer; by name."""
+"""Configurations by name; the models have random weights and MiniLM's tokenizer."""
 
 
 def checkpoint(name: str, folder: Path) -> Path:
-    """Return the checkpoint of the model `name`, made below `folder` if it has random weights."""
+    """Return the checkpoint `name`; one with random weights is written below `folder`."""
     if name not in RANDOM:
         return MINILM_FOLDER
     config = RANDOM[name]
@@ -58,22 +54,6 @@ def checkpoint(name: str, folder: Path) -> Path:
         MINILM_FOLDER,
         config=config,
         max_seq_length=256,
-        # What real models start from; more, and many layers would amplify rounding without bound.
+        # As real models are initialized; with more, many layers amplify rounding errors.
         initializer_range=0.02,
     )
-
-
-def export(checkpoint_folder: Path, repository: Path, model_id: str, *flags: str) -> str:
-    """Export with the command line that users have, and return the model's name in Triton."""
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "triton_embed.export", str(checkpoint_folder)),
-            *("--model-repository", str(repository)),
-            *("--model-id", model_id),
-            *flags,
-        ],
-        cwd=ROOT,
-        check=True,
-        stdout=sys.stderr,
-    )
-    return triton_model_name(model_id)

@@ -1,4 +1,4 @@
-"""Real English text that every machine has: the docstrings of Python's standard library."""
+"""Real English text that is on every machine: docstrings of Python's standard library."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-LEFT_OUT = {"site-packages", "test", "tests", "idlelib", "lib2to3", "turtledemo"}
+EXCLUDED = {"site-packages", "test", "tests", "idlelib", "lib2to3", "turtledemo"}
 
 FIRST_SENTENCE = re.compile(r"(.+?[.!?:]) (.+)")
 
-QUERY_WORDS = 4
-"""A shorter first sentence says too little to be searched by."""
+MIN_QUERY_WORDS = 4
+"""Minimum words of a query; fewer are too vague to find one passage."""
 
-PASSAGE_WORDS = 8
+MIN_PASSAGE_WORDS = 8
+"""Minimum words of a passage; fewer have nothing that could be found."""
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -30,10 +31,10 @@ class Pair:
     passage: str
 
 
-def pairs(most: int) -> list[Pair]:
-    """Return at most `most` pairs, evenly spaced over the library in the order of its files.
+def pairs(max_pairs: int) -> list[Pair]:
+    """Return at most `max_pairs` pairs, evenly spaced over the library in the order of its files.
 
-    No two have the same query or the same passage, so each query has exactly one right passage.
+    Queries and passages are unique, so each query has exactly one right passage.
     """
     queries: set[str] = set()
     passages: set[str] = set()
@@ -44,14 +45,14 @@ def pairs(most: int) -> list[Pair]:
             queries.add(pair.query)
             passages.add(pair.passage)
             found.append(pair)
-    count = min(most, len(found))
+    count = min(max_pairs, len(found))
     return [found[index * len(found) // count] for index in range(count)]
 
 
 def _docstrings() -> Iterator[str]:
     library = Path(sysconfig.get_path("stdlib"))
     for path in sorted(library.rglob("*.py")):
-        if LEFT_OUT.isdisjoint(path.relative_to(library).parts):
+        if EXCLUDED.isdisjoint(path.relative_to(library).parts):
             for node in ast.walk(_parse(path)):
                 if isinstance(node, Documented):
                     yield ast.get_docstring(node) or ""
@@ -68,6 +69,6 @@ def _split(docstring: str) -> Pair | None:
     if not match:
         return None
     query, passage = match.groups()
-    if len(query.split()) < QUERY_WORDS or len(passage.split()) < PASSAGE_WORDS:
+    if len(query.split()) < MIN_QUERY_WORDS or len(passage.split()) < MIN_PASSAGE_WORDS:
         return None
     return Pair(query, passage)

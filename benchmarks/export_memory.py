@@ -1,4 +1,4 @@
-"""Measures the peak memory of exporting large models, against the size of their weights."""
+"""Measure the peak memory of exporting large models, relative to the size of their weights."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from testing.paths import ROOT
 
 MODELS = ("e5-large-size", "llama-1b-width")
 
-LIMIT = 3.0
-"""Peak memory over that of the imported libraries, in sizes of the weights."""
+MAX_RATIO = 3.0
+"""Maximum peak memory, without the imported libraries, in sizes of the weights."""
 
 CHILD = """
-import sys
-from benchmarks.processes import memory_bytes
+import os, sys
+from triton_embed.runtime.processes import peak_rss_bytes, rss_bytes
 import triton_embed.export.exporter, torch.onnx
-from export.__main__ import main
-before = memory_bytes("VmRSS")
+from triton_embed.export.__main__ import main
+before = rss_bytes(os.getpid())
 status = main(sys.argv[1:])
-print(before, memory_bytes("VmHWM"))
+print(before, peak_rss_bytes())
 sys.exit(status)
 """
 
 
 def measure(checkpoint: Path, repository: Path) -> tuple[int, int, int]:
-    """Export and return the bytes of the weights, the libraries' memory, and the peak.
+    """Export, and return the bytes of the weights, the libraries' memory, and the peak.
 
-    Both are resident memory of the process, mapped files counted.
+    Memory is the resident memory of the process, mapped files included.
     """
     weights = sum(path.stat().st_size for path in checkpoint.glob("*.safetensors"))
     child = subprocess.run(
@@ -46,7 +46,7 @@ def measure(checkpoint: Path, repository: Path) -> tuple[int, int, int]:
 
 
 def main() -> int:
-    """Print a table and return 0 if every export stays below `LIMIT`."""
+    """Print a table and return 0 if every export stays below `MAX_RATIO`."""
     program = "python -m benchmarks.export_memory"
     argparse.ArgumentParser(prog=program, description=__doc__).parse_args()
     print("| model | weights, MB | libraries, MB | peak, MB | (peak - libraries) / weights |")
@@ -60,7 +60,7 @@ def main() -> int:
         worst = max(worst, ratio)
         sizes = " | ".join(f"{size / 1e6:.0f}" for size in (weights, before, peak))
         print(f"| {name} | {sizes} | {ratio:.2f} |", flush=True)
-    return 0 if worst < LIMIT else 1
+    return 0 if worst < MAX_RATIO else 1
 
 
 if __name__ == "__main__":

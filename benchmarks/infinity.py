@@ -1,15 +1,14 @@
-r"""The embedding server infinity, a peer to compare with, from a virtual environment of its own.
+r"""The embedding server infinity, a peer to compare with, in a virtual environment of its own.
 
-It needs older packages than we do, so it does not share our environment. This makes one, with
-PyTorch from wherever pip finds it::
+It needs older packages than we do. These commands create its environment::
 
     python3.11 -m venv FOLDER
     FOLDER/bin/pip install "infinity-emb[torch,server]==0.0.78" torch==2.13.0 \
         optimum==1.27.0 transformers==4.48.3 sentence-transformers==3.4.1 fastapi==0.165.0 \
         starlette==1.10.0 uvicorn==0.32.1 typer==0.12.5 click==8.1.8 numpy==1.26.4
 
-and ``FOLDER/bin/infinity_emb`` is the command. With ``optimum``, infinity uses BetterTransformer,
-its default, which needs a transformers older than 4.49.
+The command is then ``FOLDER/bin/infinity_emb``. With ``optimum``, infinity uses BetterTransformer,
+its default, which needs transformers before 4.49.
 """
 
 from __future__ import annotations
@@ -28,24 +27,25 @@ from benchmarks.server import MODEL_ID
 from testing.ports import free_ports
 
 START_SECONDS = 180
-"""It embeds two batches before it answers, and on few cores the long one takes a while."""
+"""Seconds until it must be ready. It embeds two batches first, which takes a while on few cores."""
 
 STOP_SECONDS = 30
+"""Seconds from SIGTERM to SIGKILL."""
 
 
 @contextmanager
 def running(command: str, checkpoint: Path) -> Iterator[str]:
     """Serve `checkpoint` with infinity on the CPU while in the block, and yield its URL.
 
-    Below that URL are ``/v1/embeddings`` and the model `MODEL_ID`, as our gateway has them, so
-    that one client serves both; options that only we know, it ignores.
+    Like our gateway it has ``/v1/embeddings`` and the model `MODEL_ID`. It ignores request fields
+    that only we have.
 
     Args:
         command: The program ``infinity_emb``.
         checkpoint: A folder in the format of sentence-transformers.
 
     Raises:
-        SystemExit: there is no such program, or it does not answer.
+        SystemExit: The program cannot be started, or is not ready in time.
     """
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
@@ -81,8 +81,8 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         except httpx.TransportError:
             pass
         sleep(0.5)
-    said = log.read_text(encoding="utf-8", errors="replace").strip()
-    raise SystemExit(f"infinity does not answer; it said: {said[-2000:]}")
+    output = log.read_text(encoding="utf-8", errors="replace").strip()
+    raise SystemExit(f"infinity is not ready; its output: {output[-2000:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

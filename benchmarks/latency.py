@@ -1,4 +1,4 @@
-"""How long one text takes: alone, and beside a long list."""
+"""Latency of one text, on an idle server and beside a long list."""
 
 from __future__ import annotations
 
@@ -12,34 +12,53 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.systems import Embed
-from benchmarks.throughput import seconds_of
+from benchmarks import comparison
+from benchmarks.clients import Embed, base64_client
+from benchmarks.closed_loop import seconds_of
+from benchmarks.comparison import Experiment, Quantity, Side
+from benchmarks.server import MODEL_ID
+from benchmarks.texts import text_sets
 
-ROUNDS, REQUESTS, WARM_REQUESTS = 8, 40, 10
-"""Each system answers so many requests on end, `ROUNDS` times, and the first of them do not count:
-the threads of what ran in this process before still spin for a while."""
+ROUNDS = 8
+"""Times that each system is measured."""
+
+REQUESTS = 40
+"""Requests of one measurement, in a row."""
+
+WARM_REQUESTS = 10
+"""First requests of a measurement, not counted: the threads of what ran in this process before
+keep spinning for a while."""
 
 LIST_TEXTS = 2000
+"""Texts of the long list: seconds of work."""
 
 PAUSE_SECONDS = 0.05
-"""Between two texts beside the list: they are to meet it at any moment, not to compete with it."""
+"""Pause between two texts beside the list, so that they meet it at any moment and do not compete
+with it."""
+
+ONE_TEXT = Quantity("one short text, ms", digits=2, by_difference=True)
 
 
-def alone(systems: Mapping[str, Embed], text: str) -> dict[str, list[float]]:
-    """Return the median milliseconds of one text in each round, the systems taking turns."""
-    medians: dict[str, list[float]] = defaultdict(list)
+def alone(embed: Embed, text: str) -> float:
+    """Return the median milliseconds of one text on an idle server."""
+    seconds = [seconds_of(partial(embed, [text])) for _ in range(REQUESTS)]
+    return median(seconds[WARM_REQUESTS:]) * 1000
+
+
+def rounds_alone(systems: Mapping[str, Embed], text: str) -> dict[str, list[float]]:
+    """Return `alone` of each system and round, the systems taking turns."""
+    found: dict[str, list[float]] = defaultdict(list)
     for _ in range(ROUNDS):
         for name, embed in systems.items():
-            seconds = [seconds_of(partial(embed, [text])) for _ in range(REQUESTS)]
-            medians[name].append(median(seconds[WARM_REQUESTS:]) * 1000)
-    return medians
+            found[name].append(alone(embed, text))
+    return found
 
 
 def table(rounds: Mapping[str, Sequence[float]]) -> str:
-    """Return what `alone` found as a Markdown table.
+    """Return `rounds_alone` as a Markdown table.
 
-    How much longer than the first system each takes is the median over rounds, too: the speed of
-    a shared machine changes from minute to minute.
+    The difference to the first system is a median over rounds, too: the speed of a shared machine
+    changes from minute to minute.
     """
     first = next(iter(rounds.values()))
     lines = ["| one short text at a time | ms | longer by |", "|---|---|---|"]
@@ -50,8 +69,15 @@ def table(rounds: Mapping[str, Sequence[float]]) -> str:
 
 
 @dataclass(frozen=True)
-class Beside:
-    """Latency of one text beside a list of `LIST_TEXTS`, in milliseconds."""
+class LatencyBesideList:
+    """Latency of one text while a list of `LIST_TEXTS` is embedded.
+
+    Attributes:
+        idle_p50: Median milliseconds on an idle server.
+        p50: Median milliseconds beside the list.
+        p95: 95th percentile beside the list, in milliseconds.
+        requests: Texts that were embedded beside the list.
+    """
 
     idle_p50: float
     p50: float
@@ -66,18 +92,31 @@ class Beside:
         )
 
 
-def beside_a_list(connect: Callable[[], Embed], texts: Sequence[str]) -> Beside:
-    """Measure a text of median length on one connection while another one embeds a list."""
+def beside_a_list(connect: Callable[[], Embed], texts: Sequence[str]) -> LatencyBesideList:
+    """Measure a text of median length on one connection while a list is embedded on another."""
     embed, embed_list = connect(), connect()
     text = sorted(texts, key=len)[len(texts) // 2]
     embed([text])
     idle = [seconds_of(lambda: embed([text])) for _ in range(50)]
     many = [texts[index % len(texts)] for index in range(LIST_TEXTS)]
-    taken: list[float] = []
+    latencies: list[float] = []
     with ThreadPoolExecutor(1) as pool:
-        listed = pool.submit(embed_list, many)
-        while not wait([listed], PAUSE_SECONDS).done:
-            taken.append(seconds_of(lambda: embed([text])))
-        listed.result()
-    p50, p95 = np.percentile(taken, [50, 95]) * 1000
-    return Beside(median(idle) * 1000, p50, p95, len(taken))
+        embedding = pool.submit(embed_list, many)
+        while not wait([embedding], PAUSE_SECONDS).done:
+            latencies.append(seconds_of(lambda: embed([text])))
+        embedding.result()
+    p50, p95 = np.percentile(latencies, [50, 95]) * 1000
+    return LatencyBesideList(median(idle) * 1000, p50, p95, len(latencies))
+
+
+def measure(side: Side) -> Mapping[Quantity, float]:
+    """Measure one short text over HTTP on an idle server."""
+    (text,) = text_sets(1, 1, 1)["short"]
+    return {ONE_TEXT: alone(base64_client(side.server.url, MODEL_ID), text)}
+
+
+EXPERIMENTS = (Experiment(measure, 0.15),)
+
+
+if __name__ == "__main__":
+    comparison.command("latency", __doc__, EXPERIMENTS)

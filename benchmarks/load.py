@@ -1,4 +1,4 @@
-"""Requests for the overload benchmark: made beforehand, sent when due, judged when answered."""
+"""Requests of the overload benchmark: prepared in advance, sent when due, each response checked."""
 
 from __future__ import annotations
 
@@ -14,31 +14,30 @@ import numpy as np
 from benchmarks.server import MODEL_ID
 
 SIZES = range(1, 33)
-"""Texts of one request."""
+"""Numbers of texts of a request."""
 
 BODIES = 10
-"""Requests of each size; they differ in their texts."""
+"""Prepared requests of each size; they differ in their texts."""
 
-MAX_UNANSWERED = 800
-"""Requests that may be open at a time, so that this process keeps enough file descriptors."""
+MAX_OPEN_REQUESTS = 800
+"""Maximum requests without a response; more would use up the file descriptors of this process."""
 
-ANSWER_SECONDS = 120.0
-"""No byte for so long counts as no answer."""
-
+RESPONSE_TIMEOUT_SECONDS = 120.0
+"""A request without any byte of the response after this time has failed."""
 
 PAUSE_SECONDS = 0.1
-"""After a 503 in a closed loop; less than Retry-After, so that the server does not idle."""
+"""Pause after a 503 in a closed loop; shorter than Retry-After, so that the server never idles."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came of one request.
+class Outcome:
+    """The outcome of one request.
 
     Attributes:
-        inputs: How many texts it had.
-        seconds: From when it was due to be sent to the last byte of the answer.
-        status: HTTP status; 0: there was no answer.
-        fault: What is wrong with the answer; empty if nothing is.
+        inputs: Number of texts.
+        seconds: Time from when it was due to the last byte of the response.
+        status: HTTP status; 0 without a response.
+        fault: The mistake in the response; empty if it is correct.
     """
 
     inputs: int
@@ -48,18 +47,20 @@ class Answer:
 
 
 class Client:
-    """Sends requests over connections that it keeps.
+    """Sends requests over persistent connections.
 
     Args:
-        url: Where the server is.
-        texts: What is embedded, over and over.
+        url: Base URL of the server.
+        texts: Texts to embed, repeatedly.
     """
 
     def __init__(self, url: str, texts: Sequence[str]) -> None:
-        # As many connections as there are requests. Unless it is told otherwise, uvicorn closes
-        # idle ones after 5 s; do not send into that.
+        # One connection for each open request. uvicorn closes idle ones after 5 s by default;
+        # expire them earlier, so that no request is sent over a connection that is being closed.
         limits = httpx.Limits(max_connections=None, keepalive_expiry=2)
-        self._http = httpx.AsyncClient(base_url=url, limits=limits, timeout=ANSWER_SECONDS)
+        self._http = httpx.AsyncClient(
+            base_url=url, limits=limits, timeout=RESPONSE_TIMEOUT_SECONDS
+        )
         starts = [index * (len(texts) - SIZES.stop) // BODIES for index in range(BODIES)]
         self._bodies = {
             size: [_body(texts[start : start + size]) for start in starts] for size in SIZES
@@ -70,27 +71,30 @@ class Client:
         """Close the connections."""
         await self._http.aclose()
 
-    async def send(self, inputs: int, due: float | None = None) -> Answer:
-        """Ask for `inputs` embeddings; latency counts from `due`, or from now."""
+    async def send(self, inputs: int, due: float | None = None) -> Outcome:
+        """Request `inputs` embeddings; the latency counts from `due`, by default from now."""
         start = due or perf_counter()
         self._sent += 1
         body = self._bodies[inputs][self._sent % BODIES]
         status = 0
         try:
-            answer = await self._http.post("/v1/embeddings", content=body)
-            status, fault = answer.status_code, _fault(answer, inputs)
+            response = await self._http.post("/v1/embeddings", content=body)
+            status, fault = response.status_code, _fault(response, inputs)
         except httpx.TransportError as error:
-            fault = f"no answer: {error!r}"
-        return Answer(inputs, perf_counter() - start, status, fault)
+            fault = f"no response: {error!r}"
+        return Outcome(inputs, perf_counter() - start, status, fault)
 
 
-class Offer:
-    """Requests that are sent when they are due, whether or not earlier ones were answered.
+class OpenLoop:
+    """Requests that are sent when due, whether or not earlier ones have a response.
 
     Args:
-        client: Sends them.
+        client: Client to send them with.
         rate: Texts per second.
-        seconds: How long.
+        seconds: Duration.
+
+    Attributes:
+        withheld: Requests that were due and not sent, because too many were open.
     """
 
     def __init__(self, client: Client, rate: float, seconds: float) -> None:
@@ -99,51 +103,50 @@ class Offer:
         self._client = client
         self._sizes = generator.choice(SIZES, count).tolist()
         self._due = np.sort(generator.uniform(0, seconds, count))
-        self._tasks: list[asyncio.Task[Answer]] = []
+        self._tasks: list[asyncio.Task[Outcome]] = []
         self.withheld = 0
-        """Requests that were due but not sent, because too many were unanswered."""
 
     async def send(self) -> None:
-        """Send everything; answers may still be missing at the end."""
+        """Send all requests; some may still be open at the end."""
         start = perf_counter()
-        unanswered: set[asyncio.Task[Answer]] = set()
+        open_requests: set[asyncio.Task[Outcome]] = set()
         for inputs, due in zip(self._sizes, (start + self._due).tolist(), strict=True):
             await asyncio.sleep(max(0.0, due - perf_counter()))
-            if len(unanswered) >= MAX_UNANSWERED:
+            if len(open_requests) >= MAX_OPEN_REQUESTS:
                 self.withheld += 1
                 continue
             task = asyncio.create_task(self._client.send(inputs, due))
-            unanswered.add(task)
-            task.add_done_callback(unanswered.discard)
+            open_requests.add(task)
+            task.add_done_callback(open_requests.discard)
             self._tasks.append(task)
 
-    async def answers(self) -> list[Answer]:
-        """Wait for the last answer and return all."""
+    async def outcomes(self) -> list[Outcome]:
+        """Wait for the last response and return all outcomes."""
         return await asyncio.gather(*self._tasks)
 
 
 async def closed_loop(client: Client, clients: int, inputs: int, seconds: float) -> float:
-    """Return texts per second of `clients` that each wait for an answer before they ask again.
+    """Return texts per second of `clients` that each wait for a response before the next request.
 
     Raises:
-        SystemExit: an answer was neither a good 200 nor a good 503.
+        SystemExit: A response is neither a correct 200 nor a correct 503.
     """
     start = perf_counter()
-    done = 0
+    embedded = 0
 
-    async def ask() -> None:
-        nonlocal done
+    async def work() -> None:
+        nonlocal embedded
         while perf_counter() < start + seconds:
-            answer = await client.send(inputs)
-            if answer.fault:
-                raise SystemExit(f"without overload: {answer.fault}")
-            if answer.status == 200:
-                done += inputs
+            outcome = await client.send(inputs)
+            if outcome.fault:
+                raise SystemExit(f"without overload: {outcome.fault}")
+            if outcome.status == 200:
+                embedded += inputs
             else:
                 await asyncio.sleep(PAUSE_SECONDS)
 
-    await asyncio.gather(*(ask() for _ in range(clients)))
-    return done / (perf_counter() - start)
+    await asyncio.gather(*(work() for _ in range(clients)))
+    return embedded / (perf_counter() - start)
 
 
 def _body(texts: Sequence[str]) -> bytes:
@@ -151,18 +154,18 @@ def _body(texts: Sequence[str]) -> bytes:
     return json.dumps(body).encode()
 
 
-def _fault(answer: httpx.Response, inputs: int) -> str:
-    """Return what is wrong with `answer`, or nothing."""
-    if answer.status_code == 200:
-        count = answer.content.count(b'"embedding":')
+def _fault(response: httpx.Response, inputs: int) -> str:
+    """Return the mistake in `response`, or an empty text."""
+    if response.status_code == 200:
+        count = response.content.count(b'"embedding":')
         return "" if count == inputs else f"{count} embeddings for {inputs} inputs"
-    if answer.status_code != 503:
-        return f"status {answer.status_code}: {answer.text[:200]}"
-    if not answer.headers.get("retry-after", "").isdigit():
+    if response.status_code != 503:
+        return f"status {response.status_code}: {response.text[:200]}"
+    if not response.headers.get("retry-after", "").isdigit():
         return "503 without Retry-After"
     try:
-        body = answer.json()
-        known = body["object"] == "error" and body["message"] == body["error"]["message"]
+        body = response.json()
+        correct = body["object"] == "error" and body["message"] == body["error"]["message"]
     except (ValueError, KeyError, TypeError):
-        known = False
-    return "" if known else f"503 with another body: {answer.text[:200]}"
+        correct = False
+    return "" if correct else f"503 with another body: {response.text[:200]}"

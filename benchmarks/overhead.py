@@ -1,86 +1,48 @@
-"""What everything but the encoder costs: a model so small that its own work hardly counts."""
+"""CPU time and throughput of everything around the encoder, measured with a trivial one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from time import perf_counter
+from collections.abc import Mapping
+from functools import partial
 
-from benchmarks.processes import cpu_seconds
-from benchmarks.systems import Embed
-from testing.server import RunningServer
+from benchmarks import comparison
+from benchmarks.clients import base64_client, grpc_client
+from benchmarks.closed_loop import count_within
+from benchmarks.comparison import TRIVIAL_ID, Experiment, Quantity, Side
 
 CLIENTS = 16
+"""Clients in closed loops. With fewer, the gateway idles while a response is computed."""
 
 SECONDS = 4.0
+"""Seconds of one measurement: some thousand requests."""
 
 TEXT = "How are vectors searched?"
 
-ONE_GATEWAY = {"TRITON_EMBED_WORKERS": "1"}
-"""The environment of a service whose gateway is one process, so that its CPU time is all of it."""
-
-PROCESSES = {
-    "gateway": "-m triton_embed.gateway",
-    "tritonserver": "tritonserver",
-    "tokenizer": "_tokenizer",
-    "encoder": "_encoder",
-    "postprocess": "_postprocess",
-}
-"""What is told of each process, and what its command line contains."""
+HTTP_RATE = Quantity("trivial encoder over HTTP, requests/s")
+GRPC_RATE = Quantity("trivial encoder over gRPC, requests/s")
 
 
-@dataclass(frozen=True)
-class Overhead:
-    """Requests of one text each, from `CLIENTS` clients.
-
-    Attributes:
-        rates: Requests per second, by way of asking.
-        cpu: Milliseconds of CPU time per HTTP request, by process.
-    """
-
-    rates: Mapping[str, float]
-    cpu: Mapping[str, float]
-
-    def __str__(self) -> str:
-        rates = ", ".join(f"{name} {rate:.0f}" for name, rate in self.rates.items())
-        cpu = ", ".join(f"{name} {milliseconds:.2f}" for name, milliseconds in self.cpu.items())
-        return (
-            f"Requests/s of one text, {CLIENTS} clients: {rates}. CPU ms per HTTP request: {cpu}. "
-            f"So one core of gateway is good for {1000 / self.cpu['gateway']:.0f} requests/s."
-        )
+def cpu_per_request(process: str) -> Quantity:
+    """Return the quantity that has the CPU time of one of `Side.processes`."""
+    return Quantity(f"CPU of {process}, ms per HTTP request", digits=3)
 
 
-def measure(
-    service: RunningServer, servers: Mapping[str, Callable[[], Embed]], http: str
-) -> Overhead:
-    """Measure each way of asking; CPU time is taken while asking in the way called `http`."""
-    pids = {name: service.descendants(part)[0] for name, part in PROCESSES.items()}
-    rates: dict[str, float] = {}
-    cpu: dict[str, float] = {}
-    for name, connect in servers.items():
-        before = {process: cpu_seconds(pid) for process, pid in pids.items()}
-        requests = _requests(connect)
-        rates[name] = requests / SECONDS
-        if name == http:
-            cpu = {
-                process: 1000 * (cpu_seconds(pid) - before[process]) / requests
-                for process, pid in pids.items()
-            }
-    return Overhead(rates, cpu)
+def measure(side: Side) -> Mapping[Quantity, float]:
+    """Send requests with one text each, over HTTP and then over gRPC, where nothing is joined."""
+    url, address = side.server.url, f"127.0.0.1:{side.server.grpc_port}"
+    before = side.cpu_seconds()
+    requests = count_within(SECONDS, TEXT, CLIENTS, partial(base64_client, url, TRIVIAL_ID))
+    after = side.cpu_seconds()
+    calls = count_within(SECONDS, TEXT, CLIENTS, partial(grpc_client, address, TRIVIAL_ID))
+    return {
+        HTTP_RATE: requests / SECONDS,
+        GRPC_RATE: calls / SECONDS,
+        **{cpu_per_request(name): 1000 * (after[name] - before[name]) / requests for name in after},
+    }
 
 
-def _requests(connect: Callable[[], Embed]) -> int:
-    """Return how many requests are answered in `SECONDS`."""
-    embeds = [connect() for _ in range(CLIENTS)]
-    end = perf_counter() + SECONDS
+EXPERIMENTS = (Experiment(measure, 0.25),)
 
-    def ask(embed: Embed) -> int:
-        answered = 0
-        while perf_counter() < end:
-            embed([TEXT])
-            answered += 1
-        return answered
 
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        return sum(pool.map(ask, embeds))
+if __name__ == "__main__":
+    comparison.command("overhead", __doc__, EXPERIMENTS)

@@ -1,4 +1,4 @@
-"""Offers the server ten times what it can do, and checks how it refuses, holds and recovers."""
+"""Offer the server ten times its capacity, and check rejections, latency, memory and recovery."""
 
 from __future__ import annotations
 
@@ -14,71 +14,72 @@ from time import perf_counter
 
 import numpy as np
 
-from benchmarks import docstrings, server
-from benchmarks.load import Answer, Client, Offer, closed_loop
-from benchmarks.processes import resident_bytes
+from benchmarks import comparison, docstrings, server
+from benchmarks.load import Client, OpenLoop, Outcome, closed_loop
 from triton_embed.gateway.settings import Settings
+from triton_embed.runtime.processes import tree_rss_bytes
 
 OVERLOAD = 10
-"""Times the capacity that is offered."""
+"""The offered load, in capacities."""
 
 LATENCY_SLACK = 2
-"""Times the mean that the slowest may take: lists go in pieces, and new ones before the rest."""
+"""Maximum latency of an accepted request, in mean latencies of a full server: chunks of new
+requests are sent before the remaining chunks of old ones."""
 
-KEPT = 0.5
-"""Share of the capacity that must still be embedded. Under overload the server also has to refuse
-requests, and this program takes more of the same cores."""
+MIN_CAPACITY_SHARE = 0.5
+"""Minimum share of the capacity that must be embedded under overload. The server also has to
+reject requests then, and this program takes more of the same cores."""
 
-MEMORY_GROWTH = 1.05
-"""Most that the last quarter may have over the second; in the first, buffers reach their size."""
+MAX_MEMORY_GROWTH = 1.05
+"""Maximum memory in the last quarter relative to the second; in the first, buffers still grow."""
 
-RECOVERY = 10
-"""Times the idle latency that one text may take a second after the overload."""
+MAX_RECOVERED_LATENCY = 10
+"""Maximum latency of one text a second after the overload, in idle latencies."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was measured.
+    """The measurements of one overload.
 
     Attributes:
-        idle: Median latency of one text while nothing else is asked, in seconds.
-        capacity: Texts per second, closed loop, the best of three rounds.
-        seconds: How long the overload lasted.
-        drain: How long the last answer came after that.
-        answers: One for each request that was sent.
-        withheld: Requests that were due but not sent, because too many were unanswered.
+        idle: Median latency of one text on the idle server, in seconds.
+        capacity: Texts per second in a closed loop, the best of three rounds.
+        seconds: Duration of the overload.
+        drain: Seconds from the end of the overload to the last response.
+        outcomes: The outcome of each request.
+        withheld: Requests that were due and not sent, because too many were open.
         client_cores: Cores that this program kept busy.
         memory: Resident bytes of the server's processes, once a second; empty if unknown.
-        after: The answer to one text, a second after the last request.
+        after: The outcome of one text, a second after the last request.
     """
 
     idle: float
     capacity: float
     seconds: float
     drain: float
-    answers: Sequence[Answer]
+    outcomes: Sequence[Outcome]
     withheld: int
     client_cores: float
     memory: Sequence[int]
-    after: Answer
+    after: Outcome
 
     @property
     def rate(self) -> float:
         """Texts per second that were embedded under overload."""
-        return sum(answer.inputs for answer in self.accepted()) / (self.seconds + self.drain)
+        return sum(outcome.inputs for outcome in self.accepted()) / (self.seconds + self.drain)
 
-    def accepted(self) -> list[Answer]:
-        """Return the answers that are 200."""
-        return [answer for answer in self.answers if answer.status == 200]
+    def accepted(self) -> list[Outcome]:
+        """Return the outcomes with status 200."""
+        return [outcome for outcome in self.outcomes if outcome.status == 200]
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that must hold, and what was seen."""
+    """A requirement and its measured value."""
 
     name: str
     holds: bool
-    seen: str
+    measured: str
 
 
 async def run(target: server.Server, seconds: float) -> Run:
@@ -88,40 +89,43 @@ async def run(target: server.Server, seconds: float) -> Run:
     await closed_loop(client, clients=8, inputs=32, seconds=3)
     idle = median([(await client.send(1)).seconds for _ in range(30)])
     capacity = max([await _capacity(client) for _ in range(3)])
-    _say(f"{capacity:.0f} texts/s, {idle * 1000:.1f} ms idle; now {seconds:.0f} s of overload")
-    offer = Offer(client, OVERLOAD * capacity, seconds)
+    _report(f"{capacity:.0f} texts/s, {idle * 1000:.1f} ms idle; now {seconds:.0f} s of overload")
+    load = OpenLoop(client, OVERLOAD * capacity, seconds)
     memory: list[int] = []
     sampling = asyncio.create_task(_sample(target.pid, memory))
     start, cpu = perf_counter(), _cpu_seconds()
-    await offer.send()
-    lasted = perf_counter() - start
-    client_cores = (_cpu_seconds() - cpu) / lasted
+    await load.send()
+    duration = perf_counter() - start
+    client_cores = (_cpu_seconds() - cpu) / duration
     sampling.cancel()
-    draining = asyncio.create_task(_drain(offer))
+    draining = asyncio.create_task(_drain(load))
     await asyncio.sleep(1)
     after = await client.send(1)
-    _say("waiting for the last answers")
-    answers, drain = await draining
+    _report("waiting for the last responses")
+    outcomes, drain = await draining
     await client.close()
-    return Run(idle, capacity, lasted, drain, answers, offer.withheld, client_cores, memory, after)
+    return Run(
+        idle, capacity, duration, drain, outcomes, load.withheld, client_cores, memory, after
+    )
 
 
 async def _capacity(client: Client) -> float:
-    """Return texts per second, closed loop, as fast as lists go where there are single texts."""
+    """Return texts per second of lists in a closed loop, with the chunk size of mixed traffic."""
+    # A single text keeps chunks small, as single texts do in the overload.
     await client.send(1)
     return await closed_loop(client, clients=8, inputs=32, seconds=4)
 
 
-async def _drain(offer: Offer) -> tuple[list[Answer], float]:
-    """Return all answers, and how many seconds from now the last one came."""
+async def _drain(load: OpenLoop) -> tuple[list[Outcome], float]:
+    """Return all outcomes, and the seconds from now to the last one."""
     start = perf_counter()
-    return await offer.answers(), perf_counter() - start
+    return await load.outcomes(), perf_counter() - start
 
 
 async def _sample(pid: int | None, memory: list[int]) -> None:
-    """Append the resident bytes of `pid` and all below it to `memory`, once a second."""
+    """Append the resident bytes of `pid` and its descendants to `memory`, once a second."""
     while pid:
-        memory.append(resident_bytes(pid))
+        memory.append(tree_rss_bytes(pid))
         await asyncio.sleep(1)
 
 
@@ -131,21 +135,21 @@ def _cpu_seconds() -> float:
 
 
 def conditions(result: Run, in_flight: int) -> list[Condition]:
-    """Return what must hold of `result` if the server works on at most `in_flight` inputs."""
-    faults = Counter(answer.fault for answer in result.answers if answer.fault)
-    slowest = max((answer.seconds for answer in result.accepted()), default=float("inf"))
+    """Return the requirements on `result` if the server accepts `in_flight` inputs at a time."""
+    faults = Counter(each.fault for each in result.outcomes if each.fault)
+    slowest = max((each.seconds for each in result.accepted()), default=float("inf"))
     bound = LATENCY_SLACK * in_flight / result.rate if result.rate else 0.0
     after = result.after
     return [
         Condition(
-            "every answer is 200 with all vectors, or 503 with Retry-After and our body",
+            "every response is 200 with all vectors, or 503 with Retry-After and our error body",
             not faults and not result.withheld,
             "; ".join(f"{count} x {fault}" for fault, count in faults.most_common(3))
-            or f"no other, {result.withheld} requests withheld",
+            or f"no other response, {result.withheld} requests withheld",
         ),
         Condition(
-            f"at least {KEPT:.0%} of the capacity is embedded",
-            result.rate >= KEPT * result.capacity,
+            f"at least {MIN_CAPACITY_SHARE:.0%} of the capacity is embedded",
+            result.rate >= MIN_CAPACITY_SHARE * result.capacity,
             f"{result.rate / result.capacity:.0%}",
         ),
         Condition(
@@ -155,8 +159,8 @@ def conditions(result: Run, in_flight: int) -> list[Condition]:
         ),
         _memory_condition(result.memory),
         Condition(
-            f"a second later one text takes at most {RECOVERY} x its idle latency",
-            after.status == 200 and after.seconds <= RECOVERY * result.idle,
+            f"a second later one text takes at most {MAX_RECOVERED_LATENCY} x its idle latency",
+            after.status == 200 and after.seconds <= MAX_RECOVERED_LATENCY * result.idle,
             f"status {after.status} after {after.seconds * 1000:.1f} ms; "
             f"idle {result.idle * 1000:.1f} ms",
         ),
@@ -164,46 +168,72 @@ def conditions(result: Run, in_flight: int) -> list[Condition]:
 
 
 def _memory_condition(memory: Sequence[int]) -> Condition:
-    name = f"memory grows by at most {MEMORY_GROWTH - 1:.0%} from the second to the last quarter"
+    name = (
+        f"memory grows by at most {MAX_MEMORY_GROWTH - 1:.0%} from the second to the last quarter"
+    )
     quarter = len(memory) // 4
     if not quarter:
         return Condition(name, True, "not measured")
     growth = mean(memory[-quarter:]) / mean(memory[quarter : 2 * quarter])
-    return Condition(name, growth <= MEMORY_GROWTH, f"{growth - 1:+.1%}")
+    return Condition(name, growth <= MAX_MEMORY_GROWTH, f"{growth - 1:+.1%}")
 
 
 def report(result: Run) -> str:
-    """Return what was measured, as Markdown."""
-    statuses = Counter(answer.status for answer in result.answers)
+    """Return the measurements as Markdown."""
+    statuses = Counter(each.status for each in result.outcomes)
     lines = [
         f"- capacity {result.capacity:.0f} texts/s, offered {OVERLOAD} x that for "
         f"{result.seconds:.0f} s in requests of 1 to 32 texts",
-        f"- answers: {', '.join(f'{count} x {status}' for status, count in statuses.items())}",
-        f"- embedded {result.rate:.0f} texts/s; the last answer "
-        f"came {result.drain:.1f} s after the overload",
+        f"- responses: {', '.join(f'{count} x {status}' for status, count in statuses.items())}",
+        f"- embedded {result.rate:.0f} texts/s; the last response "
+        f"arrived {result.drain:.1f} s after the overload",
         f"- this program kept {result.client_cores:.2f} of {os.cpu_count()} cores busy",
     ]
     for status in sorted(statuses):
-        seconds = [answer.seconds for answer in result.answers if answer.status == status]
-        p50, p95, most = np.percentile(seconds, [50, 95, 100])
-        lines.append(f"- latency of {status}: p50 {p50:.3f} s, p95 {p95:.3f} s, max {most:.3f} s")
+        seconds = [each.seconds for each in result.outcomes if each.status == status]
+        p50, p95, maximum = np.percentile(seconds, [50, 95, 100])
+        lines.append(
+            f"- latency of {status}: p50 {p50:.3f} s, p95 {p95:.3f} s, max {maximum:.3f} s"
+        )
     if result.memory:
-        start, end, most = (
+        start, end, maximum = (
             value / 2**20 for value in (result.memory[0], result.memory[-1], max(result.memory))
         )
-        lines.append(f"- memory: start {start:.0f} MiB, end {end:.0f} MiB, max {most:.0f} MiB")
+        lines.append(f"- memory: start {start:.0f} MiB, end {end:.0f} MiB, max {maximum:.0f} MiB")
     return "\n".join(lines)
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def judge(target: server.Server, seconds: float, in_flight: int) -> bool:
+    """Measure, print the measurements and the requirements, and return whether all are met."""
+    result = asyncio.run(run(target, seconds))
+    found = conditions(result, in_flight)
+    print(report(result), end="\n\n")
+    for condition in found:
+        print(f"{'ok    ' if condition.holds else 'FAILED'} {condition.name}: {condition.measured}")
+    print(flush=True)
+    return all(condition.holds for condition in found)
+
+
+def judge_in_turn(sides: Sequence[comparison.Side], seconds: float, in_flight: int) -> bool:
+    """Judge the servers of several checkouts, and return whether the first meets all."""
+    met = []
+    for side in sides:
+        print(f"Overload of {side.checkout.folder}:\n")
+        target = server.Server(side.server.url, side.server.process.pid)
+        met.append(judge(target, seconds, in_flight))
+    return met[0]
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmark and return 0 if every condition holds."""
+    """Run the benchmark and return 0 if every requirement is met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overload", description=__doc__)
     server.add_flags(parser)
-    parser.add_argument("--pid", type=int, help="topmost process of the service at --url")
+    comparison.add_flag(parser)
+    parser.add_argument("--pid", type=int, help="top process of the service at --url")
     parser.add_argument("--seconds", type=float, default=60, help="default: %(default)s")
     parser.add_argument(
         "--max-inputs-in-flight",
@@ -212,13 +242,13 @@ def main(arguments: list[str] | None = None) -> int:
         help="the gateway's setting (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
+    limits = (options.seconds, options.max_inputs_in_flight)
+    print(server.conditions(), end="\n\n")
+    if options.against:
+        with comparison.running(comparison.checkouts(options.against)) as sides:
+            return 0 if judge_in_turn(sides, *limits) else 1
     with server.running(options.url, options.pid) as target:
-        result = asyncio.run(run(target, options.seconds))
-    found = conditions(result, options.max_inputs_in_flight)
-    print(server.conditions(), report(result), sep="\n\n", end="\n\n")
-    for condition in found:
-        print(f"{'ok    ' if condition.holds else 'FAILED'} {condition.name}: {condition.seen}")
-    return 0 if all(condition.holds for condition in found) else 1
+        return 0 if judge(target, *limits) else 1
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from benchmarks import analyzer, checkpoints
+from benchmarks import analyzer
 from benchmarks.analyzer import PerfAnalyzer, Report
+from benchmarks.checkouts import THIS
 from benchmarks.checkpoints import MINILM_FOLDER
 from benchmarks.server import MODEL_ID, conditions
 from benchmarks.texts import SEED, text_sets
@@ -89,7 +90,7 @@ def _triton(address: str | None) -> Iterator[str]:
         return
     with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
         repository = Path(folder) / "repository"
-        checkpoints.export(MINILM_FOLDER, repository, MODEL_ID)
+        THIS.export(MINILM_FOLDER, repository, MODEL_ID)
         with RunningServer(repository) as service:
             yield f"127.0.0.1:{service.grpc_port}"
 

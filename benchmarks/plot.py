@@ -1,4 +1,4 @@
-"""Draws the throughput tables."""
+"""A bar chart of the throughput tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.throughput import AT_ONCE, WORKLOADS, Rates
 
 
 def draw(rates: Mapping[str, Rates], path: Path) -> None:
-    """Draw tokens/s of every system, one panel for each kind of text."""
+    """Write a chart of tokens/s with one panel for each kind of text."""
     figure, panels = pyplot.subplots(1, len(rates), figsize=(5 * len(rates), 6), sharey=True)
     for panel, (title, found) in zip(panels, rates.items(), strict=True):
         bars = {

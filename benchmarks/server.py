@@ -1,4 +1,4 @@
-"""The service that a benchmark measures: one of its own, or one that is already running."""
+"""The service to measure: a running one, or one that the benchmark starts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from platform import python_version
 from tempfile import TemporaryDirectory
 
 from benchmarks import checkpoints
+from benchmarks.checkouts import THIS
+from testing.minilm import MINILM
 from testing.server import RunningServer
 
-MODEL_ID = "sentence-transformers/all-MiniLM-L6-v2"
+MODEL_ID = MINILM
+"""Model id of the default model."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Server:
     """A running service.
 
     Attributes:
-        url: Where its HTTP API is.
-        pid: Its topmost process on this machine, if known.
+        url: Base URL of its HTTP API.
+        pid: Its top process on this machine, if known.
     """
 
     url: str
@@ -32,7 +35,7 @@ class Server:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say which server is measured."""
+    """Add the flag that selects the server to measure."""
     parser.add_argument(
         "--url",
         help="a running service with the default model, exported with '--matryoshka any' "
@@ -48,13 +51,13 @@ def running(url: str | None, pid: int | None = None) -> Iterator[Server]:
         return
     with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
         repository = Path(folder) / "repository"
-        checkpoints.export(checkpoints.MINILM_FOLDER, repository, MODEL_ID, "--matryoshka", "any")
+        THIS.export(checkpoints.MINILM_FOLDER, repository, MODEL_ID, "--matryoshka", "any")
         with RunningServer(repository) as service:
             yield Server(service.url, service.process.pid)
 
 
 def conditions() -> str:
-    """Return one line about this machine and the software that matters here."""
+    """Return one line about this machine and the versions of the libraries that compute."""
     cpu = "unknown CPU"
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):

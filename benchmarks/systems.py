@@ -1,31 +1,25 @@
-"""What is compared: the same texts through each way of embedding them."""
+"""Libraries that embed in this process: the encoder's limit, and peers to compare with."""
 
 from __future__ import annotations
 
-import json
 import logging
-import socket
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import onnxruntime
 import torch
-import tritonclient.grpc as triton
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from triton_embed.contract.naming import triton_model_name
+from triton_embed.contract.naming import ENCODER, TOKENIZER, step_name
 
 MAX_TOKENS = 256
-
-Embed = Callable[[Sequence[str]], None]
-"""Embeds some texts and waits for the vectors."""
+"""Token limit of the benchmarked models; longer texts are truncated."""
 
 
 def _tokenizer(file: Path) -> Tokenizer:
@@ -44,10 +38,11 @@ class PackedOnnxRuntime:
     """
 
     def __init__(self, repository: Path, name: str) -> None:
-        self._tokenizer = _tokenizer(repository / f"{name}_tokenizer" / "1" / "tokenizer.json")
-        model = repository / f"{name}_encoder" / "1" / "model.onnx"
+        tokenizer = repository / step_name(name, TOKENIZER) / "1" / "tokenizer.json"
+        model = repository / step_name(name, ENCODER) / "1" / "model.onnx"
+        self._tokenizer = _tokenizer(tokenizer)
         options = onnxruntime.SessionOptions()
-        # As the server does.
+        # Like the server, see `backends.onnxruntime.model`.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         self._session = onnxruntime.InferenceSession(
             str(model), options, providers=["CPUExecutionProvider"]
@@ -132,53 +127,3 @@ class SentenceTransformers:
     def embed(self, texts: Sequence[str]) -> None:
         """Embed `texts`."""
         self._model.encode(list(texts), batch_size=32, show_progress_bar=False)
-
-
-def grpc_client(url: str, model_id: str) -> Embed:
-    """Return a client of Triton itself."""
-    client = triton.InferenceServerClient(url)
-    name = triton_model_name(model_id)
-
-    def embed(texts: Sequence[str]) -> None:
-        tensor = triton.InferInput("text", [len(texts), 1], "BYTES")
-        tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=object))
-        client.infer(name, [tensor], parameters={"truncate": "END"}).as_numpy("embeddings")
-
-    return embed
-
-
-def http_client(url: str, model_id: str, **options: str) -> Embed:
-    """Return a client of ``POST url`` that keeps its connection and does as little as it can.
-
-    It does not parse the vectors, and of the headers it looks at two: that is the client's own
-    time, on cores that both share here.
-
-    Args:
-        url: With the path.
-        model_id: The model to ask for.
-        options: More fields of the request.
-    """
-    address = urlsplit(url)
-    assert address.hostname and address.port
-    connection = socket.create_connection((address.hostname, address.port))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    answers = connection.makefile("rb")
-    head = (
-        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
-        "Content-Type: application/json\r\nContent-Length: "
-    )
-
-    def embed(texts: Sequence[str]) -> None:
-        body = json.dumps({"model": model_id, **options, "input": texts}).encode()
-        connection.sendall(f"{head}{len(body)}\r\n\r\n".encode() + body)
-        status = answers.readline()
-        length = 0
-        while (header := answers.readline()) not in (b"\r\n", b""):
-            name, _, value = header.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        content = answers.read(length)
-        if b" 200 " not in status:
-            raise RuntimeError(content.decode() or "no answer")
-
-    return embed

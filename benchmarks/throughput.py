@@ -1,51 +1,78 @@
-"""Tokens per second of every way to embed the same texts, measured side by side."""
+"""Tokens per second of servers and libraries that embed the same texts, measured in turns."""
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
 from statistics import median
 from time import perf_counter, sleep
+from typing import Protocol
 
-from benchmarks.systems import Embed, PackedOnnxRuntime
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import comparison
+from benchmarks.clients import Embed, base64_client
+from benchmarks.closed_loop import seconds_for, seconds_of
+from benchmarks.comparison import Experiment, Quantity, Side
+from benchmarks.server import MODEL_ID
+from benchmarks.texts import text_sets
 from triton_embed.gateway.scheduling.send_window import CALM_AFTER_SECONDS
 
 AT_ONCE = "all at once"
 
 REQUESTS = 2
-"""Least requests of each client; with one, the last to be answered would count most."""
+"""Minimum requests of each client; with one, the slowest response would decide."""
 
 PEERS_EVERY = 2
-"""Peers are measured in one of so many rounds: it takes less to tell them apart."""
+"""Peers are measured in one of this many rounds; they differ too much to need more."""
 
 MAX_ROUNDS = 5
-"""However much time there is."""
+"""Maximum rounds of a workload, however much time is left."""
 
 WORKLOADS = {"4×32": (4, 32), "8×8": (8, 8), "16×1": (16, 1), "4×4": (4, 4)}
 """Clients in closed loops, and texts of each request."""
+
+COMPARED = ("4×32", "8×8", "16×1")
+"""Workloads of a comparison of two checkouts. Lists come first: after single texts the gateway
+keeps chunks small for `CALM_AFTER_SECONDS`."""
+
+COMPARED_TEXTS = 128
+"""Texts of mixed length in one measurement of a checkout: about 3 s on 2 cores."""
 
 LIMIT = "ONNX Runtime, packed: the limit"
 PADDED = "ONNX Runtime, padded"
 SENTENCE_TRANSFORMERS = "sentence-transformers"
 
 
+class Limit(Protocol):
+    """The encoder in this process, without a server."""
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of `texts`."""
+
+    def run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Embed token ids, all in one call."""
+
+    def embed(self, texts: Sequence[str]) -> None:
+        """Tokenize and embed `texts`, all in one call."""
+
+
 @dataclass(frozen=True)
 class Systems:
-    """What is measured.
+    """The systems of a measurement.
 
     Attributes:
-        limit: Embeds all texts at once; it sees token ids only.
-        servers: Make a client each; by name.
-        peers_in_process: Embed requests one after the other, on all cores; by name.
-        peers: See `servers`.
+        limit: Embeds all texts at once, from token ids.
+        servers: Functions that make a client each, by name.
+        peers_in_process: Libraries that embed one request after the other on all cores, by name.
+        peers: Like `servers`; measured in one of `PEERS_EVERY` rounds.
     """
 
-    limit: PackedOnnxRuntime
+    limit: Limit
     servers: Mapping[str, Callable[[], Embed]]
     peers_in_process: Mapping[str, Embed] = field(default_factory=dict)
     peers: Mapping[str, Callable[[], Embed]] = field(default_factory=dict)
@@ -56,8 +83,8 @@ class Rates:
     """Tokens per second by system and workload, in the rounds in which it was measured.
 
     Attributes:
-        tokens: Of all texts together.
-        rounds: What `add` was told, by system and workload, then by round.
+        tokens: Number of tokens of all texts.
+        rounds: Tokens per second by system and workload, then by the number of the round.
     """
 
     tokens: int
@@ -70,7 +97,7 @@ class Rates:
         return median(self.rounds[cell].values()) if cell in self.rounds else 0.0
 
     def ratio(self, system: str, other: str, workload: str) -> float:
-        """Return how many times as fast as another a system is: the median of the rounds of both.
+        """Return the speed of `system` relative to `other`: the median over the rounds of both.
 
         The speed of a shared machine changes from minute to minute.
         """
@@ -78,11 +105,11 @@ class Rates:
         return median(rates[index] / others[index] for index in rates.keys() & others.keys())
 
     def add(self, system: str, workload: str, index: int, seconds: float, passes: int = 1) -> None:
-        """Note how long a system took in a round, to embed all texts so many times."""
+        """Record the seconds that a system took in a round to embed all texts `passes` times."""
         self.rounds[system, workload][index] = passes * self.tokens / seconds
 
     def count(self, workload: str) -> int:
-        """Return the number of rounds of a workload, those without peers included."""
+        """Return the number of rounds of a workload, rounds without peers included."""
         return len(self.rounds[LIMIT, workload])
 
     def systems(self) -> list[str]:
@@ -95,42 +122,34 @@ def measure(
     texts: Sequence[str],
     workloads: Sequence[str],
     seconds: float,
-    fewest_rounds: int = PEERS_EVERY,
+    min_rounds: int = PEERS_EVERY,
 ) -> Rates:
-    """Measure all systems in turn, for each workload as many times over as `seconds` allow.
+    """Measure all systems in turns, each workload for as many rounds as `seconds` allow.
 
-    Servers get the texts more than once if each client would have less than `REQUESTS`.
+    Servers receive the texts more than once if each client would send fewer than `REQUESTS`.
 
-    In a process of its own nobody else asks for work, so there a workload's clients add nothing:
-    its requests are embedded one after the other.
+    A library in this process has one client, whatever the workload: more would add nothing. Its
+    requests are embedded one after the other.
     """
     rows = systems.limit.tokenize(texts)
     rates = Rates(sum(map(len, rows)))
     end = perf_counter() + seconds
     systems.limit.run(rows[:1])
 
-    # A round takes about so long: the servers' passes, and what runs in this process.
+    # The relative duration of a round: the servers' passes, and the work in this process.
     lengths = {workload: _passes(len(texts), workload) + 1 for workload in workloads}
-    calm_from = perf_counter()
-    # Single texts first, and lists when they are forgotten: until then our gateway cuts smaller.
+    bulk_from = perf_counter()
+    # Single texts first, and lists when the gateway no longer expects single texts.
     for workload in reversed(workloads):
-        clients, size = WORKLOADS[workload]
-        requests, passes = _requests(texts, size), _passes(len(texts), workload)
+        size = WORKLOADS[workload][1]
         unit = (end - perf_counter()) / sum(lengths.values())
-        for index in _rounds(unit * lengths.pop(workload), fewest_rounds):
-            servers = dict(systems.servers)
-            if index % PEERS_EVERY == 0:
-                servers |= systems.peers
-                for name, embed in systems.peers_in_process.items():
-                    rates.add(name, workload, index, _one_by_one(embed, requests))
-            rates.add(LIMIT, workload, index, seconds_of(lambda: systems.limit.run(rows)))
+        for index in _rounds(unit * lengths.pop(workload), min_rounds):
+            _measure_libraries(systems, texts, rows, size, rates, workload, index)
             if size > 1:
-                sleep(max(calm_from - perf_counter(), 0.0))
-            for name, connect in servers.items():
-                taken = _load(passes * requests, clients, connect)
-                rates.add(name, workload, index, taken, passes)
+                sleep(max(bulk_from - perf_counter(), 0.0))
+            _measure_servers(systems, texts, rates, workload, index)
             if size == 1:
-                calm_from = perf_counter() + CALM_AFTER_SECONDS
+                bulk_from = perf_counter() + CALM_AFTER_SECONDS
     if SENTENCE_TRANSFORMERS in systems.peers_in_process:
         embed = systems.peers_in_process[SENTENCE_TRANSFORMERS]
         rates.add(SENTENCE_TRANSFORMERS, AT_ONCE, 0, _one_by_one(embed, [texts]))
@@ -138,12 +157,38 @@ def measure(
     return rates
 
 
-def _rounds(seconds: float, fewest: int) -> Iterator[int]:
-    """Yield the numbers of rounds: at least `fewest`, then until one would end after `seconds`."""
+def _measure_libraries(
+    systems: Systems,
+    texts: Sequence[str],
+    rows: Sequence[Sequence[int]],
+    size: int,
+    rates: Rates,
+    workload: str,
+    index: int,
+) -> None:
+    if index % PEERS_EVERY == 0:
+        for name, embed in systems.peers_in_process.items():
+            rates.add(name, workload, index, _one_by_one(embed, _requests(texts, size)))
+    rates.add(LIMIT, workload, index, seconds_of(lambda: systems.limit.run(rows)))
+
+
+def _measure_servers(
+    systems: Systems, texts: Sequence[str], rates: Rates, workload: str, index: int
+) -> None:
+    clients, size = WORKLOADS[workload]
+    passes = _passes(len(texts), workload)
+    servers = {**systems.servers, **(systems.peers if index % PEERS_EVERY == 0 else {})}
+    for name, connect in servers.items():
+        seconds = seconds_for(passes * _requests(texts, size), clients, connect)
+        rates.add(name, workload, index, seconds, passes)
+
+
+def _rounds(seconds: float, min_rounds: int) -> Iterator[int]:
+    """Yield the numbers of rounds: at least `min_rounds`, then while one ends within `seconds`."""
     starts = [perf_counter()]
     for index in range(MAX_ROUNDS):
-        if index >= fewest:
-            # Rounds without peers are much shorter, so the last one of the same kind tells.
+        if index >= min_rounds:
+            # Rounds without peers are much shorter: expect the duration of the last of its kind.
             like = max(index - PEERS_EVERY, 0)
             if starts[-1] + starts[like + 1] - starts[like] > starts[0] + seconds:
                 return
@@ -152,7 +197,7 @@ def _rounds(seconds: float, fewest: int) -> Iterator[int]:
 
 
 def _passes(texts: int, workload: str) -> int:
-    """Return how often clients go through so many texts, to have `REQUESTS` each."""
+    """Return the passes over all texts after which each client has sent `REQUESTS`."""
     clients, size = WORKLOADS[workload]
     return ceil(REQUESTS * clients / ceil(texts / size))
 
@@ -166,38 +211,10 @@ def _one_by_one(embed: Embed, requests: Sequence[Sequence[str]]) -> float:
     return sum(seconds_of(partial(embed, request)) for request in requests)
 
 
-def _load(requests: Sequence[Sequence[str]], clients: int, connect: Callable[[], Embed]) -> float:
-    """Return the seconds that `clients` in closed loops take for all `requests`."""
-    waiting: Iterator[Sequence[str]] = iter(requests)
-    lock = threading.Lock()
-
-    def work(embed: Embed) -> None:
-        while True:
-            with lock:
-                request = next(waiting, None)
-            if request is None:
-                return
-            embed(request)
-
-    embeds = [connect() for _ in range(clients)]
-    with ThreadPoolExecutor(clients) as pool:
-        # All at once: a server may close a connection that has to wait for the others. With two
-        # texts, as a single one would tell our gateway to expect more of those.
-        list(pool.map(lambda embed: embed(requests[0][:2]), embeds))
-        return seconds_of(lambda: list(pool.map(work, embeds)))
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """Return how long `work` takes."""
-    start = perf_counter()
-    work()
-    return perf_counter() - start
-
-
 def table(title: str, rates: Rates, workloads: Sequence[str]) -> str:
-    """Return the rates as a Markdown table, and the share of the limit in brackets.
+    """Return the rates as a Markdown table, with the share of the limit in brackets.
 
-    The limit embeds all texts at once whatever the workload is that it is measured beside.
+    The limit embeds all texts at once, whatever the workload of the round.
     """
     measured = {workload for _, workload in rates.rounds}
     columns = [column for column in (AT_ONCE, *workloads) if column in measured]
@@ -214,8 +231,8 @@ def table(title: str, rates: Rates, workloads: Sequence[str]) -> str:
     return _markdown(f"{title}, tokens/s", columns, rows)
 
 
-def comparison(title: str, system: str, rates: Rates, workloads: Sequence[str]) -> str:
-    """Return how many times as fast as each other one `system` is, as a Markdown table."""
+def relative_table(title: str, system: str, rates: Rates, workloads: Sequence[str]) -> str:
+    """Return the speed of `system` relative to each other system, as a Markdown table."""
     rows = {
         other: [f"{rates.ratio(system, other, workload):.2f}" for workload in workloads]
         for other in rates.systems()
@@ -228,3 +245,21 @@ def _markdown(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[st
     lines = [f"| {title} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
     return "\n".join(lines)
+
+
+def measure_workload(workload: str, side: Side) -> Mapping[Quantity, float]:
+    """Embed the same texts over HTTP, as base64."""
+    clients, size = WORKLOADS[workload]
+    texts = text_sets(COMPARED_TEXTS, 1, 1)["mixed"]
+    passes = _passes(len(texts), workload)
+    connect = partial(base64_client, side.server.url, MODEL_ID)
+    seconds = seconds_for(passes * _requests(texts, size), clients, connect)
+    quantity = Quantity(f"{workload}, HTTP base64, texts/s", digits=1)
+    return {quantity: passes * len(texts) / seconds}
+
+
+EXPERIMENTS = tuple(Experiment(partial(measure_workload, each), 0.2) for each in COMPARED)
+
+
+if __name__ == "__main__":
+    comparison.command("throughput", __doc__, EXPERIMENTS)

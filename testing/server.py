@@ -28,6 +28,9 @@ PATIENT = {"TRITON_EMBED_MAX_WAIT_SECONDS": "600"}
 READY = "triton-embed is ready"
 """Line of the log after which requests are served."""
 
+SERVE = (sys.executable, "-m", "triton_embed.serve")
+"""The command that runs the service of this checkout."""
+
 START_SECONDS = 300.0
 """Deadline of a start, and of any other line of the log; a cold Triton takes 5 to 60 s."""
 
@@ -42,6 +45,8 @@ class RunningServer:
         repository: The model repository to serve.
         flags: Further flags of the command.
         environment: Further environment variables.
+        program: The command; another checkout has its own.
+        folder: The folder to run it in.
 
     Attributes:
         repository: The model repository.
@@ -56,19 +61,27 @@ class RunningServer:
         repository: Path,
         flags: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = SERVE,
+        folder: Path = ROOT,
     ) -> None:
         self.repository = repository
         self.port, self.grpc_port, self.http_port, self.metrics_port = free_ports(4)
         self.url = f"http://127.0.0.1:{self.port}"
         self.output: list[str] = []
         self._flags = flags
+        self._program = program
+        self._folder = folder
         self._environment = {**os.environ, **(environment or {})}
         self._output_changed = threading.Condition()
         self._output_ended = False
 
     def __enter__(self) -> RunningServer:
         self.process = subprocess.Popen(
-            self._command(), cwd=ROOT, env=self._environment, stderr=subprocess.PIPE, text=True
+            self._command(),
+            cwd=self._folder,
+            env=self._environment,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         threading.Thread(target=self._read_output, daemon=True).start()
         try:
@@ -88,7 +101,7 @@ class RunningServer:
 
     def _command(self) -> list[str]:
         return [
-            *(sys.executable, "-m", "triton_embed.serve"),
+            *self._program,
             *("--model-repository", str(self.repository)),
             *("--port", str(self.port)),
             *("--triton-grpc-port", str(self.grpc_port)),

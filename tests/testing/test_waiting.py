@@ -14,7 +14,7 @@ def test_eventually_fails_at_the_deadline_with_the_last_error() -> None:
     def check() -> bool:
         raise AssertionError("not loaded")
 
-    with pytest.raises(AssertionError, match="the model is served: .*'not loaded'"):
+    with pytest.raises(AssertionError, match=r"the model is served: .*'not loaded'"):
         eventually(check, message="the model is served", deadline_seconds=0)
 
 
@@ -22,7 +22,7 @@ def test_eventually_raises_an_error_that_is_not_ignored() -> None:
     def check() -> bool:
         raise ValueError("broken")
 
-    with pytest.raises(ValueError, match="broken"):
+    with pytest.raises(ValueError, match=r"broken"):
         eventually(check, message="never")
 
 
@@ -39,5 +39,5 @@ async def test_eventually_async_fails_at_the_deadline_with_the_last_value() -> N
     async def check() -> int:
         return 0
 
-    with pytest.raises(AssertionError, match="a count: .*last: 0"):
+    with pytest.raises(AssertionError, match=r"a count: .*last: 0"):
         await eventually_async(check, message="a count", deadline_seconds=0)
