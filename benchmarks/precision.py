@@ -20,7 +20,7 @@ from benchmarks.retrieval import quality
 from benchmarks.server import conditions
 from benchmarks.systems import PackedOnnxRuntime
 from benchmarks.texts import SEED, text_sets
-from triton_embed.contract.naming import ENCODER, step_name
+from triton_embed.contract.pipelines import ENCODER
 
 PRECISIONS = ("fp32", "fp16", "int8")
 """Precisions that a CPU runs; the first is the baseline."""
@@ -71,7 +71,7 @@ def measure(folder: Path, pairs: Sequence[docstrings.Pair]) -> list[Row]:
             seconds = seconds_of(partial(encoder.run, rows))
             rates[name].append(sum(map(len, rows)) / seconds)
     return [
-        _row(folder / step_name(name, ENCODER) / "1", name, ndcg(encoder, pairs), rates[name])
+        _row(folder / ENCODER.triton_name(name) / "1", name, ndcg(encoder, pairs), rates[name])
         for name, encoder in encoders.items()
     ]
 

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from triton_embed.contract.naming import ENCODER, TOKENIZER, step_name
+from triton_embed.contract.pipelines import ENCODER, TOKENIZER
 
 MAX_TOKENS = 256
 """Token limit of the benchmarked models; longer texts are truncated."""
@@ -38,8 +38,8 @@ class PackedOnnxRuntime:
     """
 
     def __init__(self, repository: Path, name: str) -> None:
-        tokenizer = repository / step_name(name, TOKENIZER) / "1" / "tokenizer.json"
-        model = repository / step_name(name, ENCODER) / "1" / "model.onnx"
+        tokenizer = repository / TOKENIZER.triton_name(name) / "1" / "tokenizer.json"
+        model = repository / ENCODER.triton_name(name) / "1" / "model.onnx"
         self._tokenizer = _tokenizer(tokenizer)
         options = onnxruntime.SessionOptions()
         # Like the server, see `backends.onnxruntime.model`.
