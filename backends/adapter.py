@@ -60,6 +60,11 @@ def _options(parameters: str) -> Options:
 
 
 def error_response(error: InvalidRequest) -> pb_utils.InferenceResponse:
-    """Return the response that carries `error`'s text to the client, as INVALID_ARGUMENT."""
-    code = pb_utils.TritonError.INVALID_ARG
-    return pb_utils.InferenceResponse(error=pb_utils.TritonError(error.message, code))
+    """Return the response that reports `error` to the client, as INVALID_ARGUMENT.
+
+    Triton transports a message only: its end, ``[code]``, is for `gateway.triton.errors`.
+    """
+    message = f"{error} [{error.code}]"
+    return pb_utils.InferenceResponse(
+        error=pb_utils.TritonError(message, pb_utils.TritonError.INVALID_ARG)
+    )

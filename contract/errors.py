@@ -1,18 +1,20 @@
-"""Every error a client can meet, with its HTTP status and body.
+"""Errors that a client can meet, with their HTTP and gRPC status and the HTTP body.
 
 ::
 
-    ApiError
-    ├── InvalidRequest      400  the request is wrong and stays wrong
-    ├── Unauthorized        401  no API key, or a wrong one
-    ├── NotFound            404  unknown model or path
-    ├── MethodNotAllowed    405  right path, wrong verb
-    ├── PayloadTooLarge     413  the body is over the limit
-    ├── ClientDisconnected          499  nobody reads the answer
-    ├── InternalError       500  a defect of ours
-    └── Unavailable         503  try again: starting, restarting, overloaded
+    ApiError                 HTTP  gRPC
+    ├── InvalidRequest        400  INVALID_ARGUMENT   wrong, and just as wrong when sent again
+    ├── Unauthorized          401                     no API key, or an unknown one
+    ├── NotFound              404  NOT_FOUND          unknown model or path
+    ├── MethodNotAllowed      405                     known path, wrong method
+    ├── PayloadTooLarge       413                     the body is over the limit
+    ├── ClientDisconnected    499  CANCELLED          nobody receives the response
+    ├── InternalError         500  INTERNAL           a defect of the server
+    └── Unavailable           503  UNAVAILABLE        starting, restarting, overloaded: retry
 
-Over gRPC only the first comes from our code, as INVALID_ARGUMENT.
+gRPC is Triton's own API. Our steps return only the first of these errors there, and Triton itself
+the others; those without a gRPC status exist over HTTP alone. `gateway.triton.errors` maps what
+the gateway receives from Triton.
 
 The HTTP body carries the same four fields twice, at the top level and under ``error``, because
 OpenAI's clients read the one and NVIDIA's the other.
@@ -20,32 +22,16 @@ OpenAI's clients read the one and NVIDIA's the other.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeVar
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
-
-TOO_LONG_TEXT = "Input length {} exceeds maximum allowed token size {}"
-
-TOO_LONG = re.compile(TOO_LONG_TEXT.format(r"\d+", r"\d+"))
-"""Tells the message of `input_too_long`: Triton passes on no codes."""
-
-TOO_LONG_CODE = "context_length_exceeded"
-"""OpenAI's code for it."""
-
-PLACE = re.compile(r" \(input\[([0-9]+)\]\)$")
-"""Ends a message about one input of several."""
+from typing import Any, ClassVar
 
 
 class ApiError(Exception):
-    """An error that a client is told about.
+    """Base of the errors that are reported to a client.
 
     Args:
         message: One sentence that names the field and the limit.
         param: The request field at fault, as the client spelt it.
-        code: A stable machine-readable reason; the class's default if not given.
+        code: A stable machine-readable reason; default: that of the class.
     """
 
     http_status: ClassVar[int] = 500
@@ -62,38 +48,54 @@ class ApiError(Exception):
         return self.message
 
     def body(self) -> dict[str, Any]:
-        """Return the JSON body of the HTTP answer."""
-        fields = {
-            "message": self.message,
-            "type": self.type,
-            "param": self.param,
-            "code": self.code,
-        }
+        """Return the JSON body of the HTTP response."""
+        fields = {"message": str(self), "type": self.type, "param": self.param, "code": self.code}
         return {"object": "error", **fields, "error": fields}
 
 
 class InvalidRequest(ApiError):
-    """The request is wrong; sending it again cannot help."""
+    """The request is wrong; sending it again cannot help.
+
+    Args:
+        message: See `ApiError`, as `param` and `code`.
+        param: See `message`.
+        code: See `message`.
+        index: Position of the input at fault; ``None``: unknown, or there is one input only.
+    """
 
     http_status = 400
     type = "invalid_request_error"
     default_code = "invalid_value"
 
-    def place(self, start: int, count: int = 1) -> None:
-        """Make the message of an error of a part of a list tell the place in the list.
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        index: int | None = None,
+    ) -> None:
+        super().__init__(message, param=param, code=code)
+        self.index = index
+
+    def __str__(self) -> str:
+        return self.message if self.index is None else f"{self.message} (input[{self.index}])"
+
+    def with_index(self, start: int, count: int = 1) -> InvalidRequest:
+        """Return this error about a chunk of a list as an error about the whole list.
 
         Args:
-            start: Where in the list the part begins.
-            count: Inputs of the part. Of several, the message may tell which is wrong.
+            start: Position in the list of the chunk's first input.
+            count: Inputs of the chunk. A chunk of several keeps an unknown `index` unknown.
         """
-        told = PLACE.search(self.message)
-        if told or count == 1:
-            index = start + int(told[1] if told else 0)
-            self.message = f"{PLACE.sub('', self.message)} (input[{index}])"
+        if self.index is None and count > 1:
+            return self
+        index = start + (self.index or 0)
+        return InvalidRequest(self.message, param=self.param, code=self.code, index=index)
 
 
 class Unauthorized(ApiError):
-    """The request does not show one of the server's API keys."""
+    """The request does not carry one of the server's API keys."""
 
     http_status = 401
     type = "authentication_error"
@@ -101,7 +103,7 @@ class Unauthorized(ApiError):
 
 
 class NotFound(ApiError):
-    """No such model or path."""
+    """There is no such model or path."""
 
     http_status = 404
     type = "invalid_request_error"
@@ -125,11 +127,11 @@ class PayloadTooLarge(ApiError):
 
 
 class InternalError(ApiError):
-    """A defect on our side; the log has the cause."""
+    """A defect of the server; the log has the cause."""
 
 
 class ClientDisconnected(ApiError):
-    """The client closed its connection; nobody reads the answer, only the log does."""
+    """The client closed its connection; only the access log has this status."""
 
     http_status = 499
     type = "client_closed_request"
@@ -140,13 +142,13 @@ class ClientDisconnected(ApiError):
 
 
 class Unavailable(ApiError):
-    """The service cannot answer now but will again; sent with ``Retry-After``.
+    """The service cannot respond now, but will again; sent with ``Retry-After``.
 
     Args:
         message: See `ApiError`, as `param` and `code`.
         param: See `message`.
         code: See `message`.
-        retry_after_seconds: When it is worth trying again.
+        retry_after_seconds: Time after which a retry may succeed.
     """
 
     http_status = 503
@@ -163,47 +165,3 @@ class Unavailable(ApiError):
     ) -> None:
         super().__init__(message, param=param, code=code)
         self.retry_after_seconds = retry_after_seconds
-
-
-def read_each(items: Sequence[Item], read: Callable[[Item], Made]) -> list[Made]:
-    """Return what `read` makes of each input of a request.
-
-    Raises:
-        InvalidRequest: `read` refused one; of several, the message says which.
-    """
-    made: list[Made] = []
-    try:
-        for item in items:
-            made.append(read(item))
-    except InvalidRequest as error:
-        if len(items) > 1:
-            error.place(len(made))
-        raise
-    return made
-
-
-def missing_input_type() -> InvalidRequest:
-    """NIM's text for an asymmetric model that was not told query from passage."""
-    return InvalidRequest(
-        "'input_type' parameter is required for asymmetric models",
-        param="input_type",
-        code="missing_required_parameter",
-    )
-
-
-def input_too_long(tokens: int, limit: int) -> InvalidRequest:
-    """NIM's text for an over-length input; Elasticsearch's client matches on it."""
-    return InvalidRequest(
-        TOO_LONG_TEXT.format(tokens, limit),
-        param="input",
-        code=TOO_LONG_CODE,
-    )
-
-
-def dimensions_unsupported(value: int) -> InvalidRequest:
-    """NIM's text for ``dimensions`` on a model that was not trained for it."""
-    return InvalidRequest(
-        f"This model does not support 'dimensions', but a value of '{value}' was provided.",
-        param="dimensions",
-        code="unsupported_parameter",
-    )

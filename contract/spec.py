@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from triton_embed.contract.errors import InvalidRequest, dimensions_unsupported, missing_input_type
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.messages import dimensions_unsupported, missing_input_type
 from triton_embed.contract.options import EmbeddingType, InputType, Modality, Options
 
 

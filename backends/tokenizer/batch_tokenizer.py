@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from triton_embed.contract.errors import InvalidRequest, input_too_long, read_each
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.inputs import map_inputs
+from triton_embed.contract.messages import input_too_long
 from triton_embed.contract.modality import infer
 from triton_embed.contract.options import InputType, Modality, Options, Truncate, choose
 from triton_embed.contract.spec import ModelSpec
@@ -80,7 +82,7 @@ class BatchTokenizer:
                 # Before anything is embedded for an option that cannot be had.
                 self._spec.check(options)
                 if options.token_ids:
-                    results.append(read_each(request.inputs, partial(self._read_ids, options)))
+                    results.append(map_inputs(request.inputs, partial(self._read_ids, options)))
                     continue
                 prompt = self._spec.prompt(options.input_type)
                 texts += [(index, prompt + text) for text in self._read_texts(request)]
@@ -98,14 +100,14 @@ class BatchTokenizer:
                     rows.append(self._fit(encoding.ids, request.options))
                 except InvalidRequest as error:
                     if len(request.inputs) > 1:
-                        error.place(len(rows))
+                        error = error.with_index(len(rows))
                     results[index] = _forgetful(error)
         return results
 
     def _read_texts(self, request: Request) -> list[str]:
         modalities = request.modalities or [b""] * len(request.inputs)
         stated = list(zip(request.inputs, modalities, strict=True))
-        return read_each(stated, partial(self._read_text, request.options))
+        return map_inputs(stated, partial(self._read_text, request.options))
 
     def _read_text(self, options: Options, stated: tuple[bytes, bytes]) -> str:
         text = _decode(stated[0])

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 
-from triton_embed.contract.errors import InvalidRequest, read_each
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.inputs import map_inputs
 from triton_embed.contract.modality import infer
 from triton_embed.contract.options import (
     EmbeddingType,
@@ -162,7 +163,7 @@ class EmbeddingRequest(BaseModel):
         if isinstance(items[0], int):
             items = [items]
         stated = self._stated_modalities(spec, len(items))
-        return read_each(list(zip(items, stated, strict=True)), partial(_read, spec))
+        return map_inputs(list(zip(items, stated, strict=True)), partial(_read, spec))
 
     def _stated_modalities(self, spec: ModelSpec, count: int) -> Sequence[Modality | None]:
         if self.modality is None:
@@ -173,7 +174,7 @@ class EmbeddingRequest(BaseModel):
                 f"'modality' has {len(stated)} values for {count} inputs; give one, or one each",
                 param="modality",
             )
-        modalities = read_each(stated, partial(_read_modality, spec))
+        modalities = map_inputs(stated, partial(_read_modality, spec))
         return modalities * count if len(modalities) == 1 else modalities
 
 
@@ -248,13 +249,11 @@ def _explain(failure: ValidationError) -> InvalidRequest:
             for part in error["loc"][2:3]
             if error["loc"][0] == "input" and isinstance(part, int)
         ]
-        mixed = InvalidRequest(
+        return InvalidRequest(
             "'input' must be a string, a list of strings, or a list of token ids (integers)",
             param="input",
+            index=max(places) if any(places) else None,
         )
-        if any(places):
-            mixed.place(max(places))
-        return mixed
     return InvalidRequest(f"'{field}': {first['msg']}", param=field)
 
 

@@ -104,7 +104,7 @@ class Embedder:
                 # The rest may be waiting for its turn, and would change nothing.
                 sending.cancel()
                 if isinstance(error, InvalidRequest):
-                    error.place(start, stop - start)
+                    raise error.with_index(start, stop - start) from None
                 raise
             finally:
                 window.leave(sum(sizes[start:stop]), seconds)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from numpy.typing import NDArray
 
 from triton_embed.contract import tensors
 from triton_embed.contract.errors import (
-    TOO_LONG,
-    TOO_LONG_CODE,
     ApiError,
     InternalError,
     InvalidRequest,
@@ -26,6 +23,7 @@ from triton_embed.contract.errors import (
 )
 from triton_embed.contract.options import Options
 from triton_embed.gateway.triton.connections import Answer, Connections
+from triton_embed.gateway.triton.errors import step_error
 
 logger = logging.getLogger("gateway")
 
@@ -40,7 +38,6 @@ HEAD_LENGTH = "Inference-Header-Content-Length"
 """Header with the length of the JSON that tensors in binary follow."""
 
 FROM_STATUS: dict[int, type[ApiError]] = {
-    400: InvalidRequest,
     503: Unavailable,
     # We only name models that Triton has listed: one that is gone is being replaced.
     404: Unavailable,
@@ -50,8 +47,6 @@ FROM_STATUS: dict[int, type[ApiError]] = {
 MAX_INFERENCES = 256
 """Inferences asked for at a time, each over a connection of its own; more have to wait. So many
 fill a batch, and leave the process enough file descriptors for its clients."""
-
-ENSEMBLE_PREFIX = re.compile(r"^in ensemble '[^']*', ")
 
 
 @dataclass(frozen=True)
@@ -199,13 +194,10 @@ def _tensors(answer: Answer) -> dict[str, NDArray[Any]]:
 
 def _translate(answer: Answer) -> ApiError:
     """Return our error for Triton's, without the ensemble's name that Triton puts before it."""
-    kind = FROM_STATUS.get(answer.status, InternalError)
-    # What can be wrong with the options was checked before, so it must be the input.
-    param = "input" if kind is InvalidRequest else None
     try:
         message = str(orjson.loads(answer.body)["error"])
     except (ValueError, KeyError, TypeError):
         message = f"Triton answered with status {answer.status}"
-    message = ENSEMBLE_PREFIX.sub("", message)
-    code = TOO_LONG_CODE if param and TOO_LONG.match(message) else None
-    return kind(message, param=param, code=code)
+    if answer.status == 400 and (wrong := step_error(message)):
+        return wrong
+    return FROM_STATUS.get(answer.status, InternalError)(message)

@@ -20,6 +20,12 @@ from triton_embed.export.request import ExportRequest
 
 ID = "Tests/Asymmetric_1.0"
 NAME = "tests_asymmetric_1_0"
+CODES = {
+    "context_length_exceeded",
+    "invalid_value",
+    "missing_required_parameter",
+    "unsupported_parameter",
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +55,10 @@ def rejection(service: RunningServer, texts: Sequence[str], **parameters: Any) -
     with pytest.raises(InferenceServerException) as caught:
         infer(service.triton(), NAME, texts, **parameters)
     assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
-    return str(caught.value.message()).removeprefix(f"in ensemble '{NAME}', ")
+    message = str(caught.value.message()).removeprefix(f"in ensemble '{NAME}', ")
+    sentence, _, code = message.rpartition(" [")
+    assert code.removesuffix("]") in CODES
+    return sentence
 
 
 def test_inputs_and_outputs_are_those_of_nim(asymmetric: RunningServer) -> None:

@@ -9,7 +9,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from triton_embed.contract.errors import InvalidRequest, read_each
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.inputs import map_inputs
 from triton_embed.contract.options import Options
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.scheduling.scheduler import Embedder
@@ -43,7 +44,7 @@ class Held:
         self.asked += 1
         self.pieces.append(list(inputs))
         await self.answering.wait()
-        read_each(inputs, refuse_wrong)
+        map_inputs(inputs, refuse_wrong)
         return EmbeddingBatch(
             np.zeros((len(inputs), 1), np.float32), np.ones(len(inputs), np.int32)
         )
@@ -87,7 +88,7 @@ async def test_one_that_is_sent_alone_is_told_by_its_place_in_the_list() -> None
     with pytest.raises(InvalidRequest) as caught:
         await embedder.embed(MODEL, [b"a" * 64, b"wrong" * 10**5], Options(), lambda: None)
     assert [b"wrong" * 10**5] in triton.pieces
-    assert caught.value.message == "'input' is wrong (input[1])"
+    assert str(caught.value) == "'input' is wrong (input[1])"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ async def test_which_of_a_list_is_wrong_is_told(inputs: list[bytes], message: st
     triton.answering.set()
     with pytest.raises(InvalidRequest) as caught:
         await Embedder(cast(InferenceClient, triton)).embed(MODEL, inputs, Options(), lambda: None)
-    assert caught.value.message == message
+    assert str(caught.value) == message
 
 
 async def test_one_text_that_comes_while_lists_are_embedded_is_not_told_as_one_of_a_list() -> None:
@@ -119,7 +120,7 @@ async def test_one_text_that_comes_while_lists_are_embedded_is_not_told_as_one_o
     triton.answering.set()
     with pytest.raises(InvalidRequest) as caught:
         await alone
-    assert caught.value.message == "'input' is wrong"
+    assert str(caught.value) == "'input' is wrong"
     await asking
 
 
