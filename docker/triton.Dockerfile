@@ -19,8 +19,7 @@ RUN chmod -R a+rX .
 ENV ORT_DISABLE_TELEMETRY=1
 # By number, so that Kubernetes' runAsNonRoot can tell.
 USER 1000:1000
-EXPOSE 8001 8002 8003
+EXPOSE 8001 8002
 HEALTHCHECK --interval=10s --timeout=10s --start-period=300s CMD ["python3", "triton_health.py"]
 ENTRYPOINT ["python3", "-m", "triton_embed.serve", "--no-gateway", "--model-repository", "/models", \
-  "--triton-host", "0.0.0.0", "--triton-grpc-port", "8001", "--triton-metrics-port", "8002", \
-  "--triton-http-port", "8003"]
+  "--triton-host", "0.0.0.0", "--triton-grpc-port", "8001", "--triton-metrics-port", "8002"]

@@ -6,10 +6,12 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from math import ceil
 from typing import Any
 
 from fastapi import FastAPI
+from grpc import ChannelCredentials
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -24,6 +26,10 @@ from triton_embed.gateway.services import Services
 from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.triton.catalog import Catalog
 from triton_embed.gateway.triton.client import InferenceClient
+from triton_embed.gateway.triton.resolver import server_name
+from triton_embed.gateway.triton.servers import Servers
+from triton_embed.runtime.addresses import grpc_target
+from triton_embed.runtime.channel import TlsFiles, open_channel
 
 
 def create(settings: Settings) -> FastAPI:
@@ -31,8 +37,14 @@ def create(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        triton = InferenceClient(settings.triton_url, _trace_headers(settings))
-        catalog = Catalog(triton)
+        target = grpc_target(settings.triton_address)
+        credentials = _credentials(settings)
+        host = server_name(target)
+        servers = Servers(target, partial(open_channel, credentials=credentials, server_name=host))
+        catalog = Catalog(servers)
+        triton = InferenceClient(
+            open_channel(target, credentials), catalog, _trace_headers(settings)
+        )
         app.state.shared = Services(
             settings=settings,
             catalog=catalog,
@@ -46,10 +58,11 @@ def create(settings: Settings) -> FastAPI:
         await catalog.refresh()
         # What lives as long as the process need not be searched for garbage again and again.
         gc.freeze()
-        fresh = asyncio.ensure_future(catalog.keep_fresh(settings.refresh_seconds))
+        fresh = asyncio.ensure_future(catalog.run(settings.refresh_seconds))
         yield
         fresh.cancel()
-        triton.close()
+        await triton.close()
+        await servers.close()
 
     app = FastAPI(
         title="triton-embed",
@@ -92,6 +105,16 @@ def _middleware(settings: Settings) -> list[Middleware]:
         layers.append(Middleware(ApiKeys, keys=settings.api_keys))
     layers.append(Middleware(BodyLimit, limit=settings.max_body_bytes))
     return layers
+
+
+def _credentials(settings: Settings) -> ChannelCredentials | None:
+    if not settings.triton_tls:
+        return None
+    return TlsFiles(
+        settings.triton_tls_root_certificate,
+        settings.triton_tls_certificate,
+        settings.triton_tls_key,
+    ).credentials()
 
 
 def _trace_headers(settings: Settings) -> Callable[[], Any]:

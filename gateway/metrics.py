@@ -13,30 +13,22 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
-    Metric,
     Summary,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from triton_embed.gateway.phase_collector import TritonPhaseCollector
+from triton_embed.gateway.triton.statistics import Phase
+
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
 PHASE_SECONDS = "triton_embed_phase_seconds"
 
-PHASE_HELP = "Time by phase: parse and serialize here, queue, tokenize and infer in Triton."
+PHASE_HELP = "Time by phase of the gateway: parse, serialize."
 
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-
-
-@dataclass(frozen=True)
-class Phase:
-    """How often a phase of a model's requests ran, and how long in all."""
-
-    model: str
-    name: str
-    count: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +48,7 @@ class Metrics:
     Where there are several, ``PROMETHEUS_MULTIPROC_DIR`` names the folder that they share.
 
     Args:
-        triton_phases: Returns the phases that Triton measures (queue, tokenize, infer).
+        triton_phases: Returns the phases that Triton measures (its queues and steps).
     """
 
     def __init__(self, triton_phases: Callable[[], Iterable[Phase]]) -> None:
@@ -94,14 +86,12 @@ class Metrics:
             "triton_embed_rejected", "Requests refused, by reason.", ["reason"], registry=registry
         )
         self._phase_seconds = Summary(
-            PHASE_SECONDS,
-            PHASE_HELP,
-            ["model", "phase"],
-            registry=registry,
+            PHASE_SECONDS, PHASE_HELP, ["model", "phase"], registry=registry
         )
         self._models: dict[str, ModelMetrics] = {}
         self._all = CollectorRegistry()
-        self._all.register(_WithTriton(_all_workers() or registry, triton_phases))
+        self._all.register(_all_workers() or registry)
+        self._all.register(TritonPhaseCollector(triton_phases))
 
     @contextmanager
     def embedding(self, inputs: int) -> Iterator[None]:
@@ -128,28 +118,6 @@ class Metrics:
     def text(self) -> bytes:
         """Return all metrics, of all workers, in Prometheus' text format."""
         return generate_latest(self._all)
-
-
-class _WithTriton(Collector):
-    """Adds the phases measured by Triton to those measured here."""
-
-    def __init__(self, own: Collector, triton_phases: Callable[[], Iterable[Phase]]) -> None:
-        self._own = own
-        self._triton_phases = triton_phases
-
-    def collect(self) -> Iterator[Metric]:
-        phases = Metric(PHASE_SECONDS, PHASE_HELP, "summary")
-        for family in self._own.collect():
-            # Workers that have answered nothing yet have no such family between them.
-            if family.name == PHASE_SECONDS:
-                phases = family
-            else:
-                yield family
-        for phase in self._triton_phases():
-            labels = {"model": phase.model, "phase": phase.name}
-            phases.add_sample(f"{PHASE_SECONDS}_count", labels, phase.count)
-            phases.add_sample(f"{PHASE_SECONDS}_sum", labels, phase.seconds)
-        yield phases
 
 
 def _all_workers() -> Collector | None:

@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from triton_embed.runtime.addresses import grpc_address
 from triton_embed.runtime.common_settings import CommonSettings
 from triton_embed.runtime.settings import (
     bearer_keys,
     comma_separated,
-    host_port,
     integer,
     read,
     seconds,
@@ -34,7 +34,20 @@ class Settings(CommonSettings):
         f"{MAX_WORKERS}",
         parse=integer(1, 64),
     )
-    triton_url: str = setting("127.0.0.1:8003", "host:port of Triton's HTTP API", parse=host_port)
+    triton_address: str = setting(
+        "127.0.0.1:8001",
+        "HOST:PORT of Triton's gRPC API; for several Tritons a name with several addresses, a "
+        "comma-separated list of IP:PORT, or a gRPC target",
+        parse=grpc_address,
+    )
+    triton_tls: bool = setting(False, "connect to Triton with TLS")
+    triton_tls_root_certificate: str | None = setting(
+        None, "PEM file with the certificates that sign Triton's; default: gRPC's own"
+    )
+    triton_tls_certificate: str | None = setting(
+        None, "PEM file with the certificate that Triton requires of its clients"
+    )
+    triton_tls_key: str | None = setting(None, "PEM file with its key")
     refresh_seconds: float = setting(
         2.0, "pause between two looks at which models Triton serves", parse=seconds
     )
@@ -67,6 +80,15 @@ class Settings(CommonSettings):
         "comma-separated origins whose pages may call the API from a browser",
         parse=comma_separated,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if bool(self.triton_tls_certificate) != bool(self.triton_tls_key):
+            raise ValueError(
+                "--triton-tls-certificate and --triton-tls-key go together, and only one is set"
+            )
+        if not self.triton_tls and (self.triton_tls_root_certificate or self.triton_tls_key):
+            raise ValueError("certificates for Triton are set, but not --triton-tls")
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:

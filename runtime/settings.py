@@ -75,12 +75,16 @@ OWN_VARIABLES = frozenset(
         "TLS_CERTIFICATE",
         "TLS_KEY",
         "TOKENIZER_INSTANCES",
+        "TRITON_ADDRESS",
         "TRITON_GRPC_PORT",
         "TRITON_HOST",
         "TRITON_HTTP_PORT",
         "TRITON_LOG_VERBOSE",
         "TRITON_METRICS_PORT",
-        "TRITON_URL",
+        "TRITON_TLS",
+        "TRITON_TLS_CERTIFICATE",
+        "TRITON_TLS_KEY",
+        "TRITON_TLS_ROOT_CERTIFICATE",
         "WORKERS",
     )
 )
@@ -255,15 +259,6 @@ def address_port(text: str) -> int:
     if not port.isdecimal():
         raise argparse.ArgumentTypeError(f"must be a port or HOST:PORT, not '{text}'")
     return tcp_port(port)
-
-
-def host_port(text: str) -> str:
-    """Return `text`, which must be ``HOST:PORT``."""
-    host, _, port = text.rpartition(":")
-    if not host:
-        raise argparse.ArgumentTypeError(f"must be HOST:PORT, not '{text}'")
-    tcp_port(port)
-    return text
 
 
 def _settings(kind: type) -> list[Field[Any]]:

@@ -13,7 +13,7 @@ from triton_embed.serve.settings import Settings
 
 def gateway_command(settings: Settings) -> list[str]:
     """Return the command line that starts the gateway in front of our Triton."""
-    return [sys.executable, "-m", "triton_embed.gateway", "--triton-url", settings.triton_http]
+    return [sys.executable, "-m", "triton_embed.gateway", "--triton-address", settings.triton_grpc]
 
 
 def gateway_environment(settings: CommonSettings) -> dict[str, str]:

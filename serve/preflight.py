@@ -39,9 +39,10 @@ def check(settings: Settings, installation: Installation) -> None:
     check_repository(settings.repository, settings.served_model_name)
     ports = [
         (settings.triton_host, settings.triton_grpc_port, "--triton-grpc-port"),
-        (settings.triton_host, settings.triton_http_port, "--triton-http-port"),
         (settings.triton_host, settings.triton_metrics_port, "--triton-metrics-port"),
     ]
+    if settings.triton_http_port is not None:
+        ports.append((settings.triton_host, settings.triton_http_port, "--triton-http-port"))
     if settings.gateway:
         ports.insert(0, (settings.host, settings.port, "--port"))
     options: dict[int, str] = {}

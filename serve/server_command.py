@@ -20,6 +20,15 @@ RESTRICTED_PROTOCOLS = "model-repository,shared-memory,logging,trace"
 ADMIN_HEADER = "triton-embed-admin"
 """Header that carries the admin token in requests to the restricted protocols."""
 
+KEEPALIVE_FLAGS = (
+    # gRPC resolves a name again only when a connection ends: a new address is used within 30 s.
+    "--grpc-max-connection-age=30000",
+    # Clients may send a keepalive ping every 20 s; Triton's default is to disconnect them.
+    "--grpc-http2-min-recv-ping-interval-without-data=10000",
+    "--grpc-keepalive-permit-without-calls=true",
+)
+"""Flags for the clients of `runtime.channel`."""
+
 
 def server_command(
     settings: Settings, installation: Installation, folder: Path, instance: ServerInstance
@@ -44,16 +53,25 @@ def server_command(
         "--model-control-mode=explicit",
         "--disable-auto-complete-config",
         f"--exit-timeout-secs={EXIT_TIMEOUT_SECONDS}",
-        f"--http-address={settings.triton_host}",
-        f"--http-port={settings.triton_http_port}",
-        f"--http-restricted-api={restricted}",
+        *_http_flags(settings, restricted),
         f"--grpc-address={settings.triton_host}",
         f"--grpc-port={settings.triton_grpc_port}",
         f"--grpc-restricted-protocol={restricted}",
+        *KEEPALIVE_FLAGS,
         f"--metrics-address={settings.triton_host}",
         f"--metrics-port={settings.triton_metrics_port}",
         f"--log-info={str(settings.triton_log_verbose).lower()}",
         *(_tracing_flags() if settings.otel else ()),
+    ]
+
+
+def _http_flags(settings: Settings, restricted: str) -> list[str]:
+    if settings.triton_http_port is None:
+        return ["--allow-http=false"]
+    return [
+        f"--http-address={settings.triton_host}",
+        f"--http-port={settings.triton_http_port}",
+        f"--http-restricted-api={restricted}",
     ]
 
 

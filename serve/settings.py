@@ -37,7 +37,9 @@ class Settings(CommonSettings):
         *("NIM_TRITON_GRPC_PORT", "NIM_SERVER_GRPC_BIND_ADDR", "NIM_GRPC_BIND_ADDR"),
         parse=address_port,
     )
-    triton_http_port: int = setting(8003, "port of Triton's own HTTP API", parse=tcp_port)
+    triton_http_port: int | None = setting(
+        None, "port of Triton's own HTTP API (default: none)", parse=tcp_port
+    )
     triton_metrics_port: int = setting(8002, "port of Triton's metrics", parse=tcp_port)
     max_queue_delay_microseconds: int | None = setting(
         None,
@@ -92,11 +94,6 @@ class Settings(CommonSettings):
     def triton_grpc(self) -> str:
         """``host:port`` of Triton's gRPC API for clients on this machine."""
         return f"{self._triton_host}:{self.triton_grpc_port}"
-
-    @property
-    def triton_http(self) -> str:
-        """``host:port`` of Triton's HTTP API for clients on this machine."""
-        return f"{self._triton_host}:{self.triton_http_port}"
 
     @property
     def _triton_host(self) -> str:

@@ -47,6 +47,7 @@ class RunningServer:
         environment: Further environment variables.
         program: The command; another checkout has its own.
         folder: The folder to run it in.
+        triton_http: Whether Triton's own HTTP API is on, at `http_port`.
 
     Attributes:
         repository: The model repository.
@@ -63,6 +64,8 @@ class RunningServer:
         environment: Mapping[str, str] | None = None,
         program: Sequence[str] = SERVE,
         folder: Path = ROOT,
+        *,
+        triton_http: bool = False,
     ) -> None:
         self.repository = repository
         self.port, self.grpc_port, self.http_port, self.metrics_port = free_ports(4)
@@ -71,6 +74,7 @@ class RunningServer:
         self._flags = flags
         self._program = program
         self._folder = folder
+        self._triton_http = triton_http
         self._environment = {**os.environ, **(environment or {})}
         self._output_changed = threading.Condition()
         self._output_ended = False
@@ -105,8 +109,8 @@ class RunningServer:
             *("--model-repository", str(self.repository)),
             *("--port", str(self.port)),
             *("--triton-grpc-port", str(self.grpc_port)),
-            *("--triton-http-port", str(self.http_port)),
             *("--triton-metrics-port", str(self.metrics_port)),
+            *(("--triton-http-port", str(self.http_port)) if self._triton_http else ()),
             *self._flags,
         ]
 

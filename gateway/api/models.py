@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from triton_embed.contract.errors import Unavailable
 from triton_embed.gateway.api.errors import RESPONSES
 from triton_embed.gateway.services import state
-from triton_embed.gateway.triton.catalog import NO_MODEL, ServedModel
+from triton_embed.gateway.triton.catalog import NO_MODEL
+from triton_embed.gateway.triton.model import ServedModel
 
 router = APIRouter(tags=["models"], responses=RESPONSES)
 

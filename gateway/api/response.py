@@ -10,7 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from triton_embed.gateway.api.request import EncodingFormat
-from triton_embed.gateway.triton.client import EmbeddingBatch
+from triton_embed.gateway.triton.batch import EmbeddingBatch
 
 
 def encode(

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.options import Options
-from triton_embed.gateway.triton.client import EmbeddingBatch, InferenceClient
+from triton_embed.gateway.triton.batch import EmbeddingBatch
+from triton_embed.gateway.triton.client import InferenceClient
+from triton_embed.gateway.triton.model import ServedModel
 
-Key = tuple[str, Options, tuple[tuple[str, str], ...]]
-"""What requests must have in common: ensemble, options and trace."""
+Key = tuple[ServedModel, Options, tuple[tuple[str, str], ...]]
+"""What requests must have in common: model, options and trace."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ class MicroBatcher:
 
     def embed(
         self,
-        ensemble: str,
+        model: ServedModel,
         inputs: Sequence[bytes],
         options: Options,
         size: int,
@@ -62,7 +64,7 @@ class MicroBatcher:
         cancelled is embedded all the same: a cancelled call can crash the Triton of the wheel.
 
         Args:
-            ensemble: Triton's name of the ensemble to ask.
+            model: The model to embed with.
             inputs: See `InferenceClient.embed`.
             options: The request's options.
             size: Bytes of the inputs.
@@ -71,7 +73,7 @@ class MicroBatcher:
         Returns:
             What Triton answers, or an ApiError: it refused the request or could not answer it.
         """
-        key = (ensemble, options, self._triton.trace())
+        key = (model, options, self._triton.trace())
         group = self._groups.get(key)
         if group is None or not group.has_room(len(inputs), size, *most):
             group = self._groups[key] = _Group()

@@ -11,8 +11,9 @@ from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.options import Options
 from triton_embed.gateway.scheduling.micro_batcher import MicroBatcher
 from triton_embed.gateway.scheduling.send_window import SendWindow
-from triton_embed.gateway.triton.catalog import ServedModel
-from triton_embed.gateway.triton.client import EmbeddingBatch, InferenceClient
+from triton_embed.gateway.triton.batch import EmbeddingBatch
+from triton_embed.gateway.triton.client import InferenceClient
+from triton_embed.gateway.triton.model import ServedModel
 
 BYTES_PER_TOKEN = 8
 """What is beyond so many bytes for each token that a model takes is taken to be cut off."""
@@ -67,7 +68,7 @@ class Embedder:
         if not window.passes(sizes, model.max_batch_size):
             return await self._in_pieces(model, inputs, sizes, options, on_answer)
         most = model.max_batch_size, window.piece_bytes
-        answer = self._joiner.embed(model.ensemble(options), inputs, options, sum(sizes), most)
+        answer = self._joiner.embed(model, inputs, options, sum(sizes), most)
         answer.add_done_callback(lambda _: on_answer())
         await _all_done([answer])
         return [answer.result()]
@@ -81,7 +82,6 @@ class Embedder:
         on_answer: Callable[[], None],
     ) -> list[EmbeddingBatch]:
         window = self._windows[model.name]
-        ensemble = model.ensemble(options)
         arrived = perf_counter()
         trace = self._triton.trace()
         pieces: list[asyncio.Task[EmbeddingBatch]] = []
@@ -97,7 +97,7 @@ class Embedder:
             sent = perf_counter()
             seconds = None
             try:
-                embedded = await self._triton.embed(ensemble, inputs[start:stop], options, trace)
+                embedded = await self._triton.embed(model, inputs[start:stop], options, trace)
                 seconds = perf_counter() - sent
                 return embedded
             except BaseException as error:

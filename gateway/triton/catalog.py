@@ -1,209 +1,203 @@
-"""Which models Triton serves, kept up to date while it serves them."""
+"""The models that requests can name, over all Tritons."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
 
 from triton_embed.contract.errors import ApiError, NotFound, Unavailable
-from triton_embed.contract.options import InputType, Options, shorten
+from triton_embed.contract.options import InputType, shorten
 from triton_embed.contract.pipeline import Role
-from triton_embed.contract.serialization import Identity, SpecError, spec_from_parameters
-from triton_embed.contract.spec import ModelSpec
-from triton_embed.gateway.metrics import Phase
-from triton_embed.gateway.triton.client import InferenceClient
+from triton_embed.gateway.triton.inventory import Inventory
+from triton_embed.gateway.triton.model import LoadedModel, ServedModel
+from triton_embed.gateway.triton.servers import Server, Servers
+from triton_embed.gateway.triton.statistics import Phase, phases
 
 logger = logging.getLogger("gateway")
 
-StatisticDuration = Mapping[str, int]
-"""Of Triton's statistics: how often (``count``) and how long in all (``ns``)."""
-
 RELOAD_SECONDS = 60.0
-"""A Triton that has come back may take so long to load its models again; until then asking
-for one that it had is answered with "try again" and not with "unknown"."""
+"""Time that a restarted Triton, or one at a new address, has to load models. Until then a request
+for a model that was known before is rejected as unavailable, not as unknown."""
 
-ANSWER_SECONDS = 30.0
-"""A Triton that has not said for so long what it serves is taken for gone."""
-
-STEP_ROLES = {Role.TOKENIZE.value, Role.ENCODE.value, Role.POSTPROCESS.value}
+MAX_REFRESH_SECONDS = 2.0
+"""Time after which a refresh goes on without the Tritons that have not responded yet: a vanished
+machine must not delay news of the others."""
 
 NO_MODEL = "There is no model yet: none is loaded, or none was exported."
 
 
 @dataclass(frozen=True)
-class ServedModel:
-    """A model as the gateway calls it.
+class Offer:
+    """A model at one Triton.
 
     Attributes:
-        spec: What it can do.
-        name: Triton's name of its ensemble.
-        direct_name: Triton's name of the ensemble that ends with the encoder.
-        max_batch_size: Most inputs of one request to Triton.
-        steps: Triton's names of its steps, by role.
+        inventory: The Triton.
+        entry: The ensemble that does everything.
+        direct: The one that ends with the encoder.
     """
 
-    spec: ModelSpec
-    name: str
-    direct_name: str
-    max_batch_size: int
-    steps: Mapping[str, str]
-
-    def ensemble(self, options: Options) -> str:
-        """Return Triton's name of the ensemble to ask: the shortest that does all of `options`."""
-        return self.name if options.converts else self.direct_name
+    inventory: Inventory
+    entry: LoadedModel
+    direct: LoadedModel
 
 
 class Catalog:
-    """The models of one Triton.
+    """The models of all Tritons behind one target, which serve the same repository.
+
+    While the repository changes they may differ. The catalog then has the models of all of them,
+    and of each model the newest export: requests for it go to the Tritons that have it.
 
     Args:
-        triton: The server.
+        servers: The Tritons.
+        clock: Returns seconds.
     """
 
-    def __init__(self, triton: InferenceClient) -> None:
-        self._triton = triton
+    def __init__(self, servers: Servers, clock: Callable[[], float] = monotonic) -> None:
+        self._servers = servers
+        self._clock = clock
+        self._inventories: dict[str, Inventory] = {}
+        self._resolving: asyncio.Task[None] | None = None
+        self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._models: dict[str, ServedModel] = {}
-        self._connected = False
-        self._askable = False
-        self._failure = ""
-        self._back_since = float("-inf")
+        self._routes: dict[str, tuple[Server, ...]] = {}
+        self._everywhere: set[str] = set()
+        self._has_models = False
+        self._known_restarts: dict[str, int] = {}
+        self._recovered_at = float("-inf")
         self._expected: set[str] = set()
-        self._statistics: dict[str, Any] = {}
+        self._removed_phases: dict[str, list[Phase]] = {}
+        self._failure = ""
 
     @property
     def models(self) -> list[ServedModel]:
-        """The models served when we last looked, by id."""
+        """The served models, by id."""
         return [self._models[model_id] for model_id in sorted(self._models)]
 
     @property
     def ready(self) -> bool:
-        """Whether Triton answered when we last looked, and had a model."""
-        return self._connected and self._askable
+        """Whether a Triton that responds serves a model."""
+        return self._has_models and any(item.reachable for item in self._inventories.values())
 
-    async def keep_fresh(self, pause: float) -> None:
-        """Look at Triton for ever, `pause` seconds apart."""
+    async def run(self, pause_seconds: float) -> None:
+        """Refresh for ever, with a pause in between."""
         while True:
             await self.refresh()
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause_seconds)
 
     async def refresh(self) -> None:
-        """Look at Triton once; while it does not answer the known models are kept."""
+        """Request the state of every Triton; what does not respond is kept as it was known."""
+        if self._resolving is None or self._resolving.done():
+            self._resolving = asyncio.ensure_future(self._resolve())
+        await asyncio.wait([self._resolving], timeout=MAX_REFRESH_SECONDS)
+        self._follow_addresses()
+        for address, inventory in self._inventories.items():
+            if address not in self._refreshing or self._refreshing[address].done():
+                self._refreshing[address] = asyncio.ensure_future(inventory.refresh())
+        if self._refreshing:
+            await asyncio.wait(self._refreshing.values(), timeout=MAX_REFRESH_SECONDS)
+        self._update()
+
+    async def _resolve(self) -> None:
+        failure = ""
         try:
-            seen = await asyncio.wait_for(self._look(), ANSWER_SECONDS)
-        except asyncio.TimeoutError:
-            self._fail(f"nothing came within {ANSWER_SECONDS:.0f} s")
-        except ApiError as error:
-            self._fail(str(error))
+            await self._servers.refresh()
         except Exception as error:
-            # Something else may listen there: the models known so far are better than none.
-            self._fail(f"it is not understood: {error!r}")
-        else:
-            self._update(*seen)
-
-    def _fail(self, failure: str) -> None:
-        if failure != self._failure:
-            logger.error("Triton does not answer: %s", failure)
+            failure = str(error)
+            if failure != self._failure:
+                logger.error("the address of Triton cannot be resolved: %s", failure)
         self._failure = failure
-        self._connected = False
 
-    def _update(
-        self, statistics: dict[str, Any], models: dict[str, ServedModel], stepped: set[str]
-    ) -> None:
-        """Take over what `_look` returned."""
-        self._failure = ""
-        self._askable = bool(models)
-        # While a model is replaced Triton has no ensemble of it, and asking for it gives a 503.
-        models = {**{key: self._models[key] for key in stepped & self._models.keys()}, **models}
-        if self._models and (not self._connected or self._restarted(statistics)):
-            self._back_since = monotonic()
-        self._connected = True
+    def _follow_addresses(self) -> None:
+        servers = {server.address: server for server in self._servers}
+        for address in self._inventories.keys() - servers.keys():
+            self._removed_phases[address] = _phases(self._inventories.pop(address))
+            self._refreshing.pop(address).cancel()
+        for address in servers.keys() - self._inventories.keys():
+            self._removed_phases.pop(address, None)
+            self._inventories[address] = Inventory(servers[address], self._clock)
+
+    def _update(self) -> None:
+        """Combine what the Tritons have."""
+        offers, parts = self._offers()
+        models = {}
+        routes = {}
+        for model_id, candidates in offers.items():
+            newest = _newest(candidates)
+            models[model_id] = _served(newest[0])
+            routes[model_id] = tuple(offer.inventory.server for offer in newest)
+        self._has_models = any(
+            offer.inventory.reachable for candidates in offers.values() for offer in candidates
+        )
+        # While a model is replaced, Triton has steps of it but no ensemble: requests get a 503.
+        for model_id in parts & self._models.keys() - models.keys():
+            models[model_id] = self._models[model_id]
+        self._log_changes(models)
+        self._expect(models.keys() | parts)
+        self._models = models
+        self._routes = routes
+        reachable = {item.server for item in self._inventories.values() if item.reachable}
+        self._everywhere = {
+            model_id for model_id, servers in routes.items() if reachable <= set(servers)
+        }
+
+    def _offers(self) -> tuple[dict[str, list[Offer]], set[str]]:
+        """Return each model's offers by id, and the ids of which a Triton has any part."""
+        offers: defaultdict[str, list[Offer]] = defaultdict(list)
+        parts: set[str] = set()
+        for inventory in self._inventories.values():
+            roles = {(model.model_id, model.role): model for model in inventory.models}
+            parts |= {model.model_id for model in inventory.models}
+            for (model_id, role), entry in roles.items():
+                if role == Role.ENTRY:
+                    direct = roles.get((model_id, Role.DIRECT), entry)
+                    offers[model_id].append(Offer(inventory, entry, direct))
+        return offers, parts
+
+    def _log_changes(self, models: dict[str, ServedModel]) -> None:
         for model_id in models.keys() - self._models.keys():
             logger.info("serving %s", model_id)
         for model_id in self._models.keys() - models.keys():
             logger.info("no longer serving %s", model_id)
-        reloading = monotonic() < self._back_since + RELOAD_SECONDS
-        self._expected = (self._expected if reloading else set()) | models.keys() | stepped
-        self._statistics = statistics
-        self._models = models
 
-    def _restarted(self, statistics: Mapping[str, Any]) -> bool:
-        """Whether Triton began anew since we last looked: it has nothing, or counts from 0."""
-        counts = [
-            (item["inference_count"], self._statistics[name]["inference_count"])
-            for name, item in statistics.items()
-            if name in self._statistics
-        ]
-        used = [(now, before) for now, before in counts if before]
-        return not statistics or (bool(used) and all(now < before for now, before in used))
+    def _expect(self, present: set[str]) -> None:
+        """Note which models exist or may come back: after a restart, all that were known."""
+        restarts = {address: item.restarts for address, item in self._inventories.items()}
+        if self._models and restarts != self._known_restarts:
+            self._recovered_at = self._clock()
+        self._known_restarts = restarts
+        reloading = self._clock() < self._recovered_at + RELOAD_SECONDS
+        self._expected = (self._expected if reloading else set()) | present
 
-    async def _look(self) -> tuple[dict[str, Any], dict[str, ServedModel], set[str]]:
-        """Return Triton's statistics, the models it serves, and the ids of which it has steps."""
-        statistics = {item["name"]: item for item in await self._triton.statistics()}
-        specs: dict[str, tuple[ModelSpec, int]] = {}
-        names: dict[str, dict[str, str]] = {}
-        for name in statistics:
-            config = await self._triton.config(name)
-            if config is None:
-                continue
-            parameters = {
-                key: item["string_value"] for key, item in config.get("parameters", {}).items()
-            }
-            identity = Identity.from_parameters(parameters)
-            if identity is None:
-                continue
-            names.setdefault(identity.model_id, {})[identity.role] = name
-            if identity.role == Role.ENTRY.value:
-                try:
-                    spec = spec_from_parameters(parameters)
-                except SpecError as error:
-                    logger.debug("%s %s", name, error)
-                    continue
-                specs[identity.model_id] = spec, config["max_batch_size"]
-        models = {
-            model_id: ServedModel(
-                spec,
-                names[model_id][Role.ENTRY.value],
-                names[model_id].get(Role.DIRECT.value, names[model_id][Role.ENTRY.value]),
-                max_batch_size,
-                {role: name for role, name in names[model_id].items() if role in STEP_ROLES},
-            )
-            for model_id, (spec, max_batch_size) in specs.items()
-        }
-        stepped = {
-            model_id for model_id, roles in names.items() if not STEP_ROLES.isdisjoint(roles)
-        }
-        return statistics, models, stepped
+    def servers(self, model: ServedModel) -> Sequence[Server]:
+        """Return the Tritons that have the newest export of `model`."""
+        return self._routes.get(model.spec.model_id, ())
+
+    def is_everywhere(self, model: ServedModel) -> bool:
+        """Return whether every Triton that responds has the newest export of `model`."""
+        return model.spec.model_id in self._everywhere
 
     def phases(self) -> list[Phase]:
-        """Return how long requests spent in Triton's queues, tokenizers and encoders, so far."""
-        phases: list[Phase] = []
-        for model in self.models:
-            steps = [
-                self._statistics[name]["inference_stats"]
-                for role in (Role.TOKENIZE, Role.ENCODE, Role.POSTPROCESS)
-                if (name := model.steps.get(role.value, "")) in self._statistics
-            ]
-            if len(steps) == 3:
-                tokenizer, encoder, _ = steps
-                phases += [
-                    _phase(model, "queue", encoder["queue"], *(step["queue"] for step in steps)),
-                    _phase(model, "tokenize", tokenizer["success"], *_compute(tokenizer)),
-                    _phase(model, "infer", encoder["success"], *_compute(encoder)),
-                ]
-        return phases
+        """Return the time that requests spent in the queues and steps of each Triton, so far.
+
+        A Triton that is gone keeps its last values: a sum over all must not fall.
+        """
+        removed = [phase for gone in self._removed_phases.values() for phase in gone]
+        return removed + [
+            phase for inventory in self._inventories.values() for phase in _phases(inventory)
+        ]
 
     def resolve(self, name: str) -> tuple[ServedModel, InputType | None]:
         """Return the model that a request names, and the input type that its suffix states.
 
-        A model whose id itself ends in ``-query`` or ``-passage`` goes before the suffix rule.
+        A model whose id itself ends in ``-query`` or ``-passage`` takes precedence.
 
         Raises:
-            NotFound: there is none; the message lists those there are.
-            Unavailable: Triton was not reached yet, has no model, or is about to load this one.
+            NotFound: there is no such model; the message lists those there are.
+            Unavailable: no Triton was reached yet, none has a model, or this one is being loaded.
         """
         if name in self._models:
             return self._models[name], None
@@ -215,8 +209,8 @@ class Catalog:
 
     def _missing(self, name: str) -> ApiError:
         expected = self._expected - self._models.keys()
-        meant = {name, *(name.removesuffix(f"-{input_type.value}") for input_type in InputType)}
-        if meant & expected:
+        ids = {name, *(name.removesuffix(f"-{input_type.value}") for input_type in InputType)}
+        if ids & expected:
             return Unavailable("The model is being loaded; try again soon.")
         if not self._models:
             return Unavailable(NO_MODEL)
@@ -228,12 +222,23 @@ class Catalog:
         )
 
 
-def _compute(step: Mapping[str, StatisticDuration]) -> tuple[StatisticDuration, ...]:
-    return step["compute_input"], step["compute_infer"], step["compute_output"]
+def _newest(offers: Sequence[Offer]) -> list[Offer]:
+    """Return the offers of the newest export, of Tritons that respond if there are any."""
+    offers = [offer for offer in offers if offer.inventory.reachable] or list(offers)
+    newest = max(offer.entry.exported_at for offer in offers)
+    return [offer for offer in offers if offer.entry.exported_at == newest]
 
 
-def _phase(
-    model: ServedModel, name: str, counted: StatisticDuration, *durations: StatisticDuration
-) -> Phase:
-    seconds = sum(item["ns"] for item in durations) / 1e9
-    return Phase(model.spec.model_id, name, counted["count"], seconds)
+def _served(offer: Offer) -> ServedModel:
+    assert offer.entry.spec is not None, "an entry has a spec"
+    return ServedModel(
+        spec=offer.entry.spec,
+        name=offer.entry.name,
+        direct_name=offer.direct.name,
+        max_batch_size=offer.entry.max_batch_size,
+        exported_at=offer.entry.exported_at,
+    )
+
+
+def _phases(inventory: Inventory) -> list[Phase]:
+    return list(phases(inventory.server.address, inventory.models, inventory.statistics))

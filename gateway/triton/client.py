@@ -1,203 +1,126 @@
-"""The gateway's connection to Triton: which models there are, and their embeddings."""
+"""Inference over gRPC: inputs in, vectors out, balanced over several Tritons."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-import numpy as np
-import orjson
-from numpy.typing import NDArray
+import grpc
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from triton_embed.contract import tensors
-from triton_embed.contract.errors import (
-    ApiError,
-    InternalError,
-    InvalidRequest,
-    Unavailable,
-)
+from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.options import Options
-from triton_embed.gateway.triton.connections import Answer, Connections
-from triton_embed.gateway.triton.errors import step_error
+from triton_embed.gateway.triton.batch import EmbeddingBatch
+from triton_embed.gateway.triton.errors import REPEATABLE, api_error
+from triton_embed.gateway.triton.messages import decode_response, encode_request
+from triton_embed.gateway.triton.model import ServedModel
+from triton_embed.gateway.triton.servers import Server
 
 logger = logging.getLogger("gateway")
 
-DTYPES: dict[str, np.dtype[Any]] = {
-    "FP32": np.dtype("<f4"),
-    "INT32": np.dtype("<i4"),
-    "INT8": np.dtype("i1"),
-    "UINT8": np.dtype("u1"),
-}
+TraceHeaders = tuple[tuple[str, str], ...]
+"""Headers that continue the caller's trace in Triton."""
 
-HEAD_LENGTH = "Inference-Header-Content-Length"
-"""Header with the length of the JSON that tensors in binary follow."""
-
-FROM_STATUS: dict[int, type[ApiError]] = {
-    503: Unavailable,
-    # We only name models that Triton has listed: one that is gone is being replaced.
-    404: Unavailable,
-}
-"""What an HTTP status from Triton means; any other is an `InternalError`."""
-
-MAX_INFERENCES = 256
-"""Inferences asked for at a time, each over a connection of its own; more have to wait. So many
-fill a batch, and leave the process enough file descriptors for its clients."""
+MAX_REPEATS = 2
+"""Further calls after one that failed, each to another address. gRPC does not report which address
+failed, so that the first repetition may reach the same one; of two, one does not."""
 
 
-@dataclass(frozen=True)
-class EmbeddingBatch:
-    """What Triton answered for one chunk of inputs.
+class Routes(Protocol):
+    """The addresses of models; implemented by the catalog."""
 
-    Attributes:
-        vectors: [n, d] in the dtype asked for.
-        token_counts: Tokens of each input that the encoder saw, int32 [n].
-    """
+    def servers(self, model: ServedModel) -> Sequence[Server]:
+        """Return the Tritons that serve `model`."""
 
-    vectors: NDArray[Any]
-    token_counts: NDArray[np.int32]
-
-    def __getitem__(self, part: slice) -> EmbeddingBatch:
-        """Return what was answered for some of the inputs."""
-        return EmbeddingBatch(self.vectors[part], self.token_counts[part])
-
-    @property
-    def tokens(self) -> int:
-        """Tokens over all inputs."""
-        return int(self.token_counts.sum())
+    def is_everywhere(self, model: ServedModel) -> bool:
+        """Return whether every Triton that responds serves `model`."""
 
 
 class InferenceClient:
-    """A Triton server, over its HTTP API (KServe v2 with Triton's binary tensor extension).
+    """Embeds with the models of one Triton, or of several that serve the same repository.
 
-    Must be made inside a running event loop.
+    Concurrent inferences are not limited: all are streams of one connection, and admission limits
+    the inputs in flight. Must be made inside a running event loop.
 
     Args:
-        address: ``host:port``.
-        trace: Returns the headers to send along with an inference, from the caller's
-            context.
+        channel: A channel to all of the Tritons, which balances the calls.
+        routes: The addresses of models.
+        trace: Returns the headers to send along with an inference, from the caller's context.
     """
 
     def __init__(
-        self, address: str, trace: Callable[[], tuple[tuple[str, str], ...]] = tuple
+        self,
+        channel: grpc.aio.Channel,
+        routes: Routes,
+        trace: Callable[[], TraceHeaders] = tuple,
     ) -> None:
         self.trace = trace
-        self._connections = Connections(address)
-        self._places = asyncio.Semaphore(MAX_INFERENCES)
+        self._channel = channel
+        self._balanced = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
+        self._routes = routes
+        self._turn = 0
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._connections.close()
-
-    async def statistics(self) -> list[dict[str, Any]]:
-        """Return the statistics of every model that is loaded.
-
-        They also serve as the list of models: Triton's repository index would need the right to
-        load models.
-
-        Raises:
-            ApiError: Triton does not answer.
-        """
-        answer = await self._ask("GET", "/v2/models/stats")
-        if answer.status != 200:
-            # All of it is refused if one model is unloaded just then.
-            answer = await self._ask("GET", "/v2/models/stats")
-        if answer.status != 200:
-            raise _translate(answer)
-        statistics: list[dict[str, Any]] = orjson.loads(answer.body)["model_stats"]
-        return statistics
-
-    async def config(self, name: str) -> dict[str, Any] | None:
-        """Return the configuration of a model, or ``None`` if it is not loaded.
-
-        Raises:
-            ApiError: Triton does not answer.
-        """
-        answer = await self._ask("GET", f"/v2/models/{quote(name)}/config")
-        if answer.status == 404:
-            return None
-        if answer.status != 200:
-            raise _translate(answer)
-        config: dict[str, Any] = orjson.loads(answer.body)
-        return config
+    async def close(self) -> None:
+        """Close the connections at once."""
+        await self._channel.close(None)
 
     async def embed(
         self,
-        ensemble: str,
+        model: ServedModel,
         inputs: Sequence[bytes],
         options: Options,
-        trace: tuple[tuple[str, str], ...],
+        trace: TraceHeaders,
     ) -> EmbeddingBatch:
         """Embed `inputs` as one request.
 
+        Once it is sent, it runs to its end, even if this is cancelled: a cancelled call can crash
+        Triton 2.51 (https://github.com/triton-inference-server/server/issues/7368).
+
         Args:
-            ensemble: Triton's name of the ensemble to ask.
+            model: The model to embed with.
             inputs: Texts, or token ids, as bytes.
             options: The options of the request.
             trace: Headers to send along.
 
         Raises:
-            ApiError: Triton refused the request or could not answer it.
+            ApiError: Triton rejected the request or could not process it.
         """
-        data = b"".join(part for item in inputs for part in (struct.pack("<I", len(item)), item))
-        tensor = {
-            "name": tensors.TEXT,
-            "datatype": "BYTES",
-            "shape": [len(inputs), 1],
-            "parameters": {"binary_data_size": len(data)},
-        }
-        parameters = {**options.to_parameters(), "binary_data_output": True}
-        head = orjson.dumps({"parameters": parameters, "inputs": [tensor]})
-        async with self._places:
-            answer = await self._ask(
-                "POST",
-                f"/v2/models/{ensemble}/infer",
-                {HEAD_LENGTH: str(len(head)), **dict(trace)},
-                head + data,
-            )
-        if answer.status != 200:
-            error = _translate(answer)
-            if not isinstance(error, InvalidRequest):
-                logger.error("Triton: %d %s", answer.status, error)
-            raise error
-        answered = _tensors(answer)
-        return EmbeddingBatch(
-            answered[tensors.EMBEDDINGS], answered[tensors.TOKEN_COUNT].reshape(-1)
-        )
+        request = encode_request(model.ensemble(options), inputs, options)
+        return decode_response(await asyncio.shield(self._infer(model, request, trace)))
 
-    async def _ask(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Answer:
+    async def _infer(
+        self, model: ServedModel, request: service_pb2.ModelInferRequest, trace: TraceHeaders
+    ) -> service_pb2.ModelInferResponse:
         try:
-            return await self._connections.ask(method, path, headers, body)
-        except OSError as error:
-            raise Unavailable(f"Triton cannot be reached: {error}") from error
+            return await self._first_method(model)(request, metadata=trace)
+        except grpc.aio.AioRpcError as error:
+            failure = error
+        for _, server in zip(range(MAX_REPEATS), self._others(model), strict=False):
+            if failure.code() not in REPEATABLE:
+                break
+            logger.warning("repeating an inference at %s: %s", server.address, failure.details())
+            try:
+                return await server.infer(request, metadata=trace)
+            except grpc.aio.AioRpcError as error:
+                failure = error
+        mapped = api_error(failure.code(), failure.details() or "")
+        if not isinstance(mapped, InvalidRequest):
+            logger.error("Triton: %s %s", failure.code().name, failure.details())
+        raise mapped from None
 
+    def _first_method(self, model: ServedModel) -> Callable[..., Any]:
+        if self._routes.is_everywhere(model) or not (servers := self._routes.servers(model)):
+            return self._balanced
+        self._turn += 1
+        return servers[self._turn % len(servers)].infer
 
-def _tensors(answer: Answer) -> dict[str, NDArray[Any]]:
-    """Return the tensors of an inference by name."""
-    start = int(answer.headers[HEAD_LENGTH.lower()])
-    arrays: dict[str, NDArray[Any]] = {}
-    for output in orjson.loads(memoryview(answer.body)[:start])["outputs"]:
-        dtype = DTYPES[output["datatype"]]
-        size = output["parameters"]["binary_data_size"]
-        flat = np.frombuffer(answer.body, dtype, size // dtype.itemsize, start)
-        # orjson needs aligned numbers, and the JSON before them may have any length.
-        arrays[output["name"]] = np.require(flat, requirements=["ALIGNED"]).reshape(output["shape"])
-        start += size
-    return arrays
-
-
-def _translate(answer: Answer) -> ApiError:
-    """Return our error for Triton's, without the ensemble's name that Triton puts before it."""
-    try:
-        message = str(orjson.loads(answer.body)["error"])
-    except (ValueError, KeyError, TypeError):
-        message = f"Triton answered with status {answer.status}"
-    if answer.status == 400 and (wrong := step_error(message)):
-        return wrong
-    return FROM_STATUS.get(answer.status, InternalError)(message)
+    def _others(self, model: ServedModel) -> Sequence[Server]:
+        """Return the addresses for a repetition, those with an open connection first."""
+        servers = self._routes.servers(model)
+        if len(servers) < 2:
+            return ()
+        self._turn += 1
+        turn = self._turn % len(servers)
+        return sorted([*servers[turn:], *servers[:turn]], key=lambda server: not server.connected)

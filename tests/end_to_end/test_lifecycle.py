@@ -28,7 +28,7 @@ from triton_embed.export.request import ExportRequest
 
 @pytest.fixture
 def tiny_service(own_tiny_repository: Path) -> Iterator[RunningServer]:
-    with RunningServer(own_tiny_repository) as running:
+    with RunningServer(own_tiny_repository, triton_http=True) as running:
         yield running
 
 

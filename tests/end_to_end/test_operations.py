@@ -180,4 +180,5 @@ def test_killed_worker_is_replaced_and_its_metrics_stay(two_workers: RunningServ
     text = two_workers.get("/metrics").text
     assert f"{REQUESTS}{before + 1}.0" in text
     assert "triton_embed_inputs_in_flight 0.0" in text
-    assert 'triton_embed_phase_seconds_count{model="tiny",phase="infer"}' in text
+    assert 'triton_embed_phase_seconds_count{model="tiny",phase="parse"}' in text
+    assert 'model="tiny",phase="encode"' in text

@@ -26,7 +26,7 @@ KEY = {"Authorization": "Bearer second-key"}
 
 @pytest.fixture(scope="module")
 def secured(tiny_repository: Path) -> Iterator[RunningServer]:
-    with RunningServer(tiny_repository, environment=SETTINGS) as running:
+    with RunningServer(tiny_repository, environment=SETTINGS, triton_http=True) as running:
         yield running
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from triton_embed.gateway.metrics import Metrics, Phase
+from triton_embed.gateway.metrics import Metrics
+from triton_embed.gateway.triton.statistics import Phase
 
 
 @pytest.mark.parametrize("several_workers", [False, True])
@@ -13,6 +14,7 @@ def test_what_triton_measured_is_there_before_anything_was_asked_over_http(
 ) -> None:
     if several_workers:
         monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    text = Metrics(lambda: [Phase("m", "infer", 3, 1.5)]).text().decode()
-    assert 'triton_embed_phase_seconds_count{model="m",phase="infer"} 3.0' in text
-    assert 'triton_embed_phase_seconds_sum{model="m",phase="infer"} 1.5' in text
+    text = Metrics(lambda: [Phase("m", "encode", "10.0.0.7:8001", 3, 1.5)]).text().decode()
+    labels = 'address="10.0.0.7:8001",model="m",phase="encode"'
+    assert f"triton_embed_triton_phase_duration_seconds_count{{{labels}}} 3.0" in text
+    assert f"triton_embed_triton_phase_duration_seconds_sum{{{labels}}} 1.5" in text

@@ -54,7 +54,7 @@ def test_a_host_alone_is_taken_as_it_is(host: str) -> None:
     [
         (["--port", "0"], {}, "--port"),
         (["--log-level", "loud"], {}, "--log-level"),
-        (["--triton-url", "triton"], {}, "--triton-url"),
+        (["--triton-address", "triton"], {}, "--triton-address"),
         ([], {"NIM_HTTP_API_PORT": "many"}, "NIM_HTTP_API_PORT=many"),
         ([], {"NIM_JSONL_LOGGING": "perhaps"}, "NIM_JSONL_LOGGING=perhaps"),
         ([], {"TRITON_EMBED_API_KEYS": ""}, "TRITON_EMBED_API_KEYS: the list is empty"),
@@ -62,6 +62,8 @@ def test_a_host_alone_is_taken_as_it_is(host: str) -> None:
         (["--api-keys", "geheimnisträger"], {}, "--api-keys"),
         (["--refresh-seconds", "nan"], {}, "--refresh-seconds"),
         (["--max-wait-seconds", "-1"], {}, "--max-wait-seconds"),
+        (["--triton-tls", "--triton-tls-key", "k.pem"], {}, "--triton-tls-certificate and"),
+        (["--triton-tls-root-certificate", "ca.pem"], {}, "not --triton-tls"),
         (["--tls-key", "key.pem"], {}, "--tls-certificate and --tls-key go together"),
         ([], {"NIM_SERVER_TLS_CERT_PATH": "c.pem"}, "--tls-certificate and --tls-key go together"),
     ],

@@ -23,4 +23,4 @@ def test_gateway_gets_the_settings_that_it_shares(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(name, value)
     read = parse(gateway_command(settings)[3:])
     assert {name: getattr(read, name) for name in shared} == shared
-    assert (read.port, read.triton_url) == (9000, "127.0.0.1:8003")
+    assert (read.port, read.triton_address) == (9000, "127.0.0.1:8001")

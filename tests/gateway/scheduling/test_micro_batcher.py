@@ -11,8 +11,13 @@ import pytest
 
 from triton_embed.contract.errors import ApiError, InvalidRequest, Unavailable
 from triton_embed.contract.options import Options, Truncate
+from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.scheduling.micro_batcher import MicroBatcher
-from triton_embed.gateway.triton.client import EmbeddingBatch, InferenceClient
+from triton_embed.gateway.triton.batch import EmbeddingBatch
+from triton_embed.gateway.triton.client import InferenceClient
+from triton_embed.gateway.triton.model import ServedModel
+
+MODEL = ServedModel(ModelSpec("m", max_tokens=8, vocab_size=9, dimension=1), "m", "m_direct", 256)
 
 ROOMY = (256, 4096)
 
@@ -29,7 +34,7 @@ class Recorder:
     def trace(self) -> tuple[tuple[str, str], ...]:
         return (("traceparent", self.traced),)
 
-    async def embed(self, _: str, inputs: Sequence[bytes], *__: Any) -> EmbeddingBatch:
+    async def embed(self, _: ServedModel, inputs: Sequence[bytes], *__: Any) -> EmbeddingBatch:
         self.asked.append(list(inputs))
         await self.answering.wait()
         if b"wrong" in inputs:
@@ -50,7 +55,7 @@ async def ask(
     options: Options = Options(),  # noqa: B008
     most: tuple[int, int] = ROOMY,
 ) -> list[float]:
-    embedded = await joiner.embed("m", inputs, options, sum(map(len, inputs)), most)
+    embedded = await joiner.embed(MODEL, inputs, options, sum(map(len, inputs)), most)
     assert embedded.tokens == sum(map(len, inputs))
     return [float(row[0]) for row in embedded.vectors]
 
@@ -131,7 +136,7 @@ async def test_who_waits_is_released_when_the_process_ends() -> None:
     recorder = Recorder()
     recorder.answering.clear()
     joiner = make(recorder)
-    answer = joiner.embed("m", [b"a"], Options(), 1, ROOMY)
+    answer = joiner.embed(MODEL, [b"a"], Options(), 1, ROOMY)
     while not recorder.asked:
         await asyncio.sleep(0)
     for task in asyncio.all_tasks() - {asyncio.current_task()}:

@@ -14,11 +14,12 @@ from triton_embed.contract.inputs import map_inputs
 from triton_embed.contract.options import Options
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.scheduling.scheduler import Embedder
-from triton_embed.gateway.triton.catalog import ServedModel
-from triton_embed.gateway.triton.client import EmbeddingBatch, InferenceClient
+from triton_embed.gateway.triton.batch import EmbeddingBatch
+from triton_embed.gateway.triton.client import InferenceClient
+from triton_embed.gateway.triton.model import ServedModel
 
 SPEC = ModelSpec(model_id="m", max_tokens=8, vocab_size=9, dimension=1)
-MODEL = ServedModel(SPEC, "m", "m", 256, {})
+MODEL = ServedModel(SPEC, "m", "m", 256)
 
 
 def refuse_wrong(item: bytes) -> None:
@@ -40,7 +41,7 @@ class Held:
     def trace(self) -> tuple[tuple[str, str], ...]:
         return ()
 
-    async def embed(self, _: str, inputs: Sequence[bytes], *__: Any) -> EmbeddingBatch:
+    async def embed(self, _: ServedModel, inputs: Sequence[bytes], *__: Any) -> EmbeddingBatch:
         self.asked += 1
         self.pieces.append(list(inputs))
         await self.answering.wait()

@@ -1,210 +1,381 @@
-"""Which models there are, and which will be again."""
+"""The models that requests can name: known ones, new ones, and those that are on their way."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from grpc import StatusCode
 
+from testing.dns import DnsServer
+from testing.fake_triton import FakeExport, FakeTriton, running
+from testing.waiting import eventually_async
 from triton_embed.contract.errors import NotFound, Unavailable
 from triton_embed.contract.options import InputType
-from triton_embed.contract.serialization import spec_to_parameters
-from triton_embed.contract.spec import ModelSpec
-from triton_embed.gateway.triton import catalog as catalogs
-from triton_embed.gateway.triton.catalog import Catalog
-from triton_embed.gateway.triton.client import InferenceClient
+from triton_embed.gateway.triton import inventory
+from triton_embed.gateway.triton.catalog import RELOAD_SECONDS, Catalog
+from triton_embed.gateway.triton.inventory import MAX_CONFIG_AGE_SECONDS
+from triton_embed.gateway.triton.servers import Servers
+from triton_embed.runtime.addresses import grpc_target
+from triton_embed.runtime.channel import open_channel
 
-ROLES = {"tokenizer": "tokenize", "encoder": "encode", "postprocess": "postprocess"}
-
-
-class Server:
-    """Stands in for Triton: `counts` says how often it has run each ensemble that it has.
-
-    It says `failure` instead if there is one, and nothing at all if it `hangs`.
-    """
-
-    def __init__(self, **counts: int) -> None:
-        self.counts = counts
-        self.steps: set[str] = set()
-        self.model_ids: dict[str, str] = {}
-        self.roles: dict[str, str] = {}
-        self.failure: Exception | None = None
-        self.hangs = False
-        self.asked = 0
-
-    async def statistics(self) -> list[dict[str, Any]]:
-        self.asked += 1
-        if self.failure:
-            raise self.failure
-        if self.hangs:
-            await asyncio.Event().wait()
-        loaded = {**self.counts, **dict.fromkeys(self.steps, 0)}
-        return [{"name": name, "inference_count": count} for name, count in loaded.items()]
-
-    async def config(self, name: str) -> dict[str, Any] | None:
-        model_id = self.model_ids.get(name, name)
-        spec = ModelSpec(model_id=model_id, max_tokens=8, vocab_size=9, dimension=1)
-        role = name.rpartition("_")[2]
-        values = {
-            **spec_to_parameters(spec),
-            "role": ROLES.get(role, self.roles.get(name, "entry")),
-        }
-        parameters = {key: {"string_value": text} for key, text in values.items()}
-        return {"parameters": parameters, "max_batch_size": 4}
+GONE = (StatusCode.UNAVAILABLE, "Server exiting")
 
 
-async def looked_at(server: Server) -> Catalog:
-    catalog = Catalog(cast(InferenceClient, server))
+class Clock:
+    """Seconds that a test decides."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def triton_with(*model_ids: str) -> FakeTriton:
+    triton = FakeTriton()
+    for model_id in model_ids:
+        FakeExport(model_id).load(triton)
+    return triton
+
+
+@asynccontextmanager
+async def catalog_of(*tritons: FakeTriton, clock: Clock | None = None) -> AsyncIterator[Catalog]:
+    """Make a catalog of `tritons`, refreshed once."""
+    servers = Servers(grpc_target(",".join(item.address for item in tritons)), open_channel)
+    catalog = Catalog(servers, clock or Clock())
     await catalog.refresh()
-    return catalog
+    try:
+        yield catalog
+    finally:
+        await servers.close()
 
 
-async def test_a_suffix_stands_for_the_input_type_and_only_one_of_them() -> None:
-    catalog = await looked_at(Server(one=1))
-    assert catalog.resolve("one-query")[1] is InputType.QUERY
-    for name in ("one-query-passage", "one-passage-query", "one-query-query"):
+@asynccontextmanager
+async def catalog_with(*model_ids: str) -> AsyncIterator[tuple[FakeTriton, Catalog]]:
+    """Run a Triton with models, each used once, and make its catalog."""
+    async with running(triton_with(*model_ids)) as triton, catalog_of(triton) as catalog:
+        yield triton, catalog
+
+
+def replace_all(triton: FakeTriton, *model_ids: str) -> None:
+    """Make `triton` one that has just started and has loaded these models."""
+    triton.models = triton_with(*model_ids).models
+    for model in triton.models.values():
+        model.count(0)
+
+
+def ids(catalog: Catalog) -> list[str]:
+    return [model.spec.model_id for model in catalog.models]
+
+
+def config_requests(triton: FakeTriton) -> list[str]:
+    """Return the models whose configuration was requested, and forget them."""
+    requests, triton.config_requests = triton.config_requests, []
+    return sorted(requests)
+
+
+async def test_suffix_states_the_input_type_once() -> None:
+    async with catalog_with("one") as (_, catalog):
+        assert catalog.resolve("one-query")[1] is InputType.QUERY
+        for name in ("one-query-passage", "one-passage-query", "one-query-query"):
+            with pytest.raises(NotFound):
+                catalog.resolve(name)
+
+
+async def test_id_that_ends_like_a_suffix_takes_precedence_over_the_suffix() -> None:
+    async with catalog_with("one", "one-query") as (_, catalog):
+        model, stated = catalog.resolve("one-query")
+        assert (model.spec.model_id, stated) == ("one-query", None)
+
+
+async def test_model_has_the_names_of_its_ensembles() -> None:
+    async with catalog_with("Some/Model") as (_, catalog):
+        model = catalog.resolve("Some/Model")[0]
+        assert (model.name, model.max_batch_size) == ("some_model", 4)
+        assert model.direct_name.startswith("some_model_")
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_alias_is_not_another_model(first: bool) -> None:
+    triton = triton_with() if first else triton_with("served/Name")
+    FakeExport("served/Name").load(triton)
+    async with running(triton), catalog_of(triton) as catalog:
+        assert [model.name for model in catalog.models] == ["served_name"]
+
+
+async def test_model_of_the_user_is_not_served() -> None:
+    triton = triton_with("one")
+    triton.load_ensemble("theirs", {"some": "parameter"})
+    async with running(triton), catalog_of(triton) as catalog:
+        assert ids(catalog) == ["one"]
+
+
+async def test_broken_model_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    triton = triton_with("one")
+    triton.load_ensemble("broken", {"model_id": "broken", "spec_version": "1"})
+    async with running(triton), catalog_of(triton) as catalog:
+        assert ids(catalog) == ["one"]
+        await catalog.refresh()
+    assert len([line for line in caplog.messages if "'broken'" in line]) == 1
+
+
+@pytest.mark.parametrize("again", [[], ["one"]])
+async def test_restarted_triton_will_load_what_it_had(again: list[str]) -> None:
+    async with catalog_with("one", "two") as (triton, catalog):
+        replace_all(triton, *again)
+        await catalog.refresh()
+        for name in ("two", "two-query"):
+            with pytest.raises(Unavailable, match="being loaded"):
+                catalog.resolve(name)
+
+
+async def test_model_that_a_restarted_triton_does_not_load_is_unknown_in_the_end() -> None:
+    clock = Clock()
+    triton = triton_with("one", "two")
+    async with running(triton), catalog_of(triton, clock=clock) as catalog:
+        replace_all(triton, "one")
+        await catalog.refresh()
+        clock.now += RELOAD_SECONDS + 1
+        await catalog.refresh()
         with pytest.raises(NotFound):
-            catalog.resolve(name)
+            catalog.resolve("two")
 
 
-@pytest.mark.parametrize("again", [{}, {"one": 1}])
-async def test_what_a_triton_had_before_it_began_anew_is_about_to_come(
-    again: dict[str, int],
-) -> None:
-    server = Server(one=9, two=5)
-    catalog = await looked_at(server)
-    server.counts = again
-    await catalog.refresh()
-    for name in ("two", "two-query"):
+async def test_removed_model_is_unknown_while_the_others_go_on() -> None:
+    async with catalog_with("one", "two", "three") as (triton, catalog):
+        for name in [name for name in triton.models if name.startswith("two")]:
+            del triton.models[name]
+        triton.models["one"].count(9)
+        await catalog.refresh()
+        with pytest.raises(NotFound, match="Available models are: 'one', 'three'"):
+            catalog.resolve("two")
+
+
+async def test_model_with_steps_only_is_being_replaced() -> None:
+    async with catalog_with("one", "two") as (triton, catalog):
+        for name in [name for name in triton.models if name in ("two", "two_float")]:
+            del triton.models[name]
+        await catalog.refresh()
+        assert catalog.resolve("two")[0].name == "two"
+        assert catalog.ready
+
+
+async def test_catalog_is_not_ready_while_the_only_model_is_being_replaced() -> None:
+    async with catalog_with("one") as (triton, catalog):
+        assert catalog.ready
+        triton.models.clear()
+        FakeExport("one", ensembles=False).load(triton)
+        await catalog.refresh()
+        assert not catalog.ready
+
+
+async def test_new_model_with_steps_only_is_being_loaded() -> None:
+    triton = triton_with("one")
+    FakeExport("new", ensembles=False).load(triton)
+    async with running(triton), catalog_of(triton) as catalog:
         with pytest.raises(Unavailable, match="being loaded"):
-            catalog.resolve(name)
+            catalog.resolve("new")
 
 
-@pytest.mark.parametrize(
-    "left", [{"one": 10, "three": 4}, {"one": 9, "three": 4}, {"one": 10, "three": 0}]
-)
-async def test_a_model_that_is_gone_while_the_others_go_on_is_unknown(left: dict[str, int]) -> None:
-    server = Server(one=9, two=5, three=4)
-    catalog = await looked_at(server)
-    server.counts = left
-    await catalog.refresh()
-    with pytest.raises(NotFound):
-        catalog.resolve("two")
+async def test_models_stay_known_while_triton_does_not_respond() -> None:
+    async with catalog_with("one", "two") as (triton, catalog):
+        triton.failure = GONE
+        await catalog.refresh()
+        assert not catalog.ready
+        assert catalog.resolve("one")[0].name == "one"
+        triton.failure = None
+        replace_all(triton, "one")
+        await catalog.refresh()
+        assert catalog.ready
+        with pytest.raises(Unavailable, match="being loaded"):
+            catalog.resolve("two")
 
 
-async def test_a_model_of_which_there_are_only_steps_is_being_replaced() -> None:
-    server = Server(one=9, two=5)
-    catalog = await looked_at(server)
-    server.counts = {"one": 10}
-    server.steps, server.model_ids = {"two_tokenizer"}, {"two_tokenizer": "two"}
-    await catalog.refresh()
-    assert catalog.resolve("two")[0].name == "two"
+async def test_any_model_may_be_on_its_way_before_triton_has_responded() -> None:
+    triton = FakeTriton()
+    triton.failure = GONE
+    async with running(triton), catalog_of(triton) as catalog:
+        assert not catalog.ready
+        with pytest.raises(Unavailable, match="no model yet"):
+            catalog.resolve("one")
 
 
-async def test_nobody_is_ready_while_the_only_model_is_being_replaced() -> None:
-    server = Server(one=9)
-    catalog = await looked_at(server)
-    assert catalog.ready
-    server.counts, server.steps, server.model_ids = {}, {"one_encoder"}, {"one_encoder": "one"}
-    await catalog.refresh()
-    assert not catalog.ready
+async def test_catalog_recovers_by_itself() -> None:
+    triton = triton_with("one")
+    triton.failure = (StatusCode.INTERNAL, "defect")
+    async with running(triton), catalog_of(triton) as catalog:
+        refreshing = asyncio.create_task(catalog.run(0.01))
+        triton.failure = None
+
+        async def is_ready() -> bool:
+            return catalog.ready
+
+        await eventually_async(is_ready, message="the catalog is ready")
+        refreshing.cancel()
 
 
-async def test_a_model_of_which_there_are_only_steps_is_about_to_come() -> None:
-    server = Server(one=9)
-    server.steps, server.model_ids = {"new_tokenizer"}, {"new_tokenizer": "new"}
-    with pytest.raises(Unavailable):
-        (await looked_at(server)).resolve("new")[0]
-
-
-@pytest.mark.parametrize("names", [("Public", "tiny"), ("tiny", "Public")])
-async def test_a_model_is_called_by_its_entry_not_its_alias(names: tuple[str, str]) -> None:
-    server = Server(**dict.fromkeys(names, 1))
-    server.model_ids = dict.fromkeys(names, "served/name")
-    server.roles = {"Public": "alias"}
-    assert (await looked_at(server)).resolve("served/name")[0].name == "tiny"
-
-
-@pytest.mark.parametrize("hangs", [False, True])
-async def test_while_triton_does_not_answer_nobody_is_ready_and_its_models_stay_known(
-    hangs: bool, monkeypatch: pytest.MonkeyPatch
+async def test_response_that_is_not_understood_keeps_the_known_models(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(catalogs, "ANSWER_SECONDS", 0.05)
-    server = Server(one=0, two=0)
-    catalog = await looked_at(server)
-    server.hangs, server.failure = hangs, None if hangs else Unavailable("gone")
-    await asyncio.wait_for(catalog.refresh(), 10)
-    assert not catalog.ready
-    assert catalog.resolve("one")[0].name == "one"
-    server.hangs, server.failure, server.counts = False, None, {"one": 0}
-    await catalog.refresh()
-    assert catalog.ready
-    with pytest.raises(Unavailable, match="being loaded"):
-        catalog.resolve("two")[0]
+    def misunderstand(*_: object) -> bool:
+        raise ValueError("unexpected end of data")
+
+    async with catalog_with("one") as (_, catalog):
+        monkeypatch.setattr(inventory, "has_restarted", misunderstand)
+        await catalog.refresh()
+        assert not catalog.ready
+        assert catalog.resolve("one")
 
 
-async def test_before_triton_has_answered_every_model_may_be_about_to_come() -> None:
-    server = Server(one=9)
-    server.failure = Unavailable("not yet")
-    with pytest.raises(Unavailable, match="no model yet"):
-        (await looked_at(server)).resolve("one")[0]
+async def test_configurations_are_requested_once() -> None:
+    async with catalog_with("one") as (triton, catalog):
+        assert config_requests(triton) == sorted(triton.models)
+        await catalog.refresh()
+        assert config_requests(triton) == []
 
 
-async def test_an_answer_that_makes_no_sense_does_not_end_the_looking() -> None:
-    server = Server(one=9)
-    server.failure = ValueError("unexpected end of data")
-    catalog = Catalog(cast(InferenceClient, server))
-    looking = asyncio.create_task(catalog.keep_fresh(0.01))
-    while not server.asked and not looking.done():
-        await asyncio.sleep(0.01)
-    server.failure = None
-    while not catalog.ready and not looking.done():
-        await asyncio.sleep(0.01)
-    assert catalog.ready
-    looking.cancel()
+async def test_configuration_is_requested_again_if_its_counters_fell() -> None:
+    async with catalog_with("one", "two") as (triton, catalog):
+        triton.models["one"].count(9)
+        await catalog.refresh()
+        config_requests(triton)
+        triton.models["one"].count(8)
+        await catalog.refresh()
+        assert config_requests(triton) == ["one"]
 
 
-async def test_while_the_answers_are_not_understood_models_are_known_but_none_is_ready() -> None:
-    server = Server(one=9)
-    catalog = await looked_at(server)
-    server.failure = ValueError("unexpected end of data")
-    await catalog.refresh()
-    assert not catalog.ready
-    assert catalog.resolve("one")
+async def test_configuration_of_a_new_model_is_requested() -> None:
+    async with catalog_with("one") as (triton, catalog):
+        config_requests(triton)
+        FakeExport("two").load(triton)
+        await catalog.refresh()
+        assert all(name.startswith("two") for name in config_requests(triton))
+        assert ids(catalog) == ["one", "two"]
 
 
-async def test_an_id_that_itself_ends_like_a_suffix_goes_before_it() -> None:
-    catalog = await looked_at(Server(**{"one": 1, "one-query": 1}))
-    model, stated = catalog.resolve("one-query")
-    assert (model.spec.model_id, stated) == ("one-query", None)
+async def test_configuration_is_requested_again_when_it_is_old() -> None:
+    clock = Clock()
+    triton = triton_with("one")
+    async with running(triton), catalog_of(triton, clock=clock) as catalog:
+        config_requests(triton)
+        clock.now += MAX_CONFIG_AGE_SECONDS
+        await catalog.refresh()
+        assert config_requests(triton) == sorted(triton.models)
 
 
-class Counting(Server):
-    """Says of each step of ``m`` how long it took: 1 s, 10 s or 100 s for each kind of work."""
-
-    async def statistics(self) -> list[dict[str, Any]]:
-        kinds = {"queue": 1, "compute_input": 2, "compute_infer": 3, "compute_output": 4}
-        steps = {"m_tokenizer": 1, "m_encoder": 10, "m_postprocess": 100}
-        return await super().statistics() + [
-            {
-                "name": name,
-                "inference_count": 9,
-                "inference_stats": {
-                    kind: {"count": seconds, "ns": factor * seconds * 10**9}
-                    for kind, factor in {**kinds, "success": 0}.items()
-                },
-            }
-            for name, seconds in steps.items()
-        ]
+async def test_model_unloaded_between_statistics_and_configuration_is_skipped() -> None:
+    async with catalog_with("one") as (triton, catalog):
+        FakeExport("two").load(triton)
+        triton.unloading = {name for name in triton.models if name.startswith("two")}
+        await catalog.refresh()
+        assert ids(catalog) == ["one"]
 
 
-async def test_the_phases_are_the_seconds_that_tritons_steps_took() -> None:
-    server = Counting(m=9)
-    server.model_ids = dict.fromkeys(("m_tokenizer", "m_encoder", "m_postprocess"), "m")
-    phases = (await looked_at(server)).phases()
-    assert [(phase.name, phase.count, phase.seconds) for phase in phases] == [
-        ("queue", 10, 111.0),
-        ("tokenize", 1, 9.0),
-        ("infer", 10, 90.0),
-    ]
+@asynccontextmanager
+async def two_tritons(
+    one: FakeTriton, two: FakeTriton
+) -> AsyncIterator[tuple[FakeTriton, FakeTriton, Catalog]]:
+    async with running(one), running(two), catalog_of(one, two) as catalog:
+        yield one, two, catalog
+
+
+def addresses(catalog: Catalog, model_id: str) -> list[str]:
+    """Return the addresses that requests for a model go to."""
+    return [server.address for server in catalog.servers(catalog.resolve(model_id)[0])]
+
+
+async def test_models_are_those_of_all_tritons() -> None:
+    async with two_tritons(triton_with("one", "both"), triton_with("both", "two")) as (
+        one,
+        two,
+        catalog,
+    ):
+        assert ids(catalog) == ["both", "one", "two"]
+        assert addresses(catalog, "one") == [one.address]
+        assert sorted(addresses(catalog, "both")) == sorted([one.address, two.address])
+        assert catalog.is_everywhere(catalog.resolve("both")[0])
+        assert not catalog.is_everywhere(catalog.resolve("one")[0])
+
+
+async def test_catalog_is_ready_while_one_triton_serves_a_model() -> None:
+    async with two_tritons(triton_with("one"), triton_with("one")) as (one, two, catalog):
+        one.failure = GONE
+        await catalog.refresh()
+        assert catalog.ready
+        assert addresses(catalog, "one") == [two.address]
+        # Calls stay on the balanced channel, which knows at once when the other is back.
+        assert catalog.is_everywhere(catalog.resolve("one")[0])
+        two.failure = GONE
+        await catalog.refresh()
+        assert not catalog.ready
+
+
+async def test_triton_that_has_not_loaded_the_model_yet_gets_no_requests_for_it() -> None:
+    async with two_tritons(triton_with("one"), triton_with()) as (one, two, catalog):
+        assert addresses(catalog, "one") == [one.address]
+        FakeExport("one").load(two)
+        await catalog.refresh()
+        assert len(addresses(catalog, "one")) == 2
+        assert catalog.is_everywhere(catalog.resolve("one")[0])
+
+
+async def test_phases_state_the_address() -> None:
+    async with two_tritons(triton_with("one"), triton_with("one")) as (one, two, catalog):
+        found = {(phase.address, phase.name) for phase in catalog.phases()}
+    assert found == {
+        (triton.address, name)
+        for triton in (one, two)
+        for name in ("queue", "tokenize", "encode", "postprocess")
+    }
+
+
+async def test_removed_address_keeps_its_last_phases() -> None:
+    with DnsServer({"triton.test": ["127.0.0.1", "127.0.0.2"]}) as dns:
+        async with running(triton_with("one")) as one:
+            port = one.address.rpartition(":")[2]
+            two = triton_with("one")
+            two.address = f"127.0.0.2:{port}"
+            async with running(two):
+                servers = Servers(f"dns://127.0.0.1:{dns.port}/triton.test:{port}", open_channel)
+                catalog = Catalog(servers)
+                await catalog.refresh()
+                before = catalog.phases()
+                dns.records["triton.test"] = ["127.0.0.1"]
+                await catalog.refresh()
+                assert addresses(catalog, "one") == [one.address]
+                assert sorted(catalog.phases(), key=str) == sorted(before, key=str)
+                await servers.close()
+
+
+async def test_model_of_a_removed_address_may_come_back_at_another() -> None:
+    with DnsServer({"triton.test": ["127.0.0.1"]}) as dns:
+        async with running(triton_with("one")) as one:
+            port = one.address.rpartition(":")[2]
+            two = triton_with()
+            two.address = f"127.0.0.2:{port}"
+            async with running(two):
+                servers = Servers(f"dns://127.0.0.1:{dns.port}/triton.test:{port}", open_channel)
+                catalog = Catalog(servers)
+                await catalog.refresh()
+                dns.records["triton.test"] = ["127.0.0.2"]
+                await catalog.refresh()
+                with pytest.raises(Unavailable, match="being loaded"):
+                    catalog.resolve("one")
+                await servers.close()
+
+
+async def test_name_that_cannot_be_resolved_keeps_the_known_addresses() -> None:
+    with DnsServer({"triton.test": ["127.0.0.1"]}) as dns:
+        async with running(triton_with("one")) as one:
+            port = one.address.rpartition(":")[2]
+            servers = Servers(f"dns://127.0.0.1:{dns.port}/triton.test:{port}", open_channel)
+            catalog = Catalog(servers)
+            await catalog.refresh()
+            dns.records.clear()
+            await catalog.refresh()
+            assert catalog.ready
+            assert ids(catalog) == ["one"]
+            await servers.close()

@@ -1,136 +1,221 @@
-"""`gateway.triton`: what Triton's answers become, and how much it is asked at a time."""
+"""Inference over gRPC: errors, repetition at another address, calls that are not cancelled."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import numpy as np
 import pytest
+from grpc import StatusCode
 
-from testing.loopback import Conversation, Server, listening, ok, read_request
-from triton_embed.contract.errors import (
-    ApiError,
-    InternalError,
-    Unavailable,
-)
-from triton_embed.contract.options import Options
-from triton_embed.gateway.triton.client import MAX_INFERENCES, EmbeddingBatch, InferenceClient
+from testing.fake_triton import FakeTriton, running
+from triton_embed.contract.errors import ApiError, InternalError, InvalidRequest, Unavailable
+from triton_embed.contract.options import EmbeddingType, Options
+from triton_embed.contract.spec import ModelSpec
+from triton_embed.gateway.triton.batch import EmbeddingBatch
+from triton_embed.gateway.triton.client import InferenceClient
+from triton_embed.gateway.triton.model import ServedModel
+from triton_embed.gateway.triton.servers import Server
+from triton_embed.runtime.addresses import grpc_target
+from triton_embed.runtime.channel import open_channel
 
-VECTORS = np.arange(6, dtype="<f4").reshape(2, 3)
-COUNTS = np.array([[4], [5]], dtype="<i4")
+MODEL = ServedModel(ModelSpec("m", max_tokens=8, vocab_size=9, dimension=2), "m", "m_direct", 4)
+
+GONE = (StatusCode.UNAVAILABLE, "Server exiting")
+UNKNOWN = (StatusCode.NOT_FOUND, "Request for unknown model: 'm' is not found")
 
 
-def inference() -> bytes:
-    """Return Triton's answer with `VECTORS` and `COUNTS`; its JSON has an odd length."""
-    tensors = {"embeddings": ("FP32", VECTORS), "token_count": ("INT32", COUNTS)}
-    outputs = [
-        {
-            "name": name,
-            "datatype": datatype,
-            "shape": value.shape,
-            "parameters": {"binary_data_size": value.nbytes},
-        }
-        for name, (datatype, value) in tensors.items()
-    ]
-    head = json.dumps({"outputs": outputs}).encode()
-    head += b" " * (1 - len(head) % 2)
-    body = head + VECTORS.tobytes() + COUNTS.tobytes()
-    return ok(body, f"Inference-Header-Content-Length: {len(head)}")
+class FixedRoutes:
+    """Has `MODEL` at the given addresses.
+
+    Args:
+        addresses: Those that have it.
+        everywhere: Whether there are no others.
+    """
+
+    def __init__(self, addresses: Sequence[str], everywhere: bool) -> None:
+        self._servers = [Server(f"ipv4:{item}", open_channel(item)) for item in addresses]
+        self._everywhere = everywhere
+
+    def servers(self, model: ServedModel) -> Sequence[Server]:
+        return self._servers
+
+    def is_everywhere(self, model: ServedModel) -> bool:
+        return self._everywhere
+
+    async def close(self) -> None:
+        for server in self._servers:
+            await server.close()
 
 
 @asynccontextmanager
-async def triton(conversation: Conversation) -> AsyncIterator[tuple[Server, InferenceClient]]:
-    async with listening(conversation) as server:
-        asked = InferenceClient(server.address)
-        yield server, asked
-        asked.close()
+async def client_of(
+    *tritons: FakeTriton, only: Sequence[FakeTriton] | None = None
+) -> AsyncIterator[InferenceClient]:
+    """Make a client of `tritons`, of which `only` some have the model."""
+    target = grpc_target(",".join(triton.address for triton in tritons))
+    having = tritons if only is None else only
+    routes = FixedRoutes([triton.address for triton in having], everywhere=only is None)
+    client = InferenceClient(open_channel(target), routes)
+    try:
+        yield client
+    finally:
+        await client.close()
+        await routes.close()
 
 
-async def embed(asked: InferenceClient) -> EmbeddingBatch:
-    return await asked.embed("m", [b"one", b"two"], Options(), ())
+async def embed(client: InferenceClient, *texts: bytes) -> EmbeddingBatch:
+    return await client.embed(MODEL, texts or [b"one", b"three"], Options(), ())
 
 
-async def test_tensors_come_out_as_they_went_in() -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(inference())
+async def test_vectors_come_back_in_order() -> None:
+    async with running(FakeTriton()) as triton, client_of(triton) as client:
+        batch = await embed(client, b"one", b"three")
+    assert batch.vectors.tolist() == [[3, ord("o")], [5, ord("t")]]
+    assert batch.token_counts.tolist() == [3, 5]
 
-    async with triton(answer) as (_, asked):
-        embedded = await embed(asked)
-    assert np.array_equal(embedded.vectors, VECTORS)
-    assert embedded.vectors.flags.aligned
-    assert embedded.token_counts.tolist() == [4, 5]
+
+async def test_ensemble_is_the_shortest_for_the_options() -> None:
+    async with running(FakeTriton()) as triton, client_of(triton) as client:
+        await client.embed(MODEL, [b"a"], Options(), ())
+        await client.embed(MODEL, [b"a"], Options(embedding_type=EmbeddingType.INT8), ())
+    assert [request.model_name for request, _ in triton.inferences] == ["m_direct", "m"]
+
+
+async def test_trace_headers_are_sent_as_metadata() -> None:
+    async with running(FakeTriton()) as triton, client_of(triton) as client:
+        await client.embed(MODEL, [b"a"], Options(), (("traceparent", "00-1-2-01"),))
+    assert triton.inferences[0][1]["traceparent"] == "00-1-2-01"
+
+
+async def test_message_larger_than_grpcs_default_is_transported() -> None:
+    async with running(FakeTriton()) as triton, client_of(triton) as client:
+        # 12 bytes of each input come back: more than 4 MiB.
+        batch = await client.embed(MODEL, [b"short"] * 400_000, Options(), ())
+    assert batch.vectors.shape == (400_000, 2)
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "error"),
+    ("failure", "error"),
     [
-        (400, b'{"error":"no such shape"}', InternalError("no such shape")),
-        (404, b'{"error":"unknown model"}', Unavailable("unknown model")),
-        (503, b'{"error":"not ready"}', Unavailable("not ready")),
-        (500, b"<html>", InternalError("Triton answered with status 500")),
+        (
+            (StatusCode.INVALID_ARGUMENT, "in ensemble 'm', wrong (input[2]) [invalid_value]"),
+            InvalidRequest("wrong", param="input", index=2),
+        ),
+        (
+            (StatusCode.INVALID_ARGUMENT, "unexpected shape for input 'text'"),
+            InternalError("Triton failed: unexpected shape for input 'text'"),
+        ),
+        (
+            (StatusCode.INTERNAL, "in ensemble 'm', out of memory"),
+            InternalError("Triton failed: in ensemble 'm', out of memory"),
+        ),
+        *(
+            ((status, "why"), Unavailable("Triton cannot serve the request now: why"))
+            for status in (
+                *(StatusCode.UNAVAILABLE, StatusCode.NOT_FOUND, StatusCode.RESOURCE_EXHAUSTED),
+                *(StatusCode.CANCELLED, StatusCode.DEADLINE_EXCEEDED, StatusCode.UNKNOWN),
+            )
+        ),
+        (
+            (StatusCode.INTERNAL, "Stub process 'm_0' is not healthy."),
+            Unavailable("Triton cannot serve the request now: Stub process 'm_0' is not healthy."),
+        ),
     ],
 )
-async def test_refusals_become_errors_of_ours(status: int, body: bytes, error: ApiError) -> None:
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(ok(body).replace(b"200 OK", b"%d No" % status))
-
-    async with triton(refuse) as (_, asked):
+async def test_status_becomes_an_error_of_the_api(
+    failure: tuple[StatusCode, str], error: ApiError
+) -> None:
+    async with running(FakeTriton()) as triton, client_of(triton) as client:
+        triton.infer_failures = [failure]
         with pytest.raises(type(error)) as caught:
-            await embed(asked)
+            await embed(client)
     assert caught.value.body() == error.body()
+    assert len(triton.inferences) == 1
 
 
-async def test_a_triton_that_is_gone_is_unavailable() -> None:
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-
-    async with triton(hang_up) as (_, asked):
-        with pytest.raises(Unavailable, match="cannot be reached"):
-            await embed(asked)
-
-
-async def test_a_model_unloaded_while_triton_counts_does_not_hide_the_others() -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        refusal = ok(b'{"error":"unknown model: \'m\' version 1 is not at ready state"}')
-        writer.write(refusal.replace(b"200 OK", b"503 No"))
-        await read_request(reader)
-        writer.write(ok(b'{"model_stats":[{"name":"other"}]}'))
-
-    async with triton(answer) as (_, asked):
-        assert await asked.statistics() == [{"name": "other"}]
+async def test_triton_that_is_not_there_is_unavailable() -> None:
+    async with running(FakeTriton()) as triton:
+        pass
+    async with client_of(triton) as client:
+        with pytest.raises(Unavailable) as caught:
+            await embed(client)
+    assert caught.value.retry_after_seconds == 1
 
 
-async def test_a_burst_is_asked_for_over_so_many_connections_and_answered_to_the_last() -> None:
-    full, going = asyncio.Event(), asyncio.Event()
-    waiting = 0
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal waiting
-        while await read_request(reader):
-            waiting += 1
-            if waiting == MAX_INFERENCES:
-                full.set()
-            await going.wait()
-            writer.write(inference())
-
-    async with triton(answer) as (server, asked):
-        burst = asyncio.gather(*(embed(asked) for _ in range(MAX_INFERENCES + 50)))
-        await full.wait()
-        going.set()
-        assert len(await burst) == MAX_INFERENCES + 50
-        assert server.connections == MAX_INFERENCES
+async def test_calls_are_balanced_over_all_tritons() -> None:
+    async with running(FakeTriton()) as one, running(FakeTriton()) as two:
+        async with client_of(one, two) as client:
+            for _ in range(20):
+                await embed(client)
+        # The first calls go where a connection exists first.
+        assert min(len(one.inferences), len(two.inferences)) >= 5
 
 
-async def test_a_model_that_is_unloaded_just_then_has_no_configuration() -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(ok(b'{"error":"unknown model"}').replace(b"200 OK", b"404 No"))
+async def test_calls_go_only_to_tritons_with_the_newest_export() -> None:
+    async with running(FakeTriton()) as one, running(FakeTriton()) as two:
+        async with client_of(one, two, only=[two]) as client:
+            for _ in range(4):
+                await embed(client)
+        assert (len(one.inferences), len(two.inferences)) == (0, 4)
 
-    async with triton(answer) as (_, asked):
-        assert await asked.config("m") is None
+
+@pytest.mark.parametrize("failure", [GONE, UNKNOWN])
+async def test_failed_call_is_repeated_at_another_address(failure: tuple[StatusCode, str]) -> None:
+    async with running(FakeTriton()) as one, running(FakeTriton()) as two:
+        async with client_of(one, two) as client:
+            one.infer_failures = [failure] * 100
+            for _ in range(10):
+                assert len((await embed(client)).vectors) == 2
+        assert len(two.inferences) == 10
+
+
+async def test_call_that_fails_everywhere_is_unavailable() -> None:
+    async with running(FakeTriton()) as one, running(FakeTriton()) as two:
+        one.infer_failures = two.infer_failures = [GONE] * 100
+        async with client_of(one, two) as client:
+            with pytest.raises(Unavailable, match="Server exiting"):
+                await embed(client)
+        assert len(one.inferences) + len(two.inferences) == 3
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        (StatusCode.INVALID_ARGUMENT, "wrong [invalid_value]"),
+        (StatusCode.RESOURCE_EXHAUSTED, "full"),
+        (StatusCode.INTERNAL, "defect"),
+    ],
+)
+async def test_call_that_would_fail_again_is_not_repeated(
+    failure: tuple[StatusCode, str],
+) -> None:
+    async with running(FakeTriton()) as one, running(FakeTriton()) as two:
+        one.infer_failures = two.infer_failures = [failure] * 100
+        async with client_of(one, two) as client:
+            with pytest.raises(ApiError):
+                await embed(client)
+        assert len(one.inferences) + len(two.inferences) == 1
+
+
+async def test_cancelled_caller_does_not_cancel_a_call_that_was_sent() -> None:
+    triton = FakeTriton()
+    triton.may_respond.clear()
+    async with running(triton), client_of(triton) as client:
+        call = asyncio.ensure_future(embed(client))
+        await triton.received.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        # A later call on the same connection: a cancellation would have arrived before it.
+        triton.may_respond.set()
+        await embed(client)
+        assert triton.cancelled == 0
+
+
+async def test_burst_is_served_to_the_last_call() -> None:
+    async with running(FakeTriton()) as triton, client_of(triton) as client:
+        texts = [b"x" * (1 + number) for number in range(600)]
+        batches = await asyncio.gather(*(embed(client, text) for text in texts))
+    assert [batch.vectors[0, 0] for batch in batches] == list(range(1, 601))

@@ -1,0 +1,66 @@
+"""KServe messages of one inference: inputs as BYTES, vectors without a copy."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import service_pb2
+
+from triton_embed.contract import tensors
+from triton_embed.contract.options import Options
+from triton_embed.gateway.triton.batch import EmbeddingBatch
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    "FP32": np.dtype("<f4"),
+    "INT32": np.dtype("<i4"),
+    "INT8": np.dtype("i1"),
+    "UINT8": np.dtype("u1"),
+}
+"""Element types of the tensors that our models return, by KServe's names."""
+
+LENGTH = struct.Struct("<I")
+"""Precedes each element of a BYTES tensor in ``raw_input_contents``."""
+
+
+def encode_request(
+    model: str, inputs: Sequence[bytes], options: Options
+) -> service_pb2.ModelInferRequest:
+    """Return the request that embeds `inputs`.
+
+    Args:
+        model: Triton's name of an ensemble.
+        inputs: Texts in UTF-8, or token ids as little-endian int32.
+        options: The options of the request.
+    """
+    request = service_pb2.ModelInferRequest(model_name=model)
+    for name, value in options.to_parameters().items():
+        parameter = request.parameters[name]
+        if isinstance(value, bool):
+            parameter.bool_param = value
+        elif isinstance(value, int):
+            parameter.int64_param = value
+        else:
+            parameter.string_param = value
+    request.inputs.add(name=tensors.TEXT, datatype="BYTES", shape=[len(inputs), 1])
+    request.raw_input_contents.append(
+        b"".join(part for item in inputs for part in (LENGTH.pack(len(item)), item))
+    )
+    return request
+
+
+def decode_response(response: service_pb2.ModelInferResponse) -> EmbeddingBatch:
+    """Return the vectors and token counts of a response.
+
+    Raises:
+        KeyError: an output is missing or of an unknown type.
+        ValueError: an output's size does not fit its shape.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    for output, raw in zip(response.outputs, response.raw_output_contents, strict=True):
+        flat = np.frombuffer(raw, DTYPES[output.datatype])
+        arrays[output.name] = flat.reshape(output.shape)
+    return EmbeddingBatch(arrays[tensors.EMBEDDINGS], arrays[tensors.TOKEN_COUNT].reshape(-1))

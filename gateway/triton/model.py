@@ -1,0 +1,93 @@
+"""A model of ours as Triton has it: the Triton models that it consists of, each with its role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tritonclient.grpc import model_config_pb2
+
+from triton_embed.contract.options import Options
+from triton_embed.contract.pipeline import Role
+from triton_embed.contract.serialization import Identity, SpecError, spec_from_parameters
+from triton_embed.contract.spec import ModelSpec
+
+STEPS = (Role.TOKENIZE, Role.ENCODE, Role.POSTPROCESS)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """One of Triton's models that belongs to a model of ours.
+
+    Attributes:
+        name: Triton's name of it.
+        model_id: The id of the model that it belongs to.
+        role: Its purpose there.
+        exported_at: Time of the export, ISO 8601; sorts by time.
+        max_batch_size: Maximum inputs per request.
+        spec: What the model can do, if this part of it holds that.
+    """
+
+    name: str
+    model_id: str
+    role: Role
+    exported_at: str
+    max_batch_size: int
+    spec: ModelSpec | None
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it computes, instead of passing tensors from step to step."""
+        return self.role in STEPS
+
+    @classmethod
+    def from_config(cls, config: model_config_pb2.ModelConfig) -> LoadedModel | None:
+        """Read the configuration of one of Triton's models; ``None``: it is the user's own.
+
+        Raises:
+            SpecError: it is ours, but its parameters are malformed or of another version.
+        """
+        parameters = {key: item.string_value for key, item in config.parameters.items()}
+        identity = Identity.from_parameters(parameters)
+        if identity is None:
+            return None
+        identity.check_version()
+        role = _role(identity)
+        spec = spec_from_parameters(parameters) if role is Role.ENTRY else None
+        return cls(
+            config.name,
+            identity.model_id,
+            role,
+            identity.exported_at,
+            config.max_batch_size,
+            spec,
+        )
+
+
+def _role(identity: Identity) -> Role:
+    try:
+        return Role(identity.role)
+    except ValueError:
+        raise SpecError(f"has the unknown role '{identity.role}'") from None
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model that requests can name.
+
+    Attributes:
+        spec: What it can do.
+        name: Triton's name of the entry, which does everything.
+        direct_name: Triton's name of the ensemble that ends with the encoder.
+        max_batch_size: Maximum inputs per request to Triton.
+        exported_at: Time of the export, ISO 8601.
+    """
+
+    spec: ModelSpec
+    name: str
+    direct_name: str
+    max_batch_size: int
+    exported_at: str = ""
+
+    def ensemble(self, options: Options) -> str:
+        """Return Triton's name of the shortest ensemble that does all that `options` request."""
+        return self.name if options.converts else self.direct_name

@@ -1,0 +1,124 @@
+"""The Tritons behind one target, each with a channel of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import grpc
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
+
+from triton_embed.gateway.triton.resolver import resolve
+
+CALL_TIMEOUT_SECONDS = 30.0
+"""Deadline of a request for statistics or a configuration. A Triton that takes longer counts as
+gone. (Triton serves both at once; inferences have no deadline.)"""
+
+REMOVED_GRACE_SECONDS = 600.0
+"""Time that inferences have to finish at an address that DNS no longer reports. A Triton that is
+being stopped is removed from DNS before it has finished them."""
+
+UNKNOWN_MODEL = "unknown model"
+"""Part of Triton's message about a model that is not loaded. Its status is NOT_FOUND or, while the
+model is being unloaded, UNAVAILABLE."""
+
+
+class Server:
+    """One Triton.
+
+    Args:
+        target: Its gRPC target, e.g. ``ipv4:10.0.0.7:8001``.
+        channel: A channel to it.
+
+    Attributes:
+        address: `target` without the scheme.
+        infer: The method ``ModelInfer``.
+    """
+
+    def __init__(self, target: str, channel: grpc.aio.Channel) -> None:
+        self.address = target.partition(":")[2]
+        self._channel = channel
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        self.infer = self._stub.ModelInfer
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection is open."""
+        return self._channel.get_state() is grpc.ChannelConnectivity.READY
+
+    async def statistics(self) -> dict[str, service_pb2.ModelStatistics]:
+        """Return the statistics of every loaded model, by name.
+
+        They also serve as the list of models: Triton's repository index is for administrators.
+
+        Raises:
+            AioRpcError: Triton does not respond.
+        """
+        request = service_pb2.ModelStatisticsRequest()
+        try:
+            response = await self._stub.ModelStatistics(request, timeout=CALL_TIMEOUT_SECONDS)
+        except grpc.aio.AioRpcError:
+            # The whole request fails if a model is unloaded at this moment.
+            response = await self._stub.ModelStatistics(request, timeout=CALL_TIMEOUT_SECONDS)
+        return {item.name: item for item in response.model_stats}
+
+    async def config(self, model: str) -> model_config_pb2.ModelConfig | None:
+        """Return the configuration of a model, or ``None`` if it is not loaded.
+
+        Raises:
+            AioRpcError: Triton does not respond.
+        """
+        request = service_pb2.ModelConfigRequest(name=model)
+        try:
+            response = await self._stub.ModelConfig(request, timeout=CALL_TIMEOUT_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            if UNKNOWN_MODEL in (error.details() or ""):
+                return None
+            raise
+        return response.config
+
+    async def close(self, grace_seconds: float | None = None) -> None:
+        """Close the channel, once its calls have finished or `grace_seconds` have passed."""
+        await self._channel.close(grace_seconds)
+
+
+class Servers:
+    """The Tritons behind one target.
+
+    Must be made inside a running event loop.
+
+    Args:
+        target: A gRPC target with any number of addresses.
+        connect: Opens a channel to the target of one address.
+    """
+
+    def __init__(self, target: str, connect: Callable[[str], grpc.aio.Channel]) -> None:
+        self._target = target
+        self._connect = connect
+        self._servers: dict[str, Server] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[Server]:
+        return iter(self._servers.values())
+
+    async def refresh(self) -> None:
+        """Resolve the target again; keep the channels of addresses that remain.
+
+        Raises:
+            OSError: the target's name cannot be resolved now.
+        """
+        targets = await resolve(self._target)
+        for target in self._servers.keys() - set(targets):
+            closing = asyncio.ensure_future(self._servers.pop(target).close(REMOVED_GRACE_SECONDS))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        for target in targets:
+            if target not in self._servers:
+                self._servers[target] = Server(target, self._connect(target))
+
+    async def close(self) -> None:
+        """Close all channels at once."""
+        for closing in self._closing:
+            closing.cancel()
+        for server in self:
+            await server.close()

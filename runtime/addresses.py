@@ -1,0 +1,64 @@
+"""Addresses of a gRPC server: the form that a setting takes, and the target that gRPC takes."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from ipaddress import IPv6Address, ip_address
+
+from triton_embed.runtime.settings import tcp_port
+
+SCHEMES = ("dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds")
+"""Name resolvers of gRPC; https://github.com/grpc/grpc/blob/master/doc/naming.md."""
+
+
+def split_host_port(text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``; an IPv6 address stands in brackets.
+
+    Raises:
+        ArgumentTypeError: `text` has another form; the message shows it.
+    """
+    host, _, port = text.strip().rpartition(":")
+    if not host or (":" in host and not host.startswith("[")):
+        raise ArgumentTypeError(f"must be HOST:PORT, not '{text}'")
+    return host.strip("[]"), tcp_port(port)
+
+
+def join_host_port(host: str, port: int) -> str:
+    """Return ``HOST:PORT``, with an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def grpc_address(text: str) -> str:
+    """Return `text` if `grpc_target` accepts it; a parser for settings."""
+    grpc_target(text)
+    return text
+
+
+def grpc_target(address: str) -> str:
+    """Return the gRPC target of one server or several equal ones.
+
+    Args:
+        address: ``HOST:PORT``, where DNS may have several addresses for the host; a comma-separated
+            list of ``IP:PORT``; or a target with a scheme, which is returned as it is.
+
+    Raises:
+        ArgumentTypeError: `address` has another form; the message shows it.
+    """
+    if address.partition(":")[0] in SCHEMES:
+        return address
+    servers = [split_host_port(part) for part in address.split(",")]
+    if len(servers) == 1:
+        return f"dns:///{join_host_port(*servers[0])}"
+    try:
+        versions = {ip_address(host).version for host, _ in servers}
+    except ValueError as error:
+        raise ArgumentTypeError(f"a list must consist of IP:PORT: {error}") from None
+    if len(versions) > 1:
+        raise ArgumentTypeError(f"a list must not mix IPv4 and IPv6: '{address}'")
+    return f"ipv{versions.pop()}:{','.join(join_host_port(*server) for server in servers)}"
+
+
+def ip_target(host: str, port: int) -> str:
+    """Return the gRPC target of the server at one IP address and port."""
+    version = 6 if isinstance(ip_address(host), IPv6Address) else 4
+    return f"ipv{version}:{join_host_port(host, port)}"
