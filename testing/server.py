@@ -166,6 +166,11 @@ class RunningServer:
         """Send SIGKILL to the first child process whose command line contains `text`."""
         os.kill(self.descendants(text)[0], signal.SIGKILL)
 
+    def kill_all(self) -> None:
+        """Send SIGKILL to the supervisor and all of its child processes, as a lost machine."""
+        for pid in (self.process.pid, *self.descendants()):
+            os.kill(pid, signal.SIGKILL)
+
     def get(self, path: str, **options: Any) -> httpx.Response:
         """Send ``GET`` `path` to the gateway."""
         return httpx.get(f"{self.url}{path}", timeout=60, **options)
