@@ -121,7 +121,9 @@ def table(rounds: Rounds) -> str:
         if compared and quantity.by_difference:
             cells.append(f"{median(this - other for this, other in values):+.{quantity.digits}f}")
         elif compared:
-            cells.append(f"{median(this / other for this, other in values):.3f}")
+            # A step that no request needs takes no time.
+            ratios = [this / other for this, other in values if other]
+            cells.append(f"{median(ratios):.3f}" if ratios else "-")
         lines.append(f"| {quantity.name} | {' | '.join(cells)} | {len(values)} |")
     return "\n".join(lines)
 
