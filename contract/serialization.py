@@ -6,6 +6,7 @@ A change that older readers would misread raises `SPEC_VERSION`.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -55,6 +56,17 @@ class Identity:
         """Return the identity as Triton model parameters."""
         return asdict(self)
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether an older version wrote the parameters, so that a new export renews them."""
+        version = self.spec_version
+        return not version.isdecimal() or int(version) < int(SPEC_VERSION)
+
+    @property
+    def export_command(self) -> str:
+        """The command that exports the model again."""
+        return f"triton-embed export CHECKPOINT --model-id {shlex.quote(self.model_id)}"
+
     def check_version(self) -> None:
         """Check that this code can read the parameters.
 
@@ -63,7 +75,7 @@ class Identity:
         """
         if self.spec_version == SPEC_VERSION:
             return
-        if self.spec_version.isdecimal() and int(self.spec_version) > int(SPEC_VERSION):
+        if not self.is_outdated:
             raise SpecError(
                 f"was exported by a newer triton-embed (spec_version {self.spec_version}, "
                 f"supported is {SPEC_VERSION}): upgrade triton-embed"
@@ -71,7 +83,7 @@ class Identity:
         version = f"spec_version {self.spec_version}" if self.spec_version else "no spec_version"
         raise SpecError(
             f"was exported by an older triton-embed ({version}, supported is {SPEC_VERSION}): "
-            f"export it again with 'triton-embed export CHECKPOINT --model-id {self.model_id}'"
+            f"export it again with '{self.export_command}'"
         )
 
 

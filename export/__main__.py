@@ -14,6 +14,7 @@ from triton_embed.contract.options import EmbeddingType
 from triton_embed.export import commands
 from triton_embed.export.checkpoint.pooling import POOLING_MODES
 from triton_embed.export.errors import ExportError
+from triton_embed.repository.errors import RepositoryError
 from triton_embed.runtime.settings import integer
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = commands.parse(arguments) if command else parse(arguments)
     try:
         return commands.run(options) if command else _export(options)
-    except (ExportError, OSError) as error:
+    except (ExportError, RepositoryError, OSError) as error:
         print(f"export{f' {command}' if command else ''} failed: {error}", file=sys.stderr)
         return 1
 

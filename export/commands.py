@@ -10,9 +10,8 @@ from pathlib import Path
 
 from triton_embed.export import model_view
 from triton_embed.export.errors import ExportError
-from triton_embed.repository.files import human
-from triton_embed.repository.installer import Repository
-from triton_embed.repository.model import find, read_all
+from triton_embed.repository import installer
+from triton_embed.repository.scanner import find, scan
 
 NAMES = ("list", "show", "remove", "verify")
 
@@ -50,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         ExportError: it cannot be done.
+        RepositoryError: the repository cannot be read, or does not have the model.
         OSError: a file cannot be read or removed.
     """
     return {"list": _list, "show": _show, "remove": _remove, "verify": _verify}[options.command](
@@ -58,40 +58,40 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    entries = read_all(options.model_repository)
+    models = scan(options.model_repository)
     if options.json:
-        print(json.dumps([model_view.as_data(entry) for entry in entries], indent=2))
+        print(json.dumps([model_view.as_data(model) for model in models], indent=2))
     else:
-        print(model_view.listing(entries))
+        print(model_view.listing(models))
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
-    entry = find(options.model_repository, options.model)
+    model = find(options.model_repository, options.model)
     if options.json:
-        print(json.dumps(model_view.as_data(entry), indent=2))
+        print(json.dumps(model_view.as_data(model), indent=2))
     else:
-        print(model_view.details(entry))
+        print(model_view.details(model))
     return 0
 
 
 def _remove(options: argparse.Namespace) -> int:
-    entry = find(options.model_repository, options.model)
-    if not entry.ours:
+    model = find(options.model_repository, options.model)
+    if not model.is_managed:
         raise ExportError(
-            f"'{entry.title}' was not made by 'python -m triton_embed.export': it {entry.problem}"
+            f"'{model.name}' was not made by 'triton-embed export'; remove its folder yourself"
         )
-    Repository(options.model_repository).remove(entry.models)
-    print(f"Removed '{entry.title}', {human(entry.size)}.")
+    installer.remove(options.model_repository, model.folders)
+    print(f"Removed '{model.display_name}', {model_view.human_size(model.size)}.")
     return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
-    entry = find(options.model_repository, options.model)
+    model = find(options.model_repository, options.model)
     print("loading PyTorch, transformers and sentence-transformers …", file=sys.stderr, flush=True)
     from triton_embed.export.verifier import verify
 
-    parity = verify(options.model_repository, entry, options.checkpoint, options.revision)
-    print(f"'{entry.title}': {parity}")
+    parity = verify(model, options.checkpoint, options.revision)
+    print(f"'{model.display_name}': {parity}")
     parity.check()
     return 0

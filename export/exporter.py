@@ -19,9 +19,10 @@ from triton_embed.export.plan import ExportPlan
 from triton_embed.export.progress import Progress, ProgressCallback
 from triton_embed.export.request import ExportRequest
 from triton_embed.export.towers.text import PackedEncoder
-from triton_embed.repository import config
-from triton_embed.repository.installer import Repository
-from triton_embed.repository.model import InstalledModel, replaced
+from triton_embed.repository import config, installer, layout, parity_report
+from triton_embed.repository.conflict import find_replaced
+from triton_embed.repository.model import InstalledModel
+from triton_embed.repository.staging import staging
 
 
 def export(request: ExportRequest) -> Parity:
@@ -31,6 +32,7 @@ def export(request: ExportRequest) -> Parity:
 
     Raises:
         ExportError: the checkpoint cannot be exported, or misses the parity thresholds.
+        RepositoryError: the model must not replace one that is installed.
     """
     progress = Progress(6 + (request.target == "tensorrt"))
     plan = stages.read_checkpoint(request, progress, check=_find_replaced)
@@ -40,43 +42,42 @@ def export(request: ExportRequest) -> Parity:
     with progress.step("loading the weights"):
         encoder = PackedEncoder(plan.checkpoint, request.target, plan.options.precision)
     plan = plan.calibrated(reference.vectors.values())
-    repository = Repository(request.model_repository)
-    with repository.staging() as staging:
+    with staging(request.model_repository) as staged:
         with progress.step("building the packed ONNX encoder") as report:
             configs = plan.configs(datetime.now(timezone.utc))
-            model = _write_model(staging, configs, plan, encoder, reference, report)
+            model = _write_model(staged, configs, plan, encoder, reference, report)
         with progress.step("comparing it with the reference") as report:
             parity = _pass_gate(model, plan, reference, report)
         if plan.options.target.runtime.backend == "tensorrt":
-            _build_engine(model, staging, plan, progress)
+            _build_engine(model, staged, plan, progress)
         with progress.step(f"installing '{plan.spec.model_id}' in {request.model_repository}"):
-            _install(repository, staging, configs, plan)
+            _install(staged, configs, plan)
     if parity.caveat:
         progress.note(f"the parity was {parity.caveat}")
     return parity
 
 
 def _find_replaced(plan: ExportPlan) -> InstalledModel | None:
-    return replaced(plan.request.model_repository, plan.spec.model_id)
+    return find_replaced(plan.request.model_repository, plan.spec.model_id)
 
 
 def _write_model(
-    staging: Path,
+    staged: Path,
     configs: Mapping[str, model_config_pb2.ModelConfig],
     plan: ExportPlan,
     encoder: PackedEncoder,
     reference: Reference,
     on_progress: ProgressCallback,
 ) -> Path:
-    """Write every file of the model into `staging` and return the path of the ONNX file."""
+    """Write every file of the model into `staged` and return the path of the ONNX file."""
     spec = plan.spec
     ensemble = naming.triton_model_name(spec.model_id)
     for name, content in configs.items():
-        (staging / name / "1").mkdir(parents=True)
-        config.write(staging / name, content)
-    tokenizer = staging / pipelines.TOKENIZER.triton_name(ensemble) / "1" / "tokenizer.json"
+        layout.version_folder(staged, name).mkdir(parents=True)
+        config.write(staged / name, content)
+    tokenizer = layout.step_file(staged, ensemble, pipelines.TOKENIZER)
     tokenizer.write_text(reference.tokenizer, encoding="utf-8")
-    path = staging / pipelines.ENCODER.triton_name(ensemble) / "1" / "model.onnx"
+    path = layout.step_file(staged, ensemble, pipelines.ENCODER)
     model = builder.to_onnx(encoder, spec.max_tokens, plan.options.target)
     storage.save(model, path, on_progress)
     # The comparison loads the weights a second time.
@@ -96,18 +97,18 @@ def _pass_gate(
         model, reference, plan.spec.max_tokens, parity_texts(), plan.options, on_progress
     )
     parity.check()
-    parity.write(model.with_name("parity.json"))
+    parity_report.write(model.parent, parity.figures())
     plan.provenance.write(model.parent)
     return parity
 
 
-def _build_engine(model: Path, staging: Path, plan: ExportPlan, progress: Progress) -> None:
+def _build_engine(model: Path, staged: Path, plan: ExportPlan, progress: Progress) -> None:
     """Build the TensorRT engine of `model`, or print the command that builds it elsewhere."""
     shapes = tensorrt.profile(plan.options.max_batch_size, plan.spec.max_tokens)
     with progress.step("building the TensorRT engine if there is a GPU"):
         script = tensorrt.build(model, shapes)
     if script:
-        installed = plan.request.model_repository / script.relative_to(staging)
+        installed = plan.request.model_repository / script.relative_to(staged)
         progress.note(
             "no engine was built, and Triton cannot load the model until "
             f"{installed} has run on a machine with TensorRT and a GPU. "
@@ -115,11 +116,11 @@ def _build_engine(model: Path, staging: Path, plan: ExportPlan, progress: Progre
         )
 
 
-def _install(repository: Repository, staging: Path, names: Iterable[str], plan: ExportPlan) -> None:
-    """Move the staged models into the repository, replacing those of the same id."""
+def _install(staged: Path, names: Iterable[str], plan: ExportPlan) -> None:
+    """Move the staged model into the repository, replacing an installed one of the same id."""
     names = tuple(names)
     installed = _find_replaced(plan)
-    before = installed.models if installed else ()
-    # The id's case has changed, and with it the name of the alias.
-    obsolete = [name for name in before if name not in names and name.lower() in names]
-    repository.install(staging, names, obsolete=obsolete)
+    before = installed.folders if installed else ()
+    # Such as the alias, if the id's case has changed.
+    obsolete = [name for name in before if name not in names]
+    installer.install(plan.request.model_repository, staged, names, obsolete)

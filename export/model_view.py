@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from triton_embed.contract import naming
+from triton_embed.contract.pipeline import Role
 from triton_embed.contract.serialization import spec_to_parameters
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.repository.files import human
+from triton_embed.repository import parity_report
 from triton_embed.repository.model import InstalledModel
 from triton_embed.repository.provenance import Provenance
 
@@ -20,15 +21,15 @@ def listing(models: Sequence[InstalledModel]) -> str:
     """Return one line per model, below a line of column names."""
     rows = [("MODEL", "FAMILY", "DIMENSION", "MAX TOKENS", "PRECISION", "SIZE", "")]
     for model in models:
-        origin, spec = model.origin, model.spec
+        provenance, spec = _provenance(model), model.spec
         rows.append(
             (
-                model.title,
-                origin.architecture if origin else "-",
+                model.display_name,
+                provenance.architecture if provenance else "-",
                 str(spec.dimension) if spec else "-",
                 str(spec.max_tokens) if spec else "-",
-                origin.precision if origin else "-",
-                human(model.size),
+                provenance.precision if provenance else "-",
+                human_size(model.size),
                 _problem(model),
             )
         )
@@ -40,27 +41,27 @@ def details(model: InstalledModel) -> str:
     rows = spec_rows(model.spec) if model.spec else [("name over gRPC", model.name)]
     if model.problem:
         rows.append(("problem", _problem(model)))
-    if model.origin:
-        rows += provenance_rows(model.origin)
-    if model.parity:
-        rows.append(("parity", ", ".join(f"{name} {value}" for name, value in _figures(model))))
-    rows.append(("size", human(model.size)))
-    files = [(f"  {human(size)}", path) for path, size in model.files.items()]
+    if provenance := _provenance(model):
+        rows += provenance_rows(provenance)
+    if parity := _figures(_parity(model)):
+        rows.append(("parity", ", ".join(f"{name} {value}" for name, value in parity)))
+    rows.append(("size", human_size(model.size)))
+    files = [(f"  {human_size(size)}", path) for path, size in model.files.items()]
     return f"{table(rows)}\nfiles\n{table(files)}" if files else table(rows)
 
 
 def as_data(model: InstalledModel) -> dict[str, Any]:
     """Return everything about an installed model as values that JSON can hold."""
-    origin = model.origin
+    provenance = _provenance(model)
     return {
-        "model": model.title,
+        "model": model.display_name,
         "name": model.name,
         "problem": model.problem,
         "spec": spec_to_parameters(model.spec) if model.spec else None,
-        "origin": vars(origin) if origin else None,
-        "parity": model.parity,
+        "provenance": vars(provenance) if provenance else None,
+        "parity": _parity(model),
         "size": model.size,
-        "files": dict(model.files),
+        "files": model.files,
     }
 
 
@@ -80,15 +81,24 @@ def spec_rows(spec: ModelSpec) -> list[Row]:
     ]
 
 
-def provenance_rows(origin: Provenance) -> list[Row]:
+def provenance_rows(provenance: Provenance) -> list[Row]:
     """Return the rows of a model's provenance."""
-    commit = f" at {origin.revision}" if origin.revision else ""
+    commit = f" at {provenance.revision}" if provenance.revision else ""
     return [
-        ("family", origin.architecture),
-        ("target", origin.target),
-        ("precision", origin.precision),
-        ("checkpoint", f"{origin.checkpoint}{commit}"),
+        ("family", provenance.architecture),
+        ("target", provenance.target),
+        ("precision", provenance.precision),
+        ("checkpoint", f"{provenance.checkpoint}{commit}"),
     ]
+
+
+def human_size(size: float) -> str:
+    """Return a number of bytes for people to read, such as ``91 MB``."""
+    for unit in ("B", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
@@ -104,7 +114,7 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 def _problem(model: InstalledModel) -> str:
     if not model.problem:
         return ""
-    return f"{'broken' if model.ours else 'foreign'}: it {model.problem}"
+    return f"{'broken' if model.is_managed else 'foreign'}: it {model.problem}"
 
 
 def _dimensions(spec: ModelSpec) -> str:
@@ -117,9 +127,17 @@ def _quoted(prompt: str) -> str:
     return repr(prompt) if prompt else "none"
 
 
-def _figures(model: InstalledModel) -> list[Row]:
+def _provenance(model: InstalledModel) -> Provenance | None:
+    return Provenance.read(model.version_folder(Role.ENCODE))
+
+
+def _parity(model: InstalledModel) -> Mapping[str, Any] | None:
+    return parity_report.read(model.version_folder(Role.ENCODE))
+
+
+def _figures(parity: Mapping[str, Any] | None) -> list[Row]:
     return [
         (name.replace("_", " "), f"{value:.7g}")
-        for name, value in (model.parity or {}).items()
+        for name, value in (parity or {}).items()
         if isinstance(value, int | float)
     ]

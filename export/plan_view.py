@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from triton_embed.contract import naming
-from triton_embed.export.model_view import provenance_rows, spec_rows, table
+from triton_embed.export.model_view import human_size, provenance_rows, spec_rows, table
 from triton_embed.export.plan import ExportPlan
-from triton_embed.repository.files import human
-from triton_embed.repository.model import replaced
+from triton_embed.repository.conflict import find_replaced
 
 
 def details(plan: ExportPlan) -> str:
     """Return everything that an export would install, one line per fact.
 
     Raises:
-        ExportError: the model must not replace one that is installed.
+        RepositoryError: the model must not replace one that is installed.
     """
     repository, model_id = plan.request.model_repository, plan.spec.model_id
     destination = str(repository / naming.triton_model_name(model_id))
-    if replaced(repository, model_id) is not None:
+    if find_replaced(repository, model_id) is not None:
         destination += ", replacing the installed model"
     return table(
         [
             *spec_rows(plan.spec),
             *provenance_rows(plan.provenance),
             ("pooling", " and ".join(plan.checkpoint.pooling_modes)),
-            ("size", f"about {human(plan.size)}"),
+            ("size", f"about {human_size(plan.size)}"),
             ("destination", destination),
             *(("NOTE", note) for note in plan.notes),
         ]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from triton_embed.contract import pipelines
+from triton_embed.contract.pipeline import Role, Step
 from triton_embed.export import stages
 from triton_embed.export.errors import ExportError
 from triton_embed.export.parity.gate import Parity
@@ -15,21 +16,18 @@ from triton_embed.export.plan import ExportPlan
 from triton_embed.export.precedence import overrides_from_spec
 from triton_embed.export.progress import Progress
 from triton_embed.export.request import ExportRequest
-from triton_embed.repository.model import InstalledModel, version
+from triton_embed.repository.model import InstalledModel
+from triton_embed.repository.provenance import Provenance
 
 
 def verify(
-    model_repository: Path,
-    model: InstalledModel,
-    checkpoint: str | None = None,
-    revision: str | None = None,
+    model: InstalledModel, checkpoint: str | None = None, revision: str | None = None
 ) -> Parity:
     """Compare an installed model with its checkpoint and return the measured parity.
 
     The installed tokenizer, prompts and limits are used. Nothing in the repository changes.
 
     Args:
-        model_repository: The folder that holds `model`.
         model: The installed model.
         checkpoint: A folder or a hub id; by default the model's provenance.
         revision: Of the hub; by default the exported one.
@@ -37,52 +35,58 @@ def verify(
     Raises:
         ExportError: the checkpoint is unknown or missing, or belongs to another model.
     """
-    request = _request(model_repository, model, checkpoint, revision)
+    request = _request(model, checkpoint, revision)
 
     def check_dimension(plan: ExportPlan) -> None:
         assert model.spec is not None
         if plan.spec.dimension != model.spec.dimension:
             raise ExportError(
                 f"'{request.checkpoint}' has {plan.spec.dimension} dimensions, but "
-                f"'{model.title}' has {model.spec.dimension}: it is another model's checkpoint"
+                f"'{model.display_name}' has {model.spec.dimension}: it is another model's "
+                "checkpoint"
             )
 
     progress = Progress(3)
     plan = stages.read_checkpoint(request, progress, check_dimension)
     reference = stages.embed_reference(plan, progress)
     with progress.step("comparing the model with the reference") as report:
-        tokenizer = version(model_repository, model, pipelines.TOKENIZER) / "tokenizer.json"
-        installed = replace(reference, tokenizer=tokenizer.read_text(encoding="utf-8"))
-        onnx = version(model_repository, model, pipelines.ENCODER) / "model.onnx"
+        tokenizer = _file(model, pipelines.TOKENIZER).read_text(encoding="utf-8")
+        installed = replace(reference, tokenizer=tokenizer)
+        onnx = _file(model, pipelines.ENCODER)
         return measure(onnx, installed, plan.spec.max_tokens, parity_texts(), plan.options, report)
 
 
-def _request(
-    model_repository: Path, model: InstalledModel, checkpoint: str | None, revision: str | None
-) -> ExportRequest:
+def _file(model: InstalledModel, step: Step) -> Path:
+    """Return the data of one step; a model without a problem has it."""
+    folder = model.version_folder(step.role)
+    assert folder is not None
+    return folder / step.files[0]
+
+
+def _request(model: InstalledModel, checkpoint: str | None, revision: str | None) -> ExportRequest:
     """Return the request that would export `model` again."""
     if model.spec is None or model.problem:
-        raise ExportError(f"'{model.title}' {model.problem}")
-    origin = model.origin
-    if checkpoint is None and origin is None:
-        raise ExportError(f"the origin of '{model.title}' is unknown: pass CHECKPOINT")
+        raise ExportError(f"'{model.display_name}' {model.problem}")
+    provenance = Provenance.read(model.version_folder(Role.ENCODE))
+    if checkpoint is None and provenance is None:
+        raise ExportError(f"the provenance of '{model.display_name}' is unknown: pass CHECKPOINT")
     overrides = overrides_from_spec(model.spec)
-    if origin is None:
+    if provenance is None:
         assert checkpoint is not None
         return ExportRequest(
-            checkpoint, model_repository, model.spec.model_id, revision, overrides=overrides
+            checkpoint, model.repository, model.spec.model_id, revision, overrides=overrides
         )
-    if origin.pooling:
-        overrides["pooling"] = origin.pooling
-    if checkpoint in (None, origin.checkpoint):
-        checkpoint, revision = origin.checkpoint, revision or origin.revision
+    if provenance.pooling:
+        overrides["pooling"] = provenance.pooling
+    if checkpoint in (None, provenance.checkpoint):
+        checkpoint, revision = provenance.checkpoint, revision or provenance.revision
     assert checkpoint is not None
     return ExportRequest(
         checkpoint,
-        model_repository,
+        model.repository,
         model.spec.model_id,
         revision,
-        target=origin.target,
-        precision=origin.precision,
+        target=provenance.target,
+        precision=provenance.precision,
         overrides=overrides,
     )

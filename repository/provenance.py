@@ -1,4 +1,4 @@
-"""Where an entry of the repository came from: written at export, read to verify it later."""
+"""The checkpoint that a model was exported from: provenance.json, next to the encoder's model."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FILE = "provenance.json"
-"""Lies beside the encoder's model. It may name a folder of the machine that exported."""
+from triton_embed.repository.layout import PROVENANCE_FILE
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """How an entry was made.
+    """The source and the options of an export.
 
     Attributes:
-        checkpoint: The hub id, or the absolute path of the folder.
+        checkpoint: The hub id, or the absolute path of a folder on the exporting machine.
         revision: The commit on the hub; ``None`` for a folder.
         architecture: ``model_type`` of the checkpoint.
-        pooling: What ``--pooling`` said, if anything.
-        target: What runs the encoder, one of `export.target.TARGETS`.
-        precision: Of the transformer, one of `export.precision.PRECISIONS`.
+        pooling: The value of ``--pooling``, if it was given.
+        target: The runtime of the encoder, a key of `export.target.TARGETS`.
+        precision: Precision of the transformer, a key of `export.precision.PRECISIONS`.
     """
 
     checkpoint: str
@@ -31,14 +30,17 @@ class Provenance:
     precision: str = "fp32"
 
     def write(self, folder: Path) -> None:
-        """Write the file into `folder`."""
-        (folder / FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        """Write the file into the encoder's version folder."""
+        text = json.dumps(asdict(self), indent=2)
+        (folder / PROVENANCE_FILE).write_text(f"{text}\n", encoding="utf-8")
 
     @classmethod
-    def read(cls, folder: Path) -> Provenance | None:
-        """Read the file in `folder`; ``None`` if there is none, or none that can be read."""
+    def read(cls, folder: Path | None) -> Provenance | None:
+        """Read the file in the encoder's version folder; ``None`` if there is none to read."""
+        if folder is None:
+            return None
         try:
-            values = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            values = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
             pooling = values.pop("pooling", None)
             return cls(**values, pooling=None if pooling is None else tuple(pooling))
         except (OSError, ValueError, TypeError, AttributeError):

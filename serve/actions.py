@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from triton_embed.repository.scanner import InstalledModel
+from triton_embed.repository.model import InstalledModel
 
 Models = Mapping[str, InstalledModel]
 """Installed models by Triton's name of their entry."""

@@ -14,9 +14,9 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from triton_embed.repository.scanner import scan
 from triton_embed.serve.errors import ServeError
 from triton_embed.serve.installation import Installation
+from triton_embed.serve.loadable import loadable_models
 from triton_embed.serve.settings import Settings
 
 MIN_GLIBC = (2, 35)
@@ -61,19 +61,19 @@ def check(settings: Settings, installation: Installation) -> None:
 
 def check_repository(folder: Path, served_model_name: str | None = None) -> None:
     """Raise ServeError unless `folder` holds a model, and only one if it gets another name."""
-    entries = scan(folder).values()
-    if not entries:
+    models = loadable_models(folder).values()
+    if not models:
         check_readable(folder)
         raise ServeError(
             f"there is no model in '{folder}'; export one first: "
-            f"python -m triton_embed.export CHECKPOINT --model-repository {folder} "
+            f"triton-embed export CHECKPOINT --model-repository {folder} "
             "(with compose: docker compose run --rm --build export)"
         )
-    ids = {entry.model_id for entry in entries} - {""}
+    ids = sorted(model.display_name for model in models if model.is_managed)
     if served_model_name and len(ids) > 1:
         raise ServeError(
             f"--served-model-name renames a single model, but '{folder}' has "
-            f"{', '.join(sorted(ids))}; serve each from a repository of its own"
+            f"{', '.join(ids)}; serve each from a repository of its own"
         )
 
 

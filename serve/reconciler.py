@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from triton_embed.repository.scanner import InstalledModel, read_config, scan
+from triton_embed.repository.model import InstalledModel
 from triton_embed.serve.actions import (
     Action,
     Load,
@@ -23,6 +23,7 @@ from triton_embed.serve.actions import (
 )
 from triton_embed.serve.admin_client import TritonAdmin
 from triton_embed.serve.errors import ServeError, TritonError
+from triton_embed.serve.loadable import loadable_models
 from triton_embed.serve.overrides import Overrides
 from triton_embed.serve.probe import HealthProbe, ProbeResult
 
@@ -76,7 +77,7 @@ class Reconciler:
         Raises:
             ServeError: The repository cannot be read, or Triton has not survived its models.
         """
-        self._scanned = scan(self._repository)
+        self._scanned = loadable_models(self._repository)
         self._statuses = {}
         loaded = []
         for action in self._plan(self._scanned):
@@ -97,7 +98,7 @@ class Reconciler:
         Raises:
             ServeError: The repository cannot be read.
         """
-        current = scan(self._repository)
+        current = loadable_models(self._repository)
         desired = settled(self._scanned, current, self._statuses)
         self._scanned = current
         for action in self._plan(desired):
@@ -109,22 +110,27 @@ class Reconciler:
                 await self._replace(action)
 
     def _plan(self, desired: Models) -> list[Action]:
-        self._desired = desired
-        return diff(desired, self._statuses, self._rejections(desired))
+        rejections = self._rejections(desired)
+        self._desired = {name: each for name, each in desired.items() if name not in rejections}
+        return diff(desired, self._statuses, rejections)
 
     def _rejections(self, desired: Models) -> dict[str, str]:
         """Return the reason for each model that must not be served.
 
-        The public id that `Overrides.served_model_name` gives belongs to one model, until that is
-        removed.
+        It is not whole, or of another version, or its public id belongs to another model: the id
+        of `Overrides.served_model_name` belongs to one model until that is removed.
         """
-        if not self._overrides.served_model_name:
-            return {}
-        ours = [name for name, model in desired.items() if model.model_id]
-        if self._name_owner not in ours:
-            self._name_owner = next(iter(ours), None)
-        reason = f"--served-model-name gives its only name to {self._name_owner}"
-        return {name: reason for name in ours if name != self._name_owner}
+        managed = {name: model for name, model in desired.items() if model.is_managed}
+        rejections = {
+            name: f"it {model.problem}" for name, model in managed.items() if model.problem
+        }
+        if self._overrides.served_model_name:
+            names = [name for name in managed if name not in rejections]
+            if self._name_owner not in names:
+                self._name_owner = next(iter(names), None)
+            reason = f"--served-model-name gives its only name to {self._name_owner}"
+            rejections |= {name: reason for name in names if name != self._name_owner}
+        return rejections
 
     async def _reject(self, action: Reject) -> None:
         logger.error("%s is not served: %s", action.model.name, action.reason)
@@ -158,7 +164,7 @@ class Reconciler:
         try:
             await self._load_into_triton(model)
         except TritonError as error:
-            if scan(self._repository).get(model.name) == model:
+            if loadable_models(self._repository).get(model.name) == model:
                 logger.error("%s cannot be served: %s", model.name, error.message)
             else:
                 # The failure may stem from the change itself; the next scan handles it.
@@ -170,19 +176,19 @@ class Reconciler:
         return True
 
     async def _load_into_triton(self, model: InstalledModel) -> None:
-        configs = {name: self._overridden_config(name) for name in model.models}
+        # A configuration that cannot be read is loaded as it is: Triton describes the error.
+        configs = {
+            name: self._overrides.overridden_config(model.configs[name])
+            for name in model.models
+            if name in model.configs
+        }
         if any(configs.values()):
-            for name, config in configs.items():
-                await self._client.load(name, config)
+            for name in model.models:
+                await self._client.load(name, configs.get(name))
         else:
             # An ensemble brings its steps with it, and Triton loads them in parallel.
             for ensemble in model.ensembles:
                 await self._client.load(ensemble)
-
-    def _overridden_config(self, name: str) -> str | None:
-        # Triton describes what is wrong with a configuration that cannot be read.
-        config = read_config(self._repository / name)
-        return self._overrides.overridden_config(config) if config else None
 
     async def _verify(self, model: InstalledModel, result: ProbeResult) -> None:
         """Mark a loaded model as ready, or unload it if its first inference failed."""

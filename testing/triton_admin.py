@@ -8,7 +8,7 @@ from typing import Any
 
 from tritonclient.grpc import model_config_pb2 as pb
 
-from triton_embed.repository.scanner import read_config
+from triton_embed.repository import config as configs
 from triton_embed.serve.errors import TritonError
 from triton_embed.serve.probe import ProbeResult
 
@@ -44,10 +44,10 @@ class FakeTriton:
     async def load(self, model: str, config: str | None = None) -> None:
         """Load a model of the repository, and its steps."""
         self.requests.append(f"load {model}")
-        found = read_config(self._repository / model)
+        found = self._config(model)
         if model in self.rejected or found is None:
             raise TritonError(f"failed to load '{model}'", "INTERNAL")
-        self.loaded |= {model, *(step.model_name for step in found.ensemble_scheduling.step)}
+        self.loaded |= {model, *configs.steps(found)}
 
     async def unload(self, model: str) -> None:
         """Unload a model."""
@@ -65,8 +65,14 @@ class FakeTriton:
         if self.failing_listings:
             self.failing_listings -= 1
             raise TritonError("connection reset", "UNAVAILABLE")
-        configs = {model: read_config(self._repository / model) for model in sorted(self.loaded)}
-        return {model: config for model, config in configs.items() if config}
+        found = {model: self._config(model) for model in sorted(self.loaded)}
+        return {model: config for model, config in found.items() if config}
+
+    def _config(self, model: str) -> pb.ModelConfig | None:
+        try:
+            return configs.read(self._repository / model)
+        except (OSError, ValueError):
+            return None
 
     async def execution_count(self, model: str) -> int:
         """Return the number in `executions`."""

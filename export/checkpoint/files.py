@@ -29,6 +29,12 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
 """Files from which transformers can make a fast tokenizer; one of them is required."""
 
 
+def file_sizes(folder: Path) -> dict[str, int]:
+    """Return the bytes of each file below `folder`, by its path relative to it, in order."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
+
+
 def check_files(checkpoint: Checkpoint, paths: Collection[str]) -> None:
     """Check that weights and tokenizer exist in a supported format.
 

@@ -16,10 +16,9 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from triton_embed.export.checkpoint.files import SETTINGS, names_in
+from triton_embed.export.checkpoint.files import SETTINGS, file_sizes, names_in
 from triton_embed.export.checkpoint.modules import read_modules
 from triton_embed.export.errors import ExportError
-from triton_embed.repository.files import sizes
 
 TEXT_SUFFIXES = (".json", ".txt", ".model", ".jinja")
 """Suffixes of settings and of tokenizers in all their formats."""
@@ -56,7 +55,7 @@ def download_settings(hub_id: str, revision: str | None) -> tuple[Path, dict[str
             tree = get_cached_repo_tree(hub_id, revision=folder.name)
         except CachedRepoTreeNotFoundError:
             # An older huggingface_hub cached the snapshot, and the hub cannot be reached.
-            return folder, sizes(folder)
+            return folder, file_sizes(folder)
     return folder, {file.path: file.size for file in tree}
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triton_embed.export.checkpoint import hub
+from triton_embed.export.checkpoint.files import file_sizes
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.errors import ExportError
-from triton_embed.repository.files import sizes
 
 BYTES_PER_WEIGHT = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 """Bytes of one weight, by ``dtype`` of a ``config.json``."""
@@ -69,7 +69,7 @@ def resolve_source(checkpoint: str, revision: str | None = None) -> Source:
         if revision:
             raise ExportError(f"--revision is for the hub, but '{checkpoint}' is a folder")
         folder = folder.resolve()
-        return Source(str(folder), None, folder, sizes(folder))
+        return Source(str(folder), None, folder, file_sizes(folder))
     if folder.is_absolute() or checkpoint.startswith((".", "~")) or checkpoint.count("/") != 1:
         raise ExportError(f"there is no folder '{checkpoint}', and it is not a hub id (owner/name)")
     folder, files = hub.download_settings(checkpoint, revision)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import Any
 
 from triton_embed.export.errors import ExportError
 
@@ -90,8 +89,6 @@ class Parity:
                 f"(limit {limits.max_batch_deviation})"
             )
 
-    def write(self, path: Path) -> None:
-        """Write the figures and their limits as JSON."""
-        limits = asdict(THRESHOLDS[self.precision])
-        text = json.dumps({**asdict(self), "limits": limits}, indent=2)
-        path.write_text(f"{text}\n", encoding="utf-8")
+    def figures(self) -> dict[str, Any]:
+        """Return the figures and their limits, for the parity report."""
+        return {**asdict(self), "limits": asdict(THRESHOLDS[self.precision])}

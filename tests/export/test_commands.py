@@ -13,6 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import load, numpy_helper, save
 
+from testing.stub_repository import write_stub_model
+from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.__main__ import main
 from triton_embed.export.parity import measurement
 
@@ -30,14 +32,16 @@ def test_list_shows_every_model_and_the_problem_of_broken_and_foreign_ones(
 ) -> None:
     (own_tiny_repository / "foreign").mkdir()
     (own_tiny_repository / ".export-1").mkdir()
-    for step in ("", "_tokenizer", "_encoder", "_postprocess"):
-        shutil.copytree(own_tiny_repository / f"tiny{step}", own_tiny_repository / f"torn{step}")
+    write_stub_model(own_tiny_repository, ModelSpec("torn", 64, 30522, 32))
     (own_tiny_repository / "torn" / "config.pbtxt").write_text("{")
     assert run("list", own_tiny_repository) == 0
     _, foreign, tiny, torn = capsys.readouterr().out.splitlines()
     assert tiny.split()[:5] == ["tiny", "bert", "32", "64", "fp32"]
     assert foreign.startswith("foreign") and "foreign: it has no config.pbtxt" in foreign
-    assert torn.startswith("torn") and "broken: it cannot be read: config.pbtxt" in torn
+    assert (
+        torn.startswith("torn")
+        and "broken: it lacks 'torn', which cannot be read: config.pbtxt" in torn
+    )
 
 
 def test_show_prints_the_spec_the_parity_and_the_files(
@@ -91,14 +95,13 @@ def test_remove_rejects_foreign_ensembles(
     assert contents(own_tiny_repository) == {"mine", "pipeline", "pre"}
 
 
-@pytest.mark.parametrize("name", ["tiny", "tiny_encoder"])
-def test_export_does_not_replace_a_foreign_model_of_the_same_name(
-    tmp_path: Path, tiny_folder: Path, name: str, capsys: pytest.CaptureFixture[str]
+def test_export_does_not_replace_a_user_s_own_model(
+    tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_config(tmp_path, name, 'backend: "python"')
+    write_config(tmp_path, "tiny", 'backend: "python"')
     assert main([str(tiny_folder), "--model-repository", str(tmp_path), "--model-id", "tiny"]) == 1
-    assert f"would replace '{name}' in {tmp_path}, which was not made by" in capsys.readouterr().err
-    assert contents(tmp_path) == {name}
+    assert f"would replace 'tiny' in {tmp_path}, which was not made by" in capsys.readouterr().err
+    assert contents(tmp_path) == {"tiny"}
 
 
 def test_export_replaces_the_leftovers_of_a_model(

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
-from triton_embed.repository.scanner import InstalledModel
+from triton_embed.repository.model import InstalledModel
 from triton_embed.serve.actions import (
     Load,
     ModelState,
@@ -22,9 +23,9 @@ STEPS = ("m_tokenizer", "m_encoder")
 def model(
     name: str, steps: tuple[str, ...] = STEPS, changed: tuple[str, ...] = ()
 ) -> InstalledModel:
-    """Return a model, the `changed` parts of which have other files than usual."""
+    """Return a model; the files of the `changed` Triton models differ from the usual ones."""
     fingerprints = {part: ((part, int(part in changed), 0),) for part in (name, *steps)}
-    return InstalledModel((name,), steps, name, fingerprints)
+    return InstalledModel(Path(), name, None, (name,), steps, (name, *steps), fingerprints)
 
 
 M, OTHER = model("m"), model("other", ("other_encoder",))

@@ -3,15 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from triton_embed.repository.scanner import read_config
+from triton_embed.repository import config
 from triton_embed.serve.overrides import Overrides
 from triton_embed.serve.settings import Settings
 
 
 def overridden(repository: Path, model: str, overrides: Overrides) -> dict[str, object] | None:
-    config = read_config(repository / model)
-    assert config
-    text = overrides.overridden_config(config)
+    text = overrides.overridden_config(config.read(repository / model))
     return json.loads(text) if text else None
 
 

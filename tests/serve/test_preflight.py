@@ -38,7 +38,7 @@ def test_port_given_twice_is_rejected_with_both_options(stub_repository: Path) -
 
 
 def test_empty_repository_is_rejected_with_the_command_that_fills_it(tmp_path: Path) -> None:
-    with pytest.raises(ServeError, match=r"no model in .* triton_embed.export .* docker compose"):
+    with pytest.raises(ServeError, match=r"no model in .* triton-embed export .* docker compose"):
         preflight.check_repository(tmp_path)
 
 

@@ -9,13 +9,18 @@ from typing import Any
 
 import pytest
 
+from testing.stub_repository import write_stub_model
 from testing.triton_admin import FakeTriton
+from triton_embed.contract.serialization import SPEC_VERSION
+from triton_embed.contract.spec import ModelSpec
+from triton_embed.repository import config
 from triton_embed.serve.actions import ModelState
 from triton_embed.serve.errors import TritonError
 from triton_embed.serve.overrides import Overrides
 from triton_embed.serve.probe import Probe, ProbeResult
 from triton_embed.serve.reconciler import Reconciler
 
+OTHER = ModelSpec("other", max_tokens=64, vocab_size=30522, dimension=32)
 BROKEN = TritonError("stub process is not healthy", "INTERNAL")
 
 RELOADED = ["load tiny", "load tiny_direct"]
@@ -128,7 +133,6 @@ async def test_new_model_that_fails_its_first_inference_is_unloaded(
     assert expected in caplog.text
 
 
-@pytest.mark.xfail(reason="until repository.scanner groups by model_id", strict=False)
 async def test_user_s_ensemble_over_our_tokenizer_stays_loaded_without_our_model(
     stub_repository: Path, triton: FakeTriton
 ) -> None:
@@ -139,13 +143,59 @@ async def test_user_s_ensemble_over_our_tokenizer_stays_loaded_without_our_model
     assert triton.loaded == {"user", "tiny_tokenizer"}
 
 
-def add_ensemble(repository: Path, name: str, step: str, model_id: str | None = None) -> None:
-    """Add a user's own ensemble of one step, or with `model_id` one that looks like ours."""
-    parameter = f'parameters {{ key: "model_id" value {{ string_value: "{model_id}" }} }}'
-    config = f'ensemble_scheduling {{ step {{ model_name: "{step}" }} }}'
+def add_ensemble(repository: Path, name: str, step: str) -> None:
+    """Add a user's own ensemble of one step."""
+    text = f'ensemble_scheduling {{ step {{ model_name: "{step}" }} }}'
     (repository / name).mkdir()
-    text = f"{config} {parameter}" if model_id else config
     (repository / name / "config.pbtxt").write_text(text)
+
+
+def set_version(repository: Path, version: str, name: str) -> None:
+    """Change the ``spec_version`` of every Triton model whose name starts with `name`."""
+    for path in repository.glob(f"{name}*"):
+        changed = config.read(path)
+        changed.parameters["spec_version"].string_value = version
+        config.write(path, changed)
+
+
+@pytest.mark.parametrize(
+    ("version", "remedy"),
+    [
+        ("0", "export it again with 'triton-embed export CHECKPOINT --model-id other'"),
+        ("2", "upgrade triton-embed"),
+    ],
+)
+async def test_model_of_another_version_is_rejected_once_and_the_others_are_served(
+    stub_repository: Path,
+    triton: FakeTriton,
+    caplog: pytest.LogCaptureFixture,
+    version: str,
+    remedy: str,
+) -> None:
+    write_stub_model(stub_repository, OTHER)
+    set_version(stub_repository, version, "other")
+    reconciler = reconciler_of(stub_repository, triton)
+    assert await reconciler.load_all() == ["tiny"]
+    assert reconciler.states == {"tiny": ModelState.READY, "other": ModelState.FAILED}
+    await settle(reconciler)
+    assert not [model for model in triton.loaded if model.startswith("other")]
+    (error,) = caplog.messages
+    assert error.startswith("other is not served: it was exported by") and remedy in error
+    set_version(stub_repository, SPEC_VERSION, "other")
+    await settle(reconciler)
+    assert set(reconciler.states.values()) == {ModelState.READY}
+
+
+async def test_model_that_loses_a_part_is_unloaded(
+    stub_repository: Path,
+    triton: FakeTriton,
+    reconciler: Reconciler,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shutil.rmtree(stub_repository / "tiny_encoder")
+    await settle(reconciler)
+    assert triton.requests == UNLOADED
+    assert "tiny is not served: it lacks 'tiny_encoder': export it again" in caplog.text
 
 
 async def test_second_model_gets_a_served_name_once_the_first_is_removed(
@@ -156,10 +206,10 @@ async def test_second_model_gets_a_served_name_once_the_first_is_removed(
 ) -> None:
     reconciler = reconciler_of(stub_repository, triton, served_model_name="public")
     assert await reconciler.load_all() == ["tiny"]
-    add_ensemble(stub_repository, "another", "no_such_step", model_id="Another")
+    write_stub_model(stub_repository, OTHER)
     triton.requests.clear()
     await settle(reconciler)
-    assert "another is not served: --served-model-name gives its only name to tiny" in caplog.text
+    assert "other is not served: --served-model-name gives its only name to tiny" in caplog.text
     parts = [part.rename(tmp_path / part.name) for part in stub_repository.glob("tiny*")]
     await reconciler.reconcile()
     for part in parts:
@@ -170,7 +220,7 @@ async def test_second_model_gets_a_served_name_once_the_first_is_removed(
         shutil.rmtree(part)
     await settle(reconciler)
     assert triton.requests[:5] == UNLOADED
-    assert triton.requests[5:6] == ["load no_such_step"]
+    assert triton.requests[5:6] == ["load other_tokenizer"]
 
 
 async def test_served_name_is_free_if_its_model_is_removed_while_triton_restarts(
@@ -178,10 +228,10 @@ async def test_served_name_is_free_if_its_model_is_removed_while_triton_restarts
 ) -> None:
     reconciler = reconciler_of(stub_repository, triton, served_model_name="public")
     await reconciler.load_all()
-    for ensemble in ("", "_direct"):
-        folder = stub_repository / f"tiny{ensemble}"
-        folder.rename(stub_repository / f"new{ensemble}")
-    assert await reconciler.load_all() == ["new"]
+    for folder in list(stub_repository.iterdir()):
+        shutil.rmtree(folder)
+    write_stub_model(stub_repository, OTHER)
+    assert await reconciler.load_all() == ["other"]
 
 
 async def test_model_that_is_being_copied_or_moved_is_not_touched(

@@ -29,10 +29,10 @@ from testing.family_repository import Families
 from testing.onnx_encoder import embed, open_encoder
 from triton_embed.contract.naming import triton_model_name
 from triton_embed.export.__main__ import main
+from triton_embed.export.checkpoint.files import file_sizes
 from triton_embed.export.checkpoint.reader import read_checkpoint
 from triton_embed.export.families.registry import FAMILIES, family_of
 from triton_embed.export.towers.text import PackedEncoder
-from triton_embed.repository.files import sizes
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -106,7 +106,7 @@ def test_heads_for_other_tasks_are_ignored(
 ) -> None:
     folder = Path(shutil.copytree(families.checkpoint(name), tmp_path / "m"))
     model(AutoConfig.from_pretrained(folder)).save_pretrained(folder)
-    encoder = PackedEncoder(read_checkpoint(folder, sizes(folder)), "cpu")
+    encoder = PackedEncoder(read_checkpoint(folder, file_sizes(folder)), "cpu")
     assert encoder.dimension == 32 or name == "gtr"
 
 
@@ -117,7 +117,7 @@ def test_prompts_of_a_checkpoint_take_precedence_over_its_family(
     folder = Path(shutil.copytree(source, tmp_path / "m"))
     own = {"query": "ask: ", "document": "document: "}
     write_json(folder / "config_sentence_transformers.json", {"prompts": own})
-    read = read_checkpoint(folder, sizes(folder))
+    read = read_checkpoint(folder, file_sizes(folder))
     checkpoint = family_of(read.config).apply_defaults(read)
     assert (checkpoint.prompt_query, checkpoint.prompt_passage) == ("ask: ", "document: ")
 

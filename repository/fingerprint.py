@@ -1,0 +1,32 @@
+"""Fingerprint of a Triton model's folder: it differs after every change of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+Fingerprint = tuple[tuple[str, int, int], ...]
+"""Path within the folder, modification time in nanoseconds and bytes of each file. The path of a
+folder ends with ``/``."""
+
+
+def fingerprint(model: Path) -> Fingerprint:
+    """Return the fingerprint of a Triton model's folder.
+
+    A folder that cannot be read now, because it is being replaced or belongs to another user, has
+    a fingerprint too.
+    """
+    facts: list[tuple[str, int, int]] = []
+    try:
+        for path in sorted(model.rglob("*")):
+            status = path.stat()
+            end = "/" if path.is_dir() else ""
+            name = path.relative_to(model).as_posix()
+            facts.append((f"{name}{end}", status.st_mtime_ns, status.st_size))
+    except OSError as error:
+        facts.append((f"{error.strerror}/", 0, 0))
+    return tuple(facts)
+
+
+def file_sizes(fingerprint: Fingerprint) -> dict[str, int]:
+    """Return the bytes of each file by its path within the folder."""
+    return {path: size for path, _, size in fingerprint if not path.endswith("/")}

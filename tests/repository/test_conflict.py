@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from testing.stub_repository import write_stub_model
+from triton_embed.contract.spec import ModelSpec
+from triton_embed.repository import config
+from triton_embed.repository.conflict import find_replaced
+from triton_embed.repository.errors import RepositoryError
+
+
+def test_export_into_an_empty_or_missing_repository_replaces_nothing(tmp_path: Path) -> None:
+    assert find_replaced(tmp_path, "tiny") is None
+    assert find_replaced(tmp_path / "missing", "tiny") is None
+
+
+def test_export_replaces_the_model_of_its_id_whatever_the_case(stub_repository: Path) -> None:
+    write_stub_model(stub_repository, ModelSpec("Other", 64, 30522, 32))
+    replaced = find_replaced(stub_repository, "OTHER")
+    assert replaced and "Other" in replaced.folders
+    assert find_replaced(stub_repository, "new") is None
+
+
+def test_export_replaces_a_torn_model(stub_repository: Path) -> None:
+    shutil.rmtree(stub_repository / "tiny")
+    (stub_repository / "tiny_postprocess" / "config.pbtxt").unlink()
+    replaced = find_replaced(stub_repository, "tiny")
+    assert replaced and set(replaced.folders) == {path.name for path in stub_repository.iterdir()}
+
+
+def test_export_replaces_a_model_of_before_spec_versions(stub_repository: Path) -> None:
+    for path in stub_repository.iterdir():
+        old = config.read(path)
+        has_spec = "max_tokens" in old.parameters
+        for name in ("spec_version", "role", "pipeline", "exported_at"):
+            old.parameters.pop(name)
+        if not has_spec:
+            old.parameters.clear()
+        config.write(path, old)
+    shutil.rmtree(stub_repository / "tiny_direct")
+    replaced = find_replaced(stub_repository, "tiny")
+    assert replaced and replaced.is_outdated
+    assert set(replaced.folders) == {path.name for path in stub_repository.iterdir()}
+
+
+def test_export_does_not_replace_a_model_of_another_id(stub_repository: Path) -> None:
+    with pytest.raises(RepositoryError, match="both need the name 'tiny_direct' for Triton"):
+        find_replaced(stub_repository, "Tiny-Direct")
+
+
+@pytest.mark.parametrize("name", ["new", "new_encoder"])
+def test_export_does_not_replace_a_user_s_own_model(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert find_replaced(tmp_path, "new") is None, "the folder is empty"
+    (tmp_path / name / "config.pbtxt").write_text('backend: "python"')
+    with pytest.raises(RepositoryError, match=f"would replace '{name}' .* not made by"):
+        find_replaced(tmp_path, "new")
