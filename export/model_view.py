@@ -39,8 +39,8 @@ def listing(models: Sequence[InstalledModel]) -> str:
 def details(model: InstalledModel) -> str:
     """Return everything about an installed model, one line per fact."""
     rows = spec_rows(model.spec) if model.spec else [("name over gRPC", model.name)]
-    if model.problem:
-        rows.append(("problem", _problem(model)))
+    if problem := _problem(model):
+        rows.append(("problem", problem))
     if provenance := _provenance(model):
         rows += provenance_rows(provenance)
     if parity := _figures(_parity(model)):
@@ -112,9 +112,9 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 
 
 def _problem(model: InstalledModel) -> str:
-    if not model.problem:
-        return ""
-    return f"{'broken' if model.is_managed else 'foreign'}: it {model.problem}"
+    if model.is_managed:
+        return f"broken: it {model.problem}" if model.problem else ""
+    return f"foreign: it {model.problem or 'was not made by triton-embed export'}"
 
 
 def _dimensions(spec: ModelSpec) -> str:
