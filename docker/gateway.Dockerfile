@@ -5,11 +5,13 @@ WORKDIR /opt/triton-embed
 COPY pyproject.toml constraints.txt docker/requirements.py ./
 RUN python requirements.py gateway otel > requirements.txt \
  && pip install --no-cache-dir -c constraints.txt -r requirements.txt
-COPY LICENSE docker/gateway_health.py ./
+COPY LICENSE README.md docker/gateway_health.py ./
 COPY triton_embed triton_embed
 COPY contract contract
 COPY runtime runtime
 COPY gateway gateway
+# The server reads its license from the installed package.
+RUN pip install --no-cache-dir --no-deps . && rm -r build ./*.egg-info
 # In a clone made under a strict umask they are their owner's alone.
 RUN chmod -R a+rX .
 

@@ -1,97 +1,66 @@
-"""Puts the application together."""
+"""Assembles the application."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from functools import partial
-from math import ceil
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
-from grpc import ChannelCredentials
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from triton_embed import __version__
-from triton_embed.gateway.api import embeddings, errors, health, models
-from triton_embed.gateway.api import metadata as about
-from triton_embed.gateway.http.middleware import ApiKeys, BodyLimit, RequestLog
+from triton_embed.gateway.api import embeddings, errors, health, metadata, metrics, models
+from triton_embed.gateway.http.access_log import AccessLogMiddleware
+from triton_embed.gateway.http.api_keys import ApiKeyMiddleware
+from triton_embed.gateway.http.body_limit import BodyLimitMiddleware
 from triton_embed.gateway.metrics import Metrics
-from triton_embed.gateway.scheduling.admission import AdmissionController
-from triton_embed.gateway.scheduling.scheduler import Embedder
-from triton_embed.gateway.services import Services
+from triton_embed.gateway.services import running_services
 from triton_embed.gateway.settings import Settings
-from triton_embed.gateway.triton.catalog import Catalog
-from triton_embed.gateway.triton.client import InferenceClient
-from triton_embed.gateway.triton.resolver import server_name
-from triton_embed.gateway.triton.servers import Servers
-from triton_embed.runtime.addresses import grpc_target
-from triton_embed.runtime.channel import TlsFiles, open_channel
+from triton_embed.gateway.triton.client import TraceHeaders
+
+ROUTERS = tuple(module.router for module in (embeddings, models, health, metadata, metrics))
 
 
 def create(settings: Settings) -> FastAPI:
     """Return the application; it connects to Triton when it starts."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        target = grpc_target(settings.triton_address)
-        credentials = _credentials(settings)
-        host = server_name(target)
-        servers = Servers(target, partial(open_channel, credentials=credentials, server_name=host))
-        catalog = Catalog(servers)
-        triton = InferenceClient(
-            open_channel(target, credentials), catalog, _trace_headers(settings)
-        )
-        app.state.shared = Services(
-            settings=settings,
-            catalog=catalog,
-            admission=AdmissionController(
-                ceil(settings.max_inputs_in_flight / settings.workers),
-                settings.max_wait_seconds,
-            ),
-            embedder=Embedder(triton),
-            metrics=Metrics(catalog.phases),
-        )
-        await catalog.refresh()
-        # What lives as long as the process need not be searched for garbage again and again.
-        gc.freeze()
-        fresh = asyncio.ensure_future(catalog.run(settings.refresh_seconds))
-        yield
-        fresh.cancel()
-        await triton.close()
-        await servers.close()
-
+    own_metrics = Metrics()
     app = FastAPI(
         title="triton-embed",
         version=__version__,
         summary="OpenAI- and NIM-compatible embeddings, served by Triton",
-        lifespan=lifespan,
-        # An included router would be searched for each request, after the pages of the docs.
-        routes=[
-            route
-            for module in (embeddings, models, health, about)
-            for route in module.router.routes
-        ],
-        middleware=_middleware(settings),
+        lifespan=_lifespan(settings, own_metrics),
+        # Register the routes directly: included routers are matched after the docs routes.
+        routes=[route for router in ROUTERS for route in router.routes],
+        middleware=_middleware(settings, own_metrics),
         redirect_slashes=False,
         redoc_url=None,
-        # Spans are our own (`gateway.tracing`), metrics and logs too.
+        # The gateway has its own spans, metrics and logs.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     errors.install(app)
     return app
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    """Return what wraps the application, outermost first."""
-    layers = [Middleware(RequestLog)]
-    if settings.otel:
-        from triton_embed.gateway.http.tracing import Tracing
+def _lifespan(
+    settings: Settings, metrics: Metrics
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running_services(settings, metrics, _trace_headers(settings)) as services:
+            app.state.services = services
+            yield
 
-        layers.append(Middleware(Tracing))
+    return lifespan
+
+
+def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+    """Return the layers around the application, outermost first."""
+    layers = [Middleware(AccessLogMiddleware, metrics=metrics)]
+    if settings.otel:
+        from triton_embed.gateway.http.tracing import TracingMiddleware
+
+        layers.append(Middleware(TracingMiddleware))
     if settings.cors_origins:
         layers.append(
             Middleware(
@@ -102,24 +71,15 @@ def _middleware(settings: Settings) -> list[Middleware]:
             )
         )
     if settings.api_keys:
-        layers.append(Middleware(ApiKeys, keys=settings.api_keys))
-    layers.append(Middleware(BodyLimit, limit=settings.max_body_bytes))
+        layers.append(Middleware(ApiKeyMiddleware, keys=settings.api_keys, metrics=metrics))
+    layers.append(Middleware(BodyLimitMiddleware, limit=settings.max_body_bytes, metrics=metrics))
     return layers
 
 
-def _credentials(settings: Settings) -> ChannelCredentials | None:
-    if not settings.triton_tls:
-        return None
-    return TlsFiles(
-        settings.triton_tls_root_certificate,
-        settings.triton_tls_certificate,
-        settings.triton_tls_key,
-    ).credentials()
-
-
-def _trace_headers(settings: Settings) -> Callable[[], Any]:
+def _trace_headers(settings: Settings) -> Callable[[], TraceHeaders]:
+    """Return the source of the headers that continue a trace; OpenTelemetry is an extra."""
     if settings.otel:
-        from triton_embed.gateway.http.tracing import outgoing
+        from triton_embed.gateway.http.tracing import current_trace_headers
 
-        return outgoing
+        return current_trace_headers
     return tuple

@@ -1,133 +1,155 @@
-"""What the gateway counts, in Prometheus' format."""
+"""The gateway's own metrics, in Prometheus' format."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Summary,
-    generate_latest,
-)
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.registry import Collector
 
-from triton_embed.gateway.phase_collector import TritonPhaseCollector
-from triton_embed.gateway.triton.statistics import Phase
+from triton_embed.gateway.workers import all_workers
 
-BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+INPUT_COUNT_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
+"""Inputs per request: powers of two up to the default of ``--max-inputs``."""
 
-PHASE_SECONDS = "triton_embed_phase_seconds"
+REQUEST_SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+"""Seconds per request, from one text on an idle server to the longest lists."""
 
-PHASE_HELP = "Time by phase of the gateway: parse, serialize."
-
-SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+PHASE_SECONDS_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1, 5)
+"""Seconds per phase, from parsing one text to serializing the longest lists."""
 
 
 @dataclass(frozen=True)
 class ModelMetrics:
-    """What is counted for each request of a model."""
+    """The metrics of one model's requests.
+
+    Attributes:
+        inputs: Embedded inputs.
+        tokens: Embedded tokens, prompts and special tokens included.
+        inputs_per_request: Inputs of each embedded request.
+        parse_seconds: Duration from the body to the validated inputs.
+        serialize_seconds: Duration from the vectors to the body of the response.
+    """
 
     inputs: Counter
-    request_inputs: Histogram
     tokens: Counter
-    parse_seconds: Summary
-    serialize_seconds: Summary
+    inputs_per_request: Histogram
+    parse_seconds: Histogram
+    serialize_seconds: Histogram
 
 
 class Metrics:
-    """The metrics of one worker of the gateway, and the sums over all workers.
+    """The metrics of one gateway process, and their sums over all worker processes.
 
-    Where there are several, ``PROMETHEUS_MULTIPROC_DIR`` names the folder that they share.
+    If there are several, ``PROMETHEUS_MULTIPROC_DIR`` names the folder that they share.
 
-    Args:
-        triton_phases: Returns the phases that Triton measures (its queues and steps).
+    Attributes:
+        requests_rejected: Requests that were rejected without being embedded, by reason.
     """
 
-    def __init__(self, triton_phases: Callable[[], Iterable[Phase]]) -> None:
-        self._registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "triton_embed_requests", "HTTP requests.", ["endpoint", "status"], registry=registry
-        )
-        self.request_seconds = Histogram(
-            "triton_embed_request_seconds",
-            "Duration of HTTP requests.",
-            ["endpoint"],
-            buckets=SECONDS_BUCKETS,
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self._http_requests = Counter(
+            "triton_embed_http_requests_total",
+            "HTTP requests.",
+            ["route", "method", "status"],
             registry=registry,
         )
-        self._tokens = Counter(
-            "triton_embed_tokens", "Tokens embedded.", ["model"], registry=registry
-        )
-        self._inputs = Counter(
-            "triton_embed_inputs", "Inputs embedded.", ["model"], registry=registry
-        )
-        self._request_inputs = Histogram(
-            "triton_embed_request_inputs",
-            "Inputs of one request.",
-            ["model"],
-            buckets=BATCH_BUCKETS,
+        self._http_request_seconds = Histogram(
+            "triton_embed_http_request_duration_seconds",
+            "Duration of HTTP requests in seconds.",
+            ["route", "method"],
+            buckets=REQUEST_SECONDS_BUCKETS,
             registry=registry,
         )
-        self._in_flight = Gauge(
+        self.requests_rejected = Counter(
+            "triton_embed_requests_rejected_total",
+            "Requests rejected without being embedded, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self._inputs_in_flight = Gauge(
             "triton_embed_inputs_in_flight",
-            "Inputs being embedded.",
+            "Inputs of the embedding requests in progress.",
             multiprocess_mode="livesum",
             registry=registry,
         )
-        self.rejected = Counter(
-            "triton_embed_rejected", "Requests refused, by reason.", ["reason"], registry=registry
-        )
-        self._phase_seconds = Summary(
-            PHASE_SECONDS, PHASE_HELP, ["model", "phase"], registry=registry
-        )
+        self._add_model_metrics(registry)
         self._models: dict[str, ModelMetrics] = {}
+        self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._all = CollectorRegistry()
-        self._all.register(_all_workers() or registry)
-        self._all.register(TritonPhaseCollector(triton_phases))
+        self._all.register(all_workers() or registry)
+
+    def _add_model_metrics(self, registry: CollectorRegistry) -> None:
+        self._inputs = Counter(
+            "triton_embed_inputs_total", "Inputs embedded.", ["model"], registry=registry
+        )
+        self._tokens = Counter(
+            "triton_embed_tokens_total", "Tokens embedded.", ["model"], registry=registry
+        )
+        self._inputs_per_request = Histogram(
+            "triton_embed_inputs_per_request",
+            "Inputs of one embedding request.",
+            ["model"],
+            buckets=INPUT_COUNT_BUCKETS,
+            registry=registry,
+        )
+        self._phase_seconds = Histogram(
+            "triton_embed_phase_duration_seconds",
+            "Duration of the gateway's own phases in seconds: parse, serialize.",
+            ["model", "phase"],
+            buckets=PHASE_SECONDS_BUCKETS,
+            registry=registry,
+        )
+
+    def register(self, collector: Collector) -> None:
+        """Add the metrics of `collector`, which are the same in every worker process."""
+        self._all.register(collector)
+
+    def observe_http_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one HTTP request.
+
+        Args:
+            route: The template of its path.
+            method: The HTTP method.
+            status: The HTTP status of the response.
+            seconds: Time until the end of the response.
+        """
+        key = route, method, status
+        known = self._routes.get(key)
+        if known is None:
+            known = self._routes[key] = (
+                self._http_requests.labels(route, method, str(status)),
+                self._http_request_seconds.labels(route, method),
+            )
+        requests, durations = known
+        requests.inc()
+        durations.observe(seconds)
 
     @contextmanager
     def embedding(self, inputs: int) -> Iterator[None]:
-        """Count `inputs` as being embedded while in the block."""
-        self._in_flight.inc(inputs)
+        """Count `inputs` inputs as in flight while in the block."""
+        self._inputs_in_flight.inc(inputs)
         try:
             yield
         finally:
-            self._in_flight.dec(inputs)
+            self._inputs_in_flight.dec(inputs)
 
-    def of(self, model: str) -> ModelMetrics:
+    def of_model(self, model_id: str) -> ModelMetrics:
         """Return the metrics of one model."""
-        known = self._models.get(model)
+        known = self._models.get(model_id)
         if known is None:
-            known = self._models[model] = ModelMetrics(
-                inputs=self._inputs.labels(model),
-                request_inputs=self._request_inputs.labels(model),
-                tokens=self._tokens.labels(model),
-                parse_seconds=self._phase_seconds.labels(model, "parse"),
-                serialize_seconds=self._phase_seconds.labels(model, "serialize"),
+            known = self._models[model_id] = ModelMetrics(
+                inputs=self._inputs.labels(model_id),
+                tokens=self._tokens.labels(model_id),
+                inputs_per_request=self._inputs_per_request.labels(model_id),
+                parse_seconds=self._phase_seconds.labels(model_id, "parse"),
+                serialize_seconds=self._phase_seconds.labels(model_id, "serialize"),
             )
         return known
 
-    def text(self) -> bytes:
-        """Return all metrics, of all workers, in Prometheus' text format."""
+    def render(self) -> bytes:
+        """Return all metrics, summed over all workers, in Prometheus' text format."""
         return generate_latest(self._all)
-
-
-def _all_workers() -> Collector | None:
-    """Return what sums over all workers; ``None`` if there is one only."""
-    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if not folder:
-        return None
-    # A worker that was killed would be in flight for ever.
-    for file in Path(folder).glob("gauge_live*.db"):
-        pid = int(file.stem.rpartition("_")[2])
-        if not Path(f"/proc/{pid}").exists():
-            mark_process_dead(pid)
-    return MultiProcessCollector(None)

@@ -8,33 +8,17 @@ from time import perf_counter
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
 
 from triton_embed.contract.errors import ClientDisconnected, InvalidRequest, Unavailable
 from triton_embed.gateway.api import request as schema
 from triton_embed.gateway.api import response
 from triton_embed.gateway.api.errors import RESPONSES
-from triton_embed.gateway.services import Services, state
+from triton_embed.gateway.api.routes import RawRoute
+from triton_embed.gateway.services import Services, get_services
 
 UNWATCHED_SECONDS = 0.1
 """Whether the client is still there is not asked sooner: most requests are answered by then."""
-
-
-class RawRoute(APIRoute):
-    """Hands requests of the right method to its endpoint as they are.
-
-    FastAPI would look for parameters to inject, and for resources to release.
-    """
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if self.methods and scope["method"] in self.methods:
-            response = await self.endpoint(Request(scope, receive))
-            await response(scope, receive, send)
-        else:
-            await super().handle(scope, receive, send)
 
 
 router = APIRouter(tags=["embeddings"], responses=RESPONSES, route_class=RawRoute)
@@ -59,7 +43,7 @@ async def create_embeddings(request: Request) -> Response:
         body = await request.body()
     except ClientDisconnect:
         raise ClientDisconnected from None
-    answer = await _unless_client_leaves(request, _answer(body, state(request)))
+    answer = await _unless_client_leaves(request, _answer(body, get_services(request)))
     return Response(answer, media_type="application/json")
 
 
@@ -74,7 +58,7 @@ async def _answer(body: bytes, shared: Services) -> bytes:
     model, suffix = shared.catalog.resolve(asked.model)
     model_id = model.spec.model_id
     metrics = shared.metrics
-    counts = metrics.of(model_id)
+    counts = metrics.of_model(model_id)
     options, encoding = asked.options(suffix), asked.encoding()
     model.spec.check(options)
     if asked.count > shared.settings.max_inputs:
@@ -91,11 +75,11 @@ async def _answer(body: bytes, shared: Services) -> bytes:
         ):
             pieces = await shared.embedder.embed(model, inputs, options, on_answer)
     except Unavailable as error:
-        metrics.rejected.labels(error.code).inc()
+        metrics.requests_rejected.labels(error.code).inc()
         raise
     tokens = sum(piece.tokens for piece in pieces)
     counts.inputs.inc(len(inputs))
-    counts.request_inputs.observe(len(inputs))
+    counts.inputs_per_request.observe(len(inputs))
     counts.tokens.inc(tokens)
     started = perf_counter()
     answer = response.encode(model_id, pieces, tokens, encoding)

@@ -1,13 +1,13 @@
-"""Turns whatever goes wrong in a handler into an answer of ours."""
+"""Converts exceptions raised by handlers into API error responses."""
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Literal
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from triton_embed.contract.errors import (
@@ -20,12 +20,11 @@ from triton_embed.contract.errors import (
     Unauthorized,
     Unavailable,
 )
-
-logger = logging.getLogger("gateway")
+from triton_embed.gateway.errors import error_response
 
 
 class ErrorFields(BaseModel):
-    """What went wrong."""
+    """The description of an error."""
 
     message: str
     type: str
@@ -34,7 +33,7 @@ class ErrorFields(BaseModel):
 
 
 class ErrorBody(ErrorFields):
-    """The one body of every error."""
+    """The body of every error response."""
 
     object: Literal["error"]
     error: ErrorFields
@@ -47,35 +46,27 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         *(PayloadTooLarge, InternalError, Unavailable),
     )
 }
-"""For the OpenAPI document."""
+"""The error responses of every route in the OpenAPI document."""
 
 
-def install(app: FastAPI) -> None:
-    """Make `app` answer every error with the one body of `contract.errors`."""
-    app.add_exception_handler(ApiError, _embed_error)
+def install(app: Starlette) -> None:
+    """Make `app` respond to every error with the body of `contract.errors`."""
+    app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_exception)
 
 
-def respond(error: ApiError) -> JSONResponse:
-    """Return the HTTP answer for `error`."""
-    headers = {}
-    if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(error.retry_after_seconds)
-    return JSONResponse(error.body(), status_code=error.http_status, headers=headers)
-
-
-async def _embed_error(request: Request, error: Exception) -> JSONResponse:
+async def _api_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
-    return respond(error)
+    return error_response(error)
 
 
 async def _http_exception(request: Request, error: Exception) -> JSONResponse:
-    """Answer for what Starlette itself refuses: unknown paths and wrong methods."""
+    """Return the response for Starlette's own errors: unknown paths and wrong methods."""
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        answer = respond(
+        response = error_response(
             MethodNotAllowed(f"Method {request.method} is not allowed for {request.url.path}")
         )
-        answer.headers.update(error.headers or {})
-        return answer
-    return respond(NotFound(f"There is no {request.url.path}"))
+        response.headers.update(error.headers or {})
+        return response
+    return error_response(NotFound(f"There is no {request.url.path}"))

@@ -1,4 +1,4 @@
-"""``/v1/health/live`` and ``/v1/health/ready``; both answer at once, however busy Triton is."""
+"""``/v1/health/live`` and ``/v1/health/ready``, which respond at once however busy Triton is."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from triton_embed.gateway.api.errors import RESPONSES
-from triton_embed.gateway.services import state
+from triton_embed.gateway.services import get_services
 
 router = APIRouter(tags=["health"], responses=RESPONSES)
 
 
 class Health(BaseModel):
-    """What probes are told; the NIM has this body for 503, too."""
+    """The body of both probes; NIM sends it with status 503, too."""
 
     object: Literal["health-response"] = "health-response"
     message: str
 
 
-# Some probes ask for the head alone, `wget --spider` for one.
+# Some probes send HEAD, `wget --spider` for one.
 @router.head("/v1/health/live", include_in_schema=False)
 @router.get("/v1/health/live", summary="Is the gateway running?")
 async def live() -> Health:
-    """Answer whenever the process can."""
+    """Respond with status 200 whenever the process can."""
     return Health(message="Service is live.")
 
 
 @router.head("/v1/health/ready", include_in_schema=False)
 @router.get(
     "/v1/health/ready",
-    summary="Can a model be asked?",
+    summary="Is a model available?",
     response_model=Health,
-    responses={503: {"model": Health, "description": "No model can be asked."}},
+    responses={503: {"model": Health, "description": "No model is available."}},
 )
 async def ready(request: Request) -> JSONResponse:
-    """Answer 200 while Triton serves at least one model, else 503."""
-    if state(request).catalog.ready:
+    """Respond with status 200 while Triton serves at least one model, else 503."""
+    if get_services(request).catalog.ready:
         return JSONResponse(Health(message="Service is ready.").model_dump())
     return JSONResponse(Health(message="Service is not ready.").model_dump(), status_code=503)

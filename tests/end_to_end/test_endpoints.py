@@ -114,15 +114,15 @@ def test_manifest_lists_the_model_spec(service: RunningServer) -> None:
     assert spec["model_id"] == MINILM and spec["max_tokens"] == "256"
 
 
-REJECTED = 'triton_embed_requests_total{endpoint="/v1/embeddings",status="400"}'
+REJECTED = 'triton_embed_http_requests_total{method="POST",route="/v1/embeddings",status="400"}'
 
 COUNTED = {
-    'triton_embed_requests_total{endpoint="/v1/embeddings",status="200"}': 1,
+    'triton_embed_http_requests_total{method="POST",route="/v1/embeddings",status="200"}': 1,
     REJECTED: 1,
     f'triton_embed_tokens_total{{model="{MINILM}"}}': 7,
     f'triton_embed_inputs_total{{model="{MINILM}"}}': 2,
-    f'triton_embed_request_inputs_sum{{model="{MINILM}"}}': 2,
-    f'triton_embed_request_inputs_count{{model="{MINILM}"}}': 1,
+    f'triton_embed_inputs_per_request_sum{{model="{MINILM}"}}': 2,
+    f'triton_embed_inputs_per_request_count{{model="{MINILM}"}}': 1,
 }
 
 
@@ -151,10 +151,10 @@ def test_metrics_count_requests_inputs_and_tokens(service: RunningServer, path: 
 @pytest.mark.parametrize(
     "line",
     [
-        'triton_embed_request_seconds_bucket{endpoint="/v1/embeddings",le="0.1"}',
+        'triton_embed_http_request_duration_seconds_bucket{le="0.1",method="POST",route="/v1/embeddings"}',
         "triton_embed_inputs_in_flight 0.0",
         *(
-            f'triton_embed_phase_seconds_sum{{model="{MINILM}",phase="{phase}"}}'
+            f'triton_embed_phase_duration_seconds_sum{{model="{MINILM}",phase="{phase}"}}'
             for phase in ("parse", "serialize")
         ),
     ],

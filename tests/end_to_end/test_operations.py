@@ -52,7 +52,7 @@ async def test_requests_over_the_concurrency_limit_get_503_with_retry_after(
         if response.status_code == 503:
             assert int(response.headers["retry-after"]) >= 1
             assert response.json()["error"]["code"] == "overloaded"
-    rejected = 'triton_embed_rejected_total{reason="overloaded"}'
+    rejected = 'triton_embed_requests_rejected_total{reason="overloaded"}'
     assert rejected in limited.get("/metrics").text
 
 
@@ -158,7 +158,7 @@ def two_workers(tiny_repository: Path) -> Iterator[RunningServer]:
         yield running
 
 
-REQUESTS = 'triton_embed_requests_total{endpoint="/v1/embeddings",status="200"} '
+REQUESTS = 'triton_embed_http_requests_total{method="POST",route="/v1/embeddings",status="200"} '
 
 
 def test_metrics_of_several_workers_are_summed(two_workers: RunningServer) -> None:
@@ -180,5 +180,5 @@ def test_killed_worker_is_replaced_and_its_metrics_stay(two_workers: RunningServ
     text = two_workers.get("/metrics").text
     assert f"{REQUESTS}{before + 1}.0" in text
     assert "triton_embed_inputs_in_flight 0.0" in text
-    assert 'triton_embed_phase_seconds_count{model="tiny",phase="parse"}' in text
+    assert 'triton_embed_phase_duration_seconds_count{model="tiny",phase="parse"}' in text
     assert 'model="tiny",phase="encode"' in text

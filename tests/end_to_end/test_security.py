@@ -49,7 +49,7 @@ def test_request_without_a_valid_key_is_rejected(
 
 def test_requests_rejected_for_their_key_are_counted(secured: RunningServer) -> None:
     assert secured.get("/v1/models").status_code == 401
-    assert '{endpoint="/v1/models",status="401"}' in secured.get("/metrics").text
+    assert '{method="GET",route="/v1/models",status="401"}' in secured.get("/metrics").text
 
 
 @pytest.mark.parametrize("key", ["first-key", "second-key"])

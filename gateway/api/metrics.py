@@ -1,0 +1,20 @@
+"""``/metrics``, for Prometheus."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from triton_embed.gateway.api.errors import RESPONSES
+from triton_embed.gateway.services import get_services
+
+router = APIRouter(tags=["metrics"], responses=RESPONSES)
+
+
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
+@router.get("/v1/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
+    """Return the gateway's metrics in Prometheus' text format."""
+    text = get_services(request).metrics.render()
+    return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})

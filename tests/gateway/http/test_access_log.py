@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.types import Receive, Scope, Send
+
+from testing.asgi import application, asgi_client
+from testing.metrics import samples
+from triton_embed.gateway.http.access_log import AccessLogMiddleware
+from triton_embed.gateway.metrics import Metrics
+
+PATHS = ("/v1/embeddings", "/v1/models/{name}")
+
+
+async def send(
+    method: str,
+    path: str,
+    metrics: Metrics | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> httpx.Response:
+    """Send a request through the middleware."""
+    app = application(Middleware(AccessLogMiddleware, metrics=metrics or Metrics()), paths=PATHS)
+    async with asgi_client(app) as client:
+        return await client.request(method, path, headers=headers)
+
+
+async def test_unexpected_exception_is_logged_with_the_id_of_the_response(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    response = await send("GET", "/failing", headers={"x-request-id": "mine"})
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "internal_error"
+    assert response.headers["x-request-id"] == "mine"
+    assert "unexpected error in request mine" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_exception_after_the_start_of_a_response_sends_no_second_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        raise ZeroDivisionError
+
+    sent = []
+
+    async def record(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "app": Starlette()}
+    await AccessLogMiddleware(app, Metrics())(scope, receive, record)
+    assert [message["type"] for message in sent] == ["http.response.start"]
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_log_escapes_line_ends_of_paths(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gateway.access")
+    await send("GET", "/first%0Asecond")
+    assert caplog.messages[-1].startswith("GET /first\\nsecond 404 in ")
+
+
+@pytest.mark.parametrize(
+    ("path", "level"),
+    [
+        ("/v1/embeddings", logging.INFO),
+        ("/v1/models/a", logging.DEBUG),
+        ("/v1/unknown", logging.INFO),
+    ],
+)
+async def test_log_level_is_info_for_embeddings_and_errors(
+    path: str, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "gateway.access")
+    response = await send("GET", path)
+    (record,) = (record for record in caplog.records if record.name == "gateway.access")
+    assert record.levelno == level
+    fields = vars(record)
+    assert fields["request_id"] == response.headers["x-request-id"]
+    assert (fields["method"], fields["path"]) == ("GET", path)
+    assert fields["status"] == response.status_code
+    assert fields["milliseconds"] > 0
+
+
+async def test_quiet_log_gets_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "gateway.access")
+    await send("GET", "/v1/embeddings")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "labels"),
+    [
+        ("POST", "/v1/embeddings", 'method="POST",route="/v1/embeddings",status="200"'),
+        ("GET", "/v1/models/a", 'method="GET",route="/v1/models/{name}",status="200"'),
+        ("DELETE", "/v1/embeddings", 'method="DELETE",route="/v1/embeddings",status="405"'),
+        ("INVENTED", "/v1/embeddings", 'method="other",route="/v1/embeddings",status="405"'),
+        ("GET", "/v1/invented", 'method="GET",route="other",status="404"'),
+        ("GET", "/failing", 'method="GET",route="/failing",status="500"'),
+    ],
+)
+async def test_requests_are_counted_by_route_method_and_status(
+    method: str, path: str, labels: str
+) -> None:
+    metrics = Metrics()
+    for _ in range(2):
+        await send(method, path, metrics)
+    values = samples(metrics.render().decode())
+    assert values[f"triton_embed_http_requests_total{{{labels}}}"] == 2
+    labels = labels.partition(",status")[0]
+    assert values[f"triton_embed_http_request_duration_seconds_count{{{labels}}}"] == 2
+    assert values[f"triton_embed_http_request_duration_seconds_sum{{{labels}}}"] > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "route"), [("/v1/embeddings", "/v1/embeddings"), ("/invented", "other")]
+)
+async def test_disconnected_client_is_counted_as_499_before_routing(path: str, route: str) -> None:
+    async def disconnected(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = application(paths=PATHS)
+
+    metrics = Metrics()
+    scope = {"type": "http", "method": "POST", "path": path, "headers": []}
+
+    async def unused(*_: Any) -> Any:
+        raise AssertionError
+
+    await AccessLogMiddleware(disconnected, metrics)(scope, unused, unused)
+    labels = f'method="POST",route="{route}",status="499"'
+    assert samples(metrics.render().decode())[f"triton_embed_http_requests_total{{{labels}}}"] == 1
