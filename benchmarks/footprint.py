@@ -13,14 +13,13 @@ from benchmarks.comparison import ONE_WORKER
 from benchmarks.overhead import TEXT
 from benchmarks.server import MODEL_ID, conditions
 from testing.server import RunningServer
+from triton_embed.contract import pipelines
 from triton_embed.runtime.processes import pss_bytes
 
 PROCESSES = {
     "gateway": THIS.gateway,
     "tritonserver": "bin/tritonserver",
-    "tokenizer": "_tokenizer",
-    "encoder": "_encoder",
-    "postprocess": "_postprocess",
+    **{step.name: f"_{step.name}" for step in pipelines.TEXT.steps},
 }
 """Processes, and text in the command line of each."""
 

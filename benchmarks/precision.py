@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,8 @@ from benchmarks.server import conditions
 from benchmarks.systems import PackedOnnxRuntime
 from benchmarks.texts import SEED, text_sets
 from triton_embed.contract.pipelines import ENCODER
+from triton_embed.repository import parity_report
+from triton_embed.repository.layout import version_folder
 
 PRECISIONS = ("fp32", "fp16", "int8")
 """Precisions that a CPU runs; the first is the baseline."""
@@ -53,7 +54,7 @@ class Row:
 
     name: str
     megabytes: float
-    parity: dict[str, float]
+    parity: Mapping[str, float]
     ndcg: float
     rates: list[float]
 
@@ -71,7 +72,12 @@ def measure(folder: Path, pairs: Sequence[docstrings.Pair]) -> list[Row]:
             seconds = seconds_of(partial(encoder.run, rows))
             rates[name].append(sum(map(len, rows)) / seconds)
     return [
-        _row(folder / ENCODER.triton_name(name) / "1", name, ndcg(encoder, pairs), rates[name])
+        _row(
+            version_folder(folder, ENCODER.triton_name(name)),
+            name,
+            ndcg(encoder, pairs),
+            rates[name],
+        )
         for name, encoder in encoders.items()
     ]
 
@@ -85,7 +91,7 @@ def ndcg(encoder: PackedOnnxRuntime, pairs: Sequence[docstrings.Pair]) -> float:
 
 def _row(version: Path, name: str, value: float, rates: list[float]) -> Row:
     size = sum(path.stat().st_size for path in version.glob("model.onnx*"))
-    return Row(name, size / 1e6, json.loads((version / "parity.json").read_text()), value, rates)
+    return Row(name, size / 1e6, parity_report.read(version) or {}, value, rates)
 
 
 def table(rows: Sequence[Row]) -> str:

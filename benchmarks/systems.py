@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from triton_embed.contract.pipelines import ENCODER, TOKENIZER
+from triton_embed.repository.layout import step_file
 
 MAX_TOKENS = 256
 """Token limit of the benchmarked models; longer texts are truncated."""
@@ -38,9 +39,8 @@ class PackedOnnxRuntime:
     """
 
     def __init__(self, repository: Path, name: str) -> None:
-        tokenizer = repository / TOKENIZER.triton_name(name) / "1" / "tokenizer.json"
-        model = repository / ENCODER.triton_name(name) / "1" / "model.onnx"
-        self._tokenizer = _tokenizer(tokenizer)
+        model = step_file(repository, name, ENCODER)
+        self._tokenizer = _tokenizer(step_file(repository, name, TOKENIZER))
         options = onnxruntime.SessionOptions()
         # Like the server, see `backends.onnxruntime.model`.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")

@@ -62,6 +62,15 @@ class Reconciler:
         return {name: status.state for name, status in self._statuses.items()}
 
     @property
+    def failed(self) -> list[str]:
+        """Public ids of the models of the repository that are not served."""
+        return sorted(
+            status.model.display_name
+            for status in self._statuses.values()
+            if status.state is ModelState.FAILED
+        )
+
+    @property
     def unverified(self) -> frozenset[str]:
         """Ensembles that are being loaded, or are loaded and have not embedded a text yet."""
         return frozenset(

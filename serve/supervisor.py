@@ -127,17 +127,19 @@ class Supervisor:
                 task.cancel()
 
     async def _announce(self) -> None:
-        """Log the addresses and the served models, once there are any."""
+        """Log the addresses, and the models that are served and not, once any is served."""
         model_ids = await self._served_model_ids()
+        failed = self._reconciler.failed
         settings = self._settings
         logger.info(
-            "triton-embed is ready: %sgRPC %s:%d, metrics %s:%d; serving %s",
+            "triton-embed is ready: %sgRPC %s:%d, metrics %s:%d; serving %s%s",
             f"{settings.url}, " if settings.gateway else "",
             settings.triton_host,
             settings.triton_grpc_port,
             settings.triton_host,
             settings.triton_metrics_port,
             ", ".join(model_ids),
+            f"; not served because of the errors above: {', '.join(failed)}" if failed else "",
         )
 
     async def _served_model_ids(self) -> list[str]:

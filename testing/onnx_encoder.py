@@ -10,6 +10,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from triton_embed.contract.pipelines import ENCODER
+from triton_embed.repository.layout import step_file
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -30,7 +33,7 @@ def open_encoder(
     repository: Path, name: str, options: onnxruntime.SessionOptions | None = None
 ) -> onnxruntime.InferenceSession:
     """Open the encoder of the model `name` in `repository`."""
-    path = repository / f"{name}_encoder" / "1" / "model.onnx"
+    path = step_file(repository, name, ENCODER)
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

@@ -8,7 +8,7 @@ from triton_embed.contract import naming
 from triton_embed.contract.pipelines import TEXT
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.target import TARGETS
-from triton_embed.repository import config, rendering
+from triton_embed.repository import config, layout, rendering
 
 STUB_SPEC = ModelSpec("tiny", max_tokens=64, vocab_size=30522, dimension=32)
 """The spec of `testing.fixtures`' model ``tiny``."""
@@ -24,8 +24,8 @@ def write_stub_model(repository: Path, spec: ModelSpec = STUB_SPEC) -> None:
         encoder=TARGETS["cpu"].runtime,
     )
     for name, content in rendered.items():
-        (repository / name / "1").mkdir(parents=True)
+        layout.version_folder(repository, name).mkdir(parents=True)
         config.write(repository / name, content)
     for step in TEXT.steps:
         for file in step.files:
-            (repository / step.triton_name(model) / "1" / file).touch()
+            (layout.version_folder(repository, step.triton_name(model)) / file).touch()

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from testing.stub_repository import write_stub_model
 from testing.triton_admin import FakeTriton, ScriptedProbe
 from testing.waiting import eventually_async
+from triton_embed.contract.spec import ModelSpec
 from triton_embed.serve import probe, server_instance
 from triton_embed.serve.errors import ServeError
 from triton_embed.serve.installation import Installation
@@ -104,6 +106,19 @@ async def test_service_is_announced_once_a_dead_triton_responds_again(
     triton.failing_listings = 2
     await logged("triton-embed is ready", caplog, run(supervisor_of(ScriptedProbe())))
     assert "serving tiny" in caplog.text
+
+
+async def test_announcement_lists_the_models_that_are_not_served(
+    supervisor_of: Start,
+    run: Run,
+    stub_repository: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "serve")
+    write_stub_model(stub_repository, ModelSpec("Torn", 64, 30522, 32))
+    (stub_repository / "torn_tokenizer" / "1" / "tokenizer.json").unlink()
+    summary = "serving tiny; not served because of the errors above: Torn"
+    await logged(summary, caplog, run(supervisor_of(ScriptedProbe())))
 
 
 async def test_model_that_fails_single_probes_does_not_restart_triton(
