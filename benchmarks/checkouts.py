@@ -47,9 +47,9 @@ class Checkout:
 THIS = Checkout(
     ROOT,
     Path(sys.executable),
-    exporting=("-m", "triton_embed.export"),
-    serving=("-m", "triton_embed.serve"),
-    gateway="-m triton_embed.gateway",
+    exporting=("-m", "triton_embed", "export"),
+    serving=("-m", "triton_embed", "serve"),
+    gateway="-m triton_embed gateway",
 )
 """The checkout that runs the benchmark."""
 
@@ -57,8 +57,8 @@ THIS = Checkout(
 def other_checkout(folder: Path) -> Checkout:
     """Return the checkout in `folder`.
 
-    Its commands are those of this checkout, or, if it is of commit 92e22db or before, those of
-    that time.
+    Its commands are those of this checkout, or those of its time: before `triton_embed.cli` each
+    package was a program, and at first (commit 92e22db) a top-level package.
 
     Raises:
         SystemExit: The folder has no environment in ``.venv``.
@@ -68,6 +68,13 @@ def other_checkout(folder: Path) -> Checkout:
     python = folder / ".venv" / "bin" / "python"
     if not python.exists():
         raise SystemExit(f"{folder} has no .venv: run 'make lint' there first")
-    if (folder / "triton_embed").is_dir():
+    if (folder / "triton_embed" / "cli.py").exists():
         return Checkout(folder, python, THIS.exporting, THIS.serving, THIS.gateway)
-    return Checkout(folder, python, ("-m", "export"), ("-m", "serve"), "-m gateway")
+    prefix = "triton_embed." if (folder / "triton_embed").is_dir() else ""
+    return Checkout(
+        folder,
+        python,
+        exporting=("-m", f"{prefix}export"),
+        serving=("-m", f"{prefix}serve"),
+        gateway=f"-m {prefix}gateway",
+    )

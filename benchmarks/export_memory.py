@@ -20,9 +20,9 @@ CHILD = """
 import os, sys
 from triton_embed.runtime.processes import peak_rss_bytes, rss_bytes
 import triton_embed.export.exporter, torch.onnx
-from triton_embed.export.__main__ import main
+from triton_embed.cli import main
 before = rss_bytes(os.getpid())
-status = main(sys.argv[1:])
+status = main(["export", *sys.argv[1:]])
 print(before, peak_rss_bytes())
 sys.exit(status)
 """

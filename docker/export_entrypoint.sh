@@ -3,4 +3,4 @@
 set -eu
 umask 022
 exec setpriv --reuid="$(stat -c %u /models)" --regid="$(stat -c %g /models)" --clear-groups \
-  python -m triton_embed.export "$@" --model-repository /models
+  python -m triton_embed export "$@" --model-repository /models

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
 from ipaddress import IPv6Address, ip_address
 
-from triton_embed.runtime.settings import tcp_port
+from triton_embed.runtime.values import tcp_port
 
 SCHEMES = ("dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds")
 """Name resolvers of gRPC; https://github.com/grpc/grpc/blob/master/doc/naming.md."""
@@ -15,11 +14,11 @@ def split_host_port(text: str) -> tuple[str, int]:
     """Return host and port of ``HOST:PORT``; an IPv6 address stands in brackets.
 
     Raises:
-        ArgumentTypeError: `text` has another form; the message shows it.
+        ValueError: `text` has another form; the message shows it.
     """
     host, _, port = text.strip().rpartition(":")
     if not host or (":" in host and not host.startswith("[")):
-        raise ArgumentTypeError(f"must be HOST:PORT, not '{text}'")
+        raise ValueError(f"must be HOST:PORT, not '{text}'")
     return host.strip("[]"), tcp_port(port)
 
 
@@ -42,7 +41,7 @@ def grpc_target(address: str) -> str:
             list of ``IP:PORT``; or a target with a scheme, which is returned as it is.
 
     Raises:
-        ArgumentTypeError: `address` has another form; the message shows it.
+        ValueError: `address` has another form; the message shows it.
     """
     if address.partition(":")[0] in SCHEMES:
         return address
@@ -52,9 +51,9 @@ def grpc_target(address: str) -> str:
     try:
         versions = {ip_address(host).version for host, _ in servers}
     except ValueError as error:
-        raise ArgumentTypeError(f"a list must consist of IP:PORT: {error}") from None
+        raise ValueError(f"a list must consist of IP:PORT: {error}") from None
     if len(versions) > 1:
-        raise ArgumentTypeError(f"a list must not mix IPv4 and IPv6: '{address}'")
+        raise ValueError(f"a list must not mix IPv4 and IPv6: '{address}'")
     return f"ipv{versions.pop()}:{','.join(join_host_port(*server) for server in servers)}"
 
 

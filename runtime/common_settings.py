@@ -1,16 +1,44 @@
-"""Settings of the HTTP API, which its server and the supervisor of that both read."""
+"""Settings that several commands have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 from triton_embed.runtime.logs import LEVELS
-from triton_embed.runtime.settings import address_host, address_port, integer, one_of, setting
+from triton_embed.runtime.settings import SettingsBase, setting
+from triton_embed.runtime.values import (
+    address_host,
+    address_port,
+    file,
+    folder,
+    integer,
+    one_of,
+)
 
 
 @dataclass(frozen=True)
-class CommonSettings:
-    """Where the HTTP API listens, how it stops and what it tells."""
+class RepositorySettings(SettingsBase):
+    """The model repository, of all commands that read or write it."""
+
+    heading: ClassVar[str] = "Models"
+
+    model_repository: Path = setting(
+        Path("model_repository"), "folder that Triton serves; an export creates it", parse=folder
+    )
+
+    @property
+    def repository(self) -> Path:
+        """The absolute path of the model repository."""
+        return self.model_repository.resolve()
+
+
+@dataclass(frozen=True)
+class HttpAddress(SettingsBase):
+    """The address of the HTTP API, for its server, its supervisor and its health check."""
+
+    heading: ClassVar[str] = "HTTP API"
 
     host: str = setting(
         "127.0.0.1",
@@ -25,22 +53,50 @@ class CommonSettings:
         parse=address_port,
     )
     tls_certificate: str | None = setting(
-        None, "PEM file with the certificate chain of the HTTP API", "NIM_SERVER_TLS_CERT_PATH"
+        None,
+        "PEM file with the certificate chain of the HTTP API",
+        "NIM_SERVER_TLS_CERT_PATH",
+        parse=file,
     )
-    tls_key: str | None = setting(None, "PEM file with its key", "NIM_SERVER_TLS_KEY_PATH")
-    drain_seconds: int = setting(
-        25, "how long requests may take to finish after SIGTERM", parse=integer(0)
-    )
-    log_level: str = setting(
-        "info", f"one of {', '.join(LEVELS)}", "NIM_LOG_LEVEL", parse=one_of(*LEVELS)
-    )
-    log_jsonl: bool = setting(
-        False, "log one JSON object a line", "NIM_JSONL_LOGGING", "NIM_LOGGING_JSONL"
-    )
-    otel: bool = setting(
-        False, "send OpenTelemetry traces (OTEL_* variables say where)", "NIM_ENABLE_OTEL"
+    tls_key: str | None = setting(
+        None, "PEM file with its key", "NIM_SERVER_TLS_KEY_PATH", parse=file
     )
 
     def __post_init__(self) -> None:
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise ValueError("--tls-certificate and --tls-key go together, and only one is set")
+
+    @property
+    def url(self) -> str:
+        """URL of the HTTP API for clients on this machine."""
+        scheme = "https" if self.tls_certificate else "http"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class LogSettings(SettingsBase):
+    """Logs and traces, of every server."""
+
+    heading: ClassVar[str] = "Logs and traces"
+
+    log_level: str = setting("info", "lowest level to log", "NIM_LOG_LEVEL", parse=one_of(*LEVELS))
+    log_jsonl: bool = setting(
+        False, "log one JSON object a line", "NIM_JSONL_LOGGING", "NIM_LOGGING_JSONL"
+    )
+    otel: bool = setting(
+        False, "send OpenTelemetry traces to where the OTEL_* variables say", "NIM_ENABLE_OTEL"
+    )
+
+
+@dataclass(frozen=True)
+class CommonSettings(LogSettings, HttpAddress):
+    """Settings that the server of the HTTP API and its supervisor share."""
+
+    heading: ClassVar[str] = "HTTP API"
+
+    drain_seconds: int = setting(
+        25,
+        "time that requests may take to finish after SIGTERM",
+        parse=integer(0, metavar="SECONDS"),
+    )

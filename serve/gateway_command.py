@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import fields
+from collections.abc import Mapping
 
-from triton_embed.runtime.common_settings import CommonSettings
 from triton_embed.serve.installation import ROOT
 from triton_embed.serve.settings import Settings
+
+CONNECTION_PREFIX = "TRITON_EMBED_TRITON_TLS"
+"""Start of the variables about TLS to a Triton elsewhere; ours is on this machine without TLS."""
 
 
 def gateway_command(settings: Settings) -> list[str]:
     """Return the command line that starts the gateway in front of our Triton."""
-    return [sys.executable, "-m", "triton_embed.gateway", "--triton-address", settings.triton_grpc]
+    address = ("--triton-address", settings.triton_grpc)
+    return [sys.executable, "-m", "triton_embed", "gateway", *address]
 
 
-def gateway_environment(settings: CommonSettings) -> dict[str, str]:
-    """Return our environment, with the settings that the gateway shares as variables."""
-    shared = {item.name: getattr(settings, item.name) for item in fields(CommonSettings)}
-    variables = {
-        f"TRITON_EMBED_{name.upper()}": str(value)
-        for name, value in shared.items()
-        if value is not None
+def gateway_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the gateway: ours and its settings.
+
+    Args:
+        variables: The settings as environment variables, see `runtime.settings.to_variables`.
+    """
+    ours = {
+        name: value for name, value in os.environ.items() if not name.startswith(CONNECTION_PREFIX)
     }
-    return {**os.environ, **variables, "PYTHONPATH": str(ROOT)}
+    return {**ours, **variables, "PYTHONPATH": str(ROOT)}

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
-from triton_embed.runtime.common_settings import CommonSettings
-from triton_embed.runtime.settings import address_port, integer, one_of, read, setting, tcp_port
+from triton_embed.runtime.common_settings import CommonSettings, RepositorySettings
+from triton_embed.runtime.settings import SettingsBase, setting
+from triton_embed.runtime.values import Parser, address_port, integer, one_of, tcp_port
 
 
 def _not_ipv6(text: str) -> str:
     if ":" in text:
-        raise argparse.ArgumentTypeError(f"Triton cannot bind an IPv6 address like '{text}'")
+        raise ValueError(f"Triton cannot bind an IPv6 address like '{text}'")
     return text
 
 
 @dataclass(frozen=True)
-class Settings(CommonSettings):
-    """Addresses and ports, the model repository, and overrides of model configurations.
+class TritonSettings(SettingsBase):
+    """The addresses and the log of Triton."""
 
-    Overrides of batching, instances and names apply when Triton loads a model; the files in the
-    model repository stay unchanged.
-    """
+    heading: ClassVar[str] = "Triton"
 
-    model_repository: str = setting(
-        "model_repository", "folder filled by 'python -m triton_embed.export'"
-    )
-    gateway: bool = setting(True, "start the gateway beside Triton")
     # Triton 2.51 in the wheel has known security holes: keep it on loopback.
-    triton_host: str = setting("127.0.0.1", "address Triton binds", parse=_not_ipv6)
+    triton_host: str = setting(
+        "127.0.0.1", "address that Triton binds", parse=Parser("HOST", _not_ipv6)
+    )
     triton_grpc_port: int = setting(
         8001,
         "port of Triton's gRPC API",
@@ -41,11 +36,31 @@ class Settings(CommonSettings):
         None, "port of Triton's own HTTP API (default: none)", parse=tcp_port
     )
     triton_metrics_port: int = setting(8002, "port of Triton's metrics", parse=tcp_port)
+    triton_log_verbose: bool = setting(
+        False, "log all of Triton's output", "NIM_TRITON_LOG_VERBOSE"
+    )
+
+    @property
+    def triton_grpc(self) -> str:
+        """``host:port`` of Triton's gRPC API for clients on this machine."""
+        host = "127.0.0.1" if self.triton_host == "0.0.0.0" else self.triton_host
+        return f"{host}:{self.triton_grpc_port}"
+
+
+@dataclass(frozen=True)
+class ModelSettings(RepositorySettings):
+    """The model repository, and overrides of the configurations in it.
+
+    The overrides apply when Triton loads a model; the files stay unchanged.
+    """
+
+    heading: ClassVar[str] = "Models"
+
     max_queue_delay_microseconds: int | None = setting(
         None,
-        "time an encoder waits for more requests (default: as exported; 1000 in throughput mode)",
+        "time an encoder waits for more requests (default: as exported; 1000 for throughput)",
         "NIM_TRITON_DYNAMIC_BATCHING_MAX_QUEUE_DELAY_MICROSECONDS",
-        parse=integer(0),
+        parse=integer(0, metavar="MICROSECONDS"),
     )
     max_batch_size: int | None = setting(
         None,
@@ -67,44 +82,22 @@ class Settings(CommonSettings):
     )
     performance_mode: str = setting(
         "latency",
-        "latency: one execution uses all cores; throughput: several run in parallel",
+        "use of the cores: one execution on all of them, or several in parallel",
         "NIM_TRITON_PERFORMANCE_MODE",
         parse=one_of("latency", "throughput"),
     )
     served_model_name: str | None = setting(
-        None, "public id of the only model in the repository", "NIM_SERVED_MODEL_NAME"
+        None,
+        "public id of the only model in the repository",
+        "NIM_SERVED_MODEL_NAME",
+        parse=Parser("ID", str),
     )
-    triton_log_verbose: bool = setting(
-        False, "log all of Triton's output", "NIM_TRITON_LOG_VERBOSE"
-    )
-
-    @property
-    def repository(self) -> Path:
-        """The model repository."""
-        return Path(self.model_repository).resolve()
-
-    @property
-    def url(self) -> str:
-        """URL of the HTTP API for clients on this machine."""
-        scheme = "https" if self.tls_certificate else "http"
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
-
-    @property
-    def triton_grpc(self) -> str:
-        """``host:port`` of Triton's gRPC API for clients on this machine."""
-        return f"{self._triton_host}:{self.triton_grpc_port}"
-
-    @property
-    def _triton_host(self) -> str:
-        return "127.0.0.1" if self.triton_host == "0.0.0.0" else self.triton_host
 
 
-def parse(arguments: Sequence[str] | None = None) -> Settings:
-    """Return the settings in the command line and the environment."""
-    return read(
-        Settings,
-        program="python -m triton_embed.serve",
-        description="Serve a model repository with Triton and the OpenAI-compatible gateway.",
-        arguments=arguments,
-    )
+@dataclass(frozen=True)
+class Settings(ModelSettings, TritonSettings, CommonSettings):
+    """All settings of the supervisor."""
+
+    heading: ClassVar[str] = "HTTP API"
+
+    gateway: bool = setting(True, "start the gateway beside Triton")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import ssl
-import urllib.error
-import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
+from triton_embed.runtime.health import is_gateway_ready
 from triton_embed.serve import backend_directory
 from triton_embed.serve.admin_client import AdminClient, TritonAdmin
 from triton_embed.serve.errors import ServeError, TritonError
@@ -51,9 +50,6 @@ TRITON_EXIT_MARGIN_SECONDS = 5.0
 GATEWAY_EXIT_MARGIN_SECONDS = 5.0
 """Time that the gateway has to end after ``--drain-seconds``, before it is killed."""
 
-READINESS_TIMEOUT_SECONDS = 5.0
-"""Time that a starting gateway has to respond to one readiness request."""
-
 
 class Supervisor:
     """Runs Triton and the gateway.
@@ -63,6 +59,7 @@ class Supervisor:
         installation: The Triton to run.
         client: Its administrative API; by default over gRPC. Replaced in tests.
         probe: Its health; by default by inferences with `client`. Replaced in tests.
+        gateway_variables: Environment variables with the settings of the gateway.
     """
 
     def __init__(
@@ -71,8 +68,10 @@ class Supervisor:
         installation: Installation,
         client: TritonAdmin | None = None,
         probe: HealthProbe | None = None,
+        gateway_variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
+        self._gateway_variables = gateway_variables
         self._installation = installation
         self._instance = ServerInstance()
         self._owned_client = None
@@ -132,13 +131,14 @@ class Supervisor:
         failed = self._reconciler.failed
         settings = self._settings
         logger.info(
-            "triton-embed is ready: %sgRPC %s:%d, metrics %s:%d; serving %s%s",
+            "triton-embed is ready: %sgRPC %s:%d, metrics %s:%d; serving %s from %s%s",
             f"{settings.url}, " if settings.gateway else "",
             settings.triton_host,
             settings.triton_grpc_port,
             settings.triton_host,
             settings.triton_metrics_port,
             ", ".join(model_ids),
+            settings.repository,
             f"; not served because of the errors above: {', '.join(failed)}" if failed else "",
         )
 
@@ -170,7 +170,7 @@ class Supervisor:
         return ProcessSpec(
             name="the gateway",
             command=gateway_command(settings),
-            environment=gateway_environment(settings),
+            environment=gateway_environment(self._gateway_variables),
             output=None,
             stop_timeout_seconds=settings.drain_seconds + GATEWAY_EXIT_MARGIN_SECONDS,
             wait_ready=self._wait_gateway_ready,
@@ -215,8 +215,7 @@ class Supervisor:
 
     async def _wait_gateway_ready(self) -> None:
         logger.info("starting the gateway")
-        url = f"{self._settings.url}/v1/health/ready"
-        while not await asyncio.to_thread(_is_ready, url):
+        while not await asyncio.to_thread(is_gateway_ready, self._settings.url):
             await asyncio.sleep(STARTUP_POLL_INTERVAL)
 
 
@@ -229,21 +228,6 @@ def _stop_event() -> asyncio.Event:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         loop.add_signal_handler(signal.SIGHUP, stopped.set)
     return stopped
-
-
-def _is_ready(url: str) -> bool:
-    # A probe of our own process: skip certificate verification and proxies.
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-    )
-    try:
-        with opener.open(url, timeout=READINESS_TIMEOUT_SECONDS) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 async def _never() -> str:

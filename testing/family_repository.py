@@ -17,8 +17,8 @@ from testing.checkpoints import edit_json, tiny_checkpoint
 from testing.families import CASES, Case
 from testing.references import Encoder
 from testing.tokenizers import write_tokenizer
+from triton_embed.cli import main
 from triton_embed.contract.naming import triton_model_name
-from triton_embed.export.__main__ import main
 
 
 class Families:
@@ -67,7 +67,12 @@ class Families:
 
     def exported(self, name: str) -> Path:
         """Return the model repository, after installing the model `name` in it."""
-        arguments = [str(self.checkpoint(name)), "--model-repository", str(self.repository)]
+        arguments = [
+            "export",
+            str(self.checkpoint(name)),
+            "--model-repository",
+            str(self.repository),
+        ]
         if (matryoshka := CASES[name].matryoshka) is not None:
             arguments += ["--matryoshka", matryoshka]
         with self._exclusive(f"{name}.export"):

@@ -28,7 +28,7 @@ PATIENT = {"TRITON_EMBED_MAX_WAIT_SECONDS": "600"}
 READY = "triton-embed is ready"
 """Line of the log after which requests are served."""
 
-SERVE = (sys.executable, "-m", "triton_embed.serve")
+SERVE = (sys.executable, "-m", "triton_embed", "serve")
 """The command that runs the service of this checkout."""
 
 START_SECONDS = 300.0

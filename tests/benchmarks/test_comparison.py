@@ -55,11 +55,13 @@ def test_table_of_one_side_has_no_ratio() -> None:
     ]
 
 
-def test_checkout_before_the_package_has_its_own_commands(tmp_path: Path) -> None:
+def test_checkout_before_the_command_line_has_its_own_commands(tmp_path: Path) -> None:
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").touch()
     assert other_checkout(tmp_path).serving == ("-m", "serve")
     (tmp_path / "triton_embed").mkdir()
+    assert other_checkout(tmp_path).serving == ("-m", "triton_embed.serve")
+    (tmp_path / "triton_embed" / "cli.py").touch()
     assert other_checkout(tmp_path).serving == THIS.serving
 
 

@@ -21,7 +21,7 @@ from sentence_transformers import SentenceTransformer
 from testing.checkpoints import tiny_checkpoint
 from testing.server import RunningServer
 from testing.waiting import eventually
-from triton_embed.export.__main__ import main
+from triton_embed.cli import main
 from triton_embed.export.exporter import export
 from triton_embed.export.request import ExportRequest
 
@@ -222,7 +222,7 @@ async def test_service_recovers_from_a_killed_process(
 
 
 def test_killed_gateway_is_restarted(tiny_service: RunningServer) -> None:
-    tiny_service.kill("triton_embed.gateway")
+    tiny_service.kill("triton_embed gateway")
     tiny_service.wait_for("the gateway restarted")
     assert tiny_service.post(model="tiny", input="a").status_code == 200
 

@@ -146,7 +146,7 @@ def test_https_is_served_with_the_configured_certificate(
 
 
 def test_missing_certificate_is_named_in_one_line() -> None:
-    gateway = [sys.executable, "-m", "triton_embed.gateway"]
+    gateway = [sys.executable, "-m", "triton_embed", "gateway"]
     flags = ["--tls-certificate", "missing.pem", "--tls-key", "key.pem"]
     ended = subprocess.run([*gateway, *flags], capture_output=True, text=True)
     assert ended.returncode == 1

@@ -44,7 +44,7 @@ def serving(repository: Path, host: str, port: int) -> Iterator[RunningServer]:
 def gateway(triton_address: str) -> Iterator[str]:
     """Run a gateway for `triton_address` and return its URL once it is ready."""
     (port,) = free_ports(1)
-    command = [sys.executable, "-m", "triton_embed.gateway", "--port", str(port)]
+    command = [sys.executable, "-m", "triton_embed", "gateway", "--port", str(port)]
     process = subprocess.Popen([*command, "--triton-address", triton_address], cwd=ROOT)
     url = f"http://127.0.0.1:{port}"
 

@@ -17,17 +17,17 @@ from transformers import AutoModel, DebertaV2Config
 
 from testing.checkpoints import edit_json, tiny_checkpoint, write_json
 from testing.onnx_encoder import embed, open_encoder
+from triton_embed.cli import main
 from triton_embed.contract.serialization import spec_from_parameters
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export import progress
-from triton_embed.export.__main__ import main
 from triton_embed.export.graph import storage
 from triton_embed.export.towers import attention
 from triton_embed.repository import config
 
 
 def run(checkpoint: Path | str, repository: Path, *flags: str) -> int:
-    return main([str(checkpoint), "--model-repository", str(repository), *flags])
+    return main(["export", str(checkpoint), "--model-repository", str(repository), *flags])
 
 
 def models(repository: Path) -> set[str]:

@@ -14,9 +14,9 @@ from transformers import ModernBertConfig, RobertaConfig
 
 from testing.checkpoints import edit_json, tiny_bert, tiny_checkpoint, write_json
 from testing.family_repository import Families
+from triton_embed.cli import main
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export import planner
-from triton_embed.export.__main__ import main
 from triton_embed.export.errors import ExportError
 from triton_embed.export.plan import ExportPlan
 from triton_embed.export.precedence import SpecOverrides
@@ -81,7 +81,9 @@ def test_prompts_for_single_tasks_do_not_replace_a_preset(
     known = plan(folder, "intfloat/e5-mistral-7b-instruct")
     assert known.spec.prompt_query.startswith("Instruct: ") and known.spec.is_input_type_required
     assert not known.notes
-    assert main([str(folder), "--model-repository", str(tmp_path / "r"), "--dry-run"]) == 0
+    assert (
+        main(["export", str(folder), "--model-repository", str(tmp_path / "r"), "--dry-run"]) == 0
+    )
     said = " ".join(capsys.readouterr().out.split())
     assert "query prompt none" in said
     assert "NOTE queries get no prompt" in said
@@ -135,7 +137,7 @@ def test_length_above_the_positions_is_reduced_and_such_a_flag_rejected(
     assert spec(folder, overrides={"max_tokens": 24}).max_tokens == 24
     with pytest.raises(ExportError, match="--max-tokens 41 exceeds the checkpoint's 40 positions"):
         spec(folder, overrides={"max_tokens": 41})
-    assert main([str(folder), "--model-repository", str(tmp_path / "repository")]) == 0
+    assert main(["export", str(folder), "--model-repository", str(tmp_path / "repository")]) == 0
 
 
 def test_pooling_flag_is_rejected_for_a_checkpoint_with_modules(tiny_folder: Path) -> None:
@@ -217,7 +219,9 @@ def test_dry_run_rejects_unsupported_settings(
 ) -> None:
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder, dense=16)
     spoil(folder)
-    assert main([str(folder), "--model-repository", str(tmp_path / "r"), "--dry-run"]) == 1
+    assert (
+        main(["export", str(folder), "--model-repository", str(tmp_path / "r"), "--dry-run"]) == 1
+    )
     said = capsys.readouterr().err
     assert said.startswith("export failed: ") and reason in said
 

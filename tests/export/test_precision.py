@@ -14,7 +14,7 @@ from transformers import Gemma3TextConfig, PretrainedConfig, T5Config
 
 from testing.checkpoints import tiny_checkpoint
 from testing.onnx_encoder import embed, open_encoder
-from triton_embed.export.__main__ import main
+from triton_embed.cli import main
 from triton_embed.export.errors import ExportError
 from triton_embed.export.families.llama_bidirec import LlamaBidirectionalConfig
 from triton_embed.export.parity.gate import THRESHOLDS, Parity
@@ -42,7 +42,7 @@ CASES = [
 
 def run(checkpoint: Path, repository: Path, precision: str) -> int:
     flags = ["--model-repository", str(repository), "--precision", precision]
-    return main([str(checkpoint), "--model-id", "m", *flags])
+    return main(["export", str(checkpoint), "--model-id", "m", *flags])
 
 
 def encoder(repository: Path) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
-
 import pytest
 
 from triton_embed.runtime.addresses import grpc_address, grpc_target, ip_target
@@ -32,7 +30,7 @@ def test_address_becomes_a_grpc_target(address: str, target: str) -> None:
     "address", ["triton", "triton:", ":8001", "::1:8001", "one:1,two:2", "10.0.0.7:1,[::1]:1", ""]
 )
 def test_other_address_is_rejected(address: str) -> None:
-    with pytest.raises(ArgumentTypeError):
+    with pytest.raises(ValueError):
         grpc_address(address)
 
 

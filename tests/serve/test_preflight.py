@@ -28,7 +28,7 @@ def test_port_in_use_is_rejected_with_the_option_to_change() -> None:
 def test_port_given_twice_is_rejected_with_both_options(stub_repository: Path) -> None:
     port, grpc = free_ports(2)
     settings = Settings(
-        model_repository=str(stub_repository),
+        model_repository=stub_repository,
         port=port,
         triton_grpc_port=grpc,
         triton_http_port=port,
@@ -87,7 +87,7 @@ def test_old_glibc_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_command_prints_its_error_in_one_line(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "triton_embed.serve", "--model-repository", str(tmp_path)],
+        [sys.executable, "-m", "triton_embed", "serve", "--model-repository", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -43,7 +43,7 @@ def supervisor_of(
     binary.write_text("#!/bin/sh\nexec sleep 600\n")
     binary.chmod(0o755)
     monkeypatch.setattr(probe, "PROBE_INTERVAL", 0.01)
-    settings = Settings(model_repository=str(stub_repository), gateway=False)
+    settings = Settings(model_repository=stub_repository, gateway=False)
     installation = Installation(binary, {}, (), (), bundled=False)
 
     def make(scripted: ScriptedProbe) -> Supervisor:

@@ -20,7 +20,7 @@ from huggingface_hub import constants
 
 from testing.hub import COMMIT, Hub
 from testing.paths import ROOT
-from triton_embed.export.__main__ import main
+from triton_embed.cli import main
 
 ID = "tests/tiny-embed"
 NEEDED = {
@@ -53,7 +53,7 @@ def hub(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def run(repository: Path, *flags: str, model: str = ID) -> int:
-    return main([model, "--model-repository", str(repository), *flags])
+    return main(["export", model, "--model-repository", str(repository), *flags])
 
 
 def nothing_in(repository: Path) -> bool:
@@ -66,7 +66,8 @@ def test_a_hub_id_is_exported_and_then_again_without_the_hub(
     command = [
         sys.executable,
         "-m",
-        "triton_embed.export",
+        "triton_embed",
+        "export",
         ID,
         "--model-repository",
         str(tmp_path / "first"),
@@ -193,9 +194,9 @@ def test_a_broken_download_leaves_nothing_behind_and_is_taken_up_again(
 def test_a_terminal_shows_the_progress_of_the_download(hub: Hub, tmp_path: Path) -> None:
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
     program = (
-        "from triton_embed.export import __main__\n"
+        "from triton_embed.export.command_context import quiet_libraries\n"
         "from triton_embed.export.checkpoint import reader, source\n"
-        "__main__._quiet_libraries(); "
+        "quiet_libraries(); "
         f"there = source.resolve_source({ID!r}); "
         "there.download(reader.read_checkpoint(there.folder, there.files))"
     )

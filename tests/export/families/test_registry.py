@@ -27,8 +27,8 @@ from testing.checkpoints import edit_json, write_json
 from testing.families import CASES
 from testing.family_repository import Families
 from testing.onnx_encoder import embed, open_encoder
+from triton_embed.cli import main
 from triton_embed.contract.naming import triton_model_name
-from triton_embed.export.__main__ import main
 from triton_embed.export.checkpoint.files import file_sizes
 from triton_embed.export.checkpoint.reader import read_checkpoint
 from triton_embed.export.families.registry import FAMILIES, family_of
@@ -142,5 +142,5 @@ def test_unsupported_variant_is_rejected_with_the_reason(
     source = families.checkpoint("llama-nemotron-embed-without-modules")
     folder = Path(shutil.copytree(source, tmp_path / "m"))
     edit_json(folder / "config.json", **changes)
-    assert main([str(folder), "--model-repository", str(tmp_path / "repository")]) == 1
+    assert main(["export", str(folder), "--model-repository", str(tmp_path / "repository")]) == 1
     assert reason in capsys.readouterr().err

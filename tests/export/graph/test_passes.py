@@ -10,7 +10,7 @@ from pathlib import Path
 
 from testing.checkpoints import tiny_checkpoint
 from testing.onnx_encoder import trace
-from triton_embed.export.__main__ import main
+from triton_embed.cli import main
 
 LENGTHS = (4, 7, 6)
 LAYERS, LINEAR, AFTER_ATTENTION = 2, 6, 3
@@ -20,7 +20,7 @@ LAYERS, LINEAR, AFTER_ATTENTION = 2, 6, 3
 def products(checkpoint: Path, folder: Path, precision: str = "fp32") -> list[int]:
     """Export `checkpoint` and return the rows of each matrix product for texts of `LENGTHS`."""
     arguments = ["--model-repository", str(folder), "--model-id", "m", "--precision", precision]
-    assert main([str(checkpoint), *arguments]) == 0
+    assert main(["export", str(checkpoint), *arguments]) == 0
     operations = trace(folder, "m", [[101] * length for length in LENGTHS], folder)
     return [prod(item.outputs[0][1][:-1]) for item in operations if "MatMul" in item.kind]
 

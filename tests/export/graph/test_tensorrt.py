@@ -19,7 +19,7 @@ from tritonclient.grpc import model_config_pb2
 
 from testing.family_repository import Families
 from testing.onnx_encoder import embed, open_encoder
-from triton_embed.export.__main__ import main
+from triton_embed.cli import main
 from triton_embed.export.errors import ExportError
 from triton_embed.export.graph import tensorrt
 from triton_embed.export.target import TARGETS
@@ -73,7 +73,10 @@ def test_the_graph_equals_the_reference_in_operators_that_tensorrt_documents(
 ) -> None:
     flags = ["--model-id", "m", "--target", "tensorrt", "--precision", "fp32"]
     folder = families.checkpoint(name)
-    assert main([str(folder), "--model-repository", str(tmp_path / "repository"), *flags]) == 0
+    assert (
+        main(["export", str(folder), "--model-repository", str(tmp_path / "repository"), *flags])
+        == 0
+    )
     encoder = tmp_path / "repository" / "m_encoder"
     assert undocumented(encoder / "1" / "model.onnx") == []
 

@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from testing.family_repository import Families
-from triton_embed.export.__main__ import main
+from triton_embed.cli import main
 from triton_embed.export.graph import storage
 from triton_embed.export.packing import Packing, pack
 from triton_embed.export.towers import attention
@@ -20,7 +20,7 @@ from triton_embed.export.towers import attention
 
 def run(folder: Path, repository: Path, precision: str = "fp32") -> int:
     flags = ["--model-id", "m", "--target", "cuda", "--precision", precision]
-    return main([str(folder), "--model-repository", str(repository), *flags])
+    return main(["export", str(folder), "--model-repository", str(repository), *flags])
 
 
 def operators(graph: onnx.GraphProto) -> list[str]:

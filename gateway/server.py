@@ -1,11 +1,10 @@
-"""Command line: ``python -m triton_embed.gateway``."""
+"""The server of the HTTP API: uvicorn, with one worker process or several."""
 
 from __future__ import annotations
 
 import logging
 import os
 import ssl
-import sys
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
 
@@ -14,32 +13,34 @@ from fastapi import FastAPI
 
 from triton_embed.gateway import app
 from triton_embed.gateway.http.protocol import UpgradeIgnoringProtocol
-from triton_embed.gateway.settings import parse
+from triton_embed.gateway.settings import Settings
+from triton_embed.gateway.workers import FOLDER_VARIABLE
 from triton_embed.runtime import logs
-from triton_embed.runtime import settings as configuration
+from triton_embed.runtime.options import settings_from_environment
+from triton_embed.runtime.settings import to_variables
+from triton_embed.runtime.variables import log_unknown_variables
 
 logger = logging.getLogger("gateway")
 
 KEEP_ALIVE_SECONDS = 75
-"""Longer than load balancers keep an idle connection, so that they never use one we close."""
+"""Time that an idle connection stays open, in seconds. Longer than load balancers keep one, so that
+they never use a connection that we close."""
 
 WORKER_START_SECONDS = 60
-"""How long one of several workers may take to import everything: it is killed if it does not answer
-for so long."""
+"""Time that one of several workers may take to import everything, in seconds; then it is killed."""
 
 
 def application() -> FastAPI:
-    """Return the application of a worker process, which has the command line of the first one."""
-    settings = parse()
+    """Return the application of a worker process, whose settings `run` left in the environment."""
+    settings = settings_from_environment(Settings)
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     return app.create(settings)
 
 
-def main() -> int:
+def run(settings: Settings) -> int:
     """Serve HTTP until SIGTERM and return the exit status."""
-    settings = parse()
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
-    configuration.log_unknown_variables()
+    log_unknown_variables()
     if settings.tls_certificate:
         pair = settings.tls_certificate, settings.tls_key
         try:
@@ -47,14 +48,15 @@ def main() -> int:
         except OSError as error:
             logger.error("cannot use the certificate '%s' with the key '%s': %s", *pair, error)
             return 1
+    os.environ.update(to_variables(settings))
     with ExitStack() as stack:
         if settings.workers > 1:
-            # Here each worker leaves its counts, so that any of them can tell the sum. (A single
-            # one could not remove it: uvicorn lets it end by the signal that stopped it.)
+            # Each worker writes its counts here, so that any of them can report the sum. (A single
+            # worker could not remove it: uvicorn lets it end by the signal that stopped it.)
             folder = TemporaryDirectory(prefix="triton-embed-metrics-")
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(folder)
+            os.environ[FOLDER_VARIABLE] = stack.enter_context(folder)
         uvicorn.run(
-            "triton_embed.gateway.__main__:application",
+            "triton_embed.gateway.server:application",
             factory=True,
             workers=settings.workers,
             host=settings.host,
@@ -64,7 +66,7 @@ def main() -> int:
             log_config=None,
             log_level="warning",
             access_log=False,
-            # Nothing here asks for the client's address.
+            # Nothing here uses the client's address.
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_worker_healthcheck=WORKER_START_SECONDS,
@@ -73,7 +75,3 @@ def main() -> int:
             ssl_keyfile=settings.tls_key,
         )
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from onnx import load, numpy_helper, save
 
 from testing.stub_repository import write_stub_model
+from triton_embed.cli import main
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.export.__main__ import main
 from triton_embed.export.parity import measurement
 
 
@@ -99,7 +99,8 @@ def test_export_does_not_replace_a_user_s_own_model(
     tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_config(tmp_path, "tiny", 'backend: "python"')
-    assert main([str(tiny_folder), "--model-repository", str(tmp_path), "--model-id", "tiny"]) == 1
+    export = ["export", str(tiny_folder), "--model-repository", str(tmp_path)]
+    assert main([*export, "--model-id", "tiny"]) == 1
     assert f"would replace 'tiny' in {tmp_path}, which was not made by" in capsys.readouterr().err
     assert contents(tmp_path) == {"tiny"}
 
@@ -111,7 +112,7 @@ def test_export_replaces_the_leftovers_of_a_model(
     shutil.rmtree(own_tiny_repository / "tiny")
     (own_tiny_repository / "tiny_postprocess" / "config.pbtxt").unlink()
     export = [str(tiny_folder), "--model-repository", str(own_tiny_repository)]
-    assert main([*export, "--model-id", "tiny"]) == 0
+    assert main(["export", *export, "--model-id", "tiny"]) == 0
     assert contents(own_tiny_repository) == everything
 
 

@@ -1,0 +1,160 @@
+"""The command ``triton-embed export``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from triton_embed.contract.options import EmbeddingType
+from triton_embed.export.command_context import command_context
+from triton_embed.runtime.commands import HeadedCommand, HeadedOption, ParserType
+from triton_embed.runtime.common_settings import RepositorySettings
+from triton_embed.runtime.options import read_settings, setting_options
+from triton_embed.runtime.values import Parser, integer
+
+if TYPE_CHECKING:
+    from triton_embed.export.request import ExportRequest
+
+positive = ParserType(integer(1))
+
+
+def _matryoshka(text: str) -> tuple[int, ...] | None:
+    if text == "none":
+        return None
+    return () if text == "any" else tuple(map(integer(1), text.split(",")))
+
+
+def _some_of(text: str, choices: Sequence[str]) -> tuple[str, ...]:
+    chosen = tuple(text.split(","))
+    if unknown := set(chosen).difference(choices):
+        raise ValueError(f"'{unknown.pop()}' is not one of {', '.join(choices)}")
+    return chosen
+
+
+def _embedding_types(text: str) -> tuple[EmbeddingType, ...]:
+    known = [kind.value for kind in EmbeddingType]
+    return tuple(map(EmbeddingType, _some_of(text.lower(), known)))
+
+
+def _pooling(text: str) -> tuple[str, ...]:
+    from triton_embed.export.checkpoint.pooling import POOLING_MODES
+
+    return _some_of(text, POOLING_MODES)
+
+
+OVERRIDES = (
+    "prompt_query",
+    "prompt_passage",
+    "prompt_default",
+    "requires_input_type",
+    "max_tokens",
+    "matryoshka",
+    "embedding_types",
+    "pooling",
+)
+"""Options of the model spec: the keys of `export.precedence.SpecOverrides`."""
+
+override = partial(click.option, cls=HeadedOption, heading="Model spec")
+
+
+@click.command("export", cls=HeadedCommand, params=setting_options(RepositorySettings))
+@click.argument("checkpoint")
+@click.option(
+    "--model-id", metavar="ID", help="Public id.  [default: the hub id, or the folder's name]"
+)
+@click.option("--revision", help="Branch, tag or commit on the hub.  [default: the main branch]")
+@click.option(
+    "--target",
+    type=click.Choice(("cpu", "cuda", "tensorrt")),
+    default="cpu",
+    show_default=True,
+    help="Runtime of the encoder: ONNX Runtime on a CPU or an NVIDIA GPU, or TensorRT.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(("fp32", "fp16", "bf16", "int8")),
+    help="Precision of the transformer's weights; pooling and normalization are always float32.  "
+    "[default: fp32 for a CPU, else fp16]",
+)
+@click.option(
+    "--max-batch-size",
+    type=positive,
+    help="Maximum texts of one Triton request and of one execution.  [default: 256; less for "
+    "tensorrt if texts may be long]",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print what would be exported; download no weights and write nothing.",
+)
+@override("--prompt-query", metavar="TEXT", help="Prompt of queries.")
+@override("--prompt-passage", metavar="TEXT", help="Prompt of passages.")
+@override("--prompt-default", metavar="TEXT", help="Prompt of texts without an input type.")
+@override(
+    "--asymmetric/--symmetric",
+    "requires_input_type",
+    default=None,
+    help="Whether clients must send the input type.  [default: if the prompts of query and passage "
+    "differ]",
+)
+@override("--max-tokens", type=positive, help="Maximum tokens of a text, its prompt included.")
+@override(
+    "--matryoshka",
+    type=ParserType(Parser("none|any|N,...", _matryoshka)),
+    help="Values of 'dimensions' that the model was trained for.",
+)
+@override(
+    "--embedding-types",
+    type=ParserType(Parser("TYPE,...", _embedding_types)),
+    help=f"Embedding types that clients may request.  [default: {', '.join(EmbeddingType)}]",
+)
+@override(
+    "--pooling",
+    type=ParserType(Parser("MODE,...", _pooling)),
+    help="Pooling of a checkpoint without modules.json.  [default: that of its family, else mean]",
+)
+@click.pass_context
+def export(ctx: click.Context, /, *, dry_run: bool, **_: Any) -> None:
+    """Export a checkpoint into a model repository.
+
+    CHECKPOINT is a folder in the layout of sentence-transformers, or an id on the Hugging Face hub.
+    By default, the model spec is that of the checkpoint's files, or for well-known ids that of
+    their publishers.
+    """
+    with command_context("export"):
+        if dry_run:
+            from triton_embed.export import plan_view
+            from triton_embed.export.planner import plan
+
+            click.echo(plan_view.details(plan(_request(ctx))))
+            return
+        click.echo("loading PyTorch, transformers and sentence-transformers …", err=True)
+        from triton_embed.export import exporter
+
+        parity = exporter.export(_request(ctx))
+        click.echo(f"Exported: {parity}.")
+
+
+def _request(ctx: click.Context) -> ExportRequest:
+    from triton_embed.export.request import ExportRequest
+
+    options = ctx.params
+    overrides: Any = {
+        name: options[name]
+        for name in OVERRIDES
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    return ExportRequest(
+        checkpoint=options["checkpoint"],
+        model_repository=read_settings(ctx, RepositorySettings).model_repository,
+        model_id=options["model_id"],
+        revision=options["revision"],
+        target=options["target"],
+        precision=options["precision"],
+        max_batch_size=options["max_batch_size"],
+        overrides=overrides,
+    )

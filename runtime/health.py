@@ -1,0 +1,78 @@
+"""The command ``triton-embed health``: checks of running services, for containers and probes."""
+
+from __future__ import annotations
+
+import ssl
+import urllib.error
+import urllib.request
+
+import click
+
+from triton_embed.runtime.commands import CommandError, HeadedCommand, ParserType
+from triton_embed.runtime.common_settings import HttpAddress
+from triton_embed.runtime.options import SettingsCommand
+from triton_embed.runtime.values import Parser
+
+TIMEOUT_SECONDS = 5.0
+"""Time that a service has to respond. Health endpoints respond at once, however busy Triton is."""
+
+
+@click.group("health")
+def health() -> None:
+    """Exit with status 0 if a running service is ready, else with 1."""
+
+
+@health.command("gateway", cls=SettingsCommand, kinds=(HttpAddress,))
+def gateway(address: HttpAddress) -> int:
+    """Check that a gateway on this machine is ready."""
+    if not is_gateway_ready(address.url):
+        raise CommandError(f"the gateway at {address.url} is not ready")
+    return 0
+
+
+@health.command("triton", cls=HeadedCommand)
+@click.option(
+    "--address",
+    type=ParserType(Parser("HOST:PORT", str)),
+    default="127.0.0.1:8001",
+    show_default=True,
+    help="Address of its gRPC API.",
+)
+def triton(address: str) -> int:
+    """Check that a Triton serves a model."""
+    if not has_ready_model(address):
+        raise CommandError(f"Triton at {address} serves no model")
+    return 0
+
+
+def is_gateway_ready(url: str) -> bool:
+    """Return whether the gateway with the base URL `url` is ready.
+
+    It is on this machine: the certificate need not name it, and proxies are not used.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    try:
+        with opener.open(f"{url}/v1/health/ready", timeout=TIMEOUT_SECONDS) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def has_ready_model(address: str) -> bool:
+    """Return whether the Triton at ``HOST:PORT`` serves a model."""
+    from tritonclient import grpc
+    from tritonclient.utils import InferenceServerException
+
+    options = [("grpc.enable_http_proxy", 0)]
+    with grpc.InferenceServerClient(address, channel_args=options) as client:
+        try:
+            # Statistics are of ready models, and unlike the repository's index open to clients.
+            statistics = client.get_inference_statistics(client_timeout=TIMEOUT_SECONDS)
+        except InferenceServerException:
+            return False
+    return bool(statistics.model_stats)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from testing.paths import ROOT
+from triton_embed import cli
+from triton_embed.cli import COMMANDS, main
+
+HEAVY = ("fastapi", "grpc", "numpy", "onnxruntime", "pytriton", "torch", "tritonclient", "uvicorn")
+"""Packages that take long to import, or that an installation with another extra lacks."""
+
+LOADED = f"""
+import json, sys
+from triton_embed.cli import main
+status = main(sys.argv[1:])
+print(json.dumps([status, sorted(set({HEAVY}).intersection(sys.modules))]))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([name, "--help"] for name in COMMANDS)], ids=" ".join
+)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments], cwd=ROOT, capture_output=True, check=True
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == [0, []]
+
+
+def test_help_has_a_sentence_about_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    described = {line[0]: line[1] for line in lines if len(line) == 2}
+    assert all(described[name].endswith(".") for name in COMMANDS)
+
+
+def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"triton-embed {version('triton-embed')}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"), [(["sevre"], "sevre"), (["export"], "CHECKPOINT"), (["show"], "MODEL")]
+)
+def test_wrong_usage_is_an_error(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"), [("fastapi.routing", "gateway"), ("opentelemetry.sdk", "otel")]
+)
+def test_missing_package_is_reported_with_the_extra_to_install(
+    module: str,
+    extra: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import click
+
+    @click.command()
+    def broken() -> None:
+        raise ModuleNotFoundError(f"No module named '{module}'", name=module)
+
+    lazy = cli.LazyCommand("Servers", "gateway", lambda: broken)
+    monkeypatch.setitem(COMMANDS, "gateway", lazy)
+    assert main(["gateway"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f"is not installed; run: pip install 'triton-embed[{extra}]'")
+
+
+def test_shell_completion_is_available() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "triton_embed"],
+        cwd=ROOT,
+        env={"_TRITON_EMBED_COMPLETE": "bash_complete", "COMP_WORDS": "x ser", "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "plain,serve\n"
