@@ -117,7 +117,7 @@ async def test_announcement_lists_the_models_that_are_not_served(
     caplog.set_level(logging.INFO, "serve")
     write_stub_model(stub_repository, ModelSpec("Torn", 64, 30522, 32))
     (stub_repository / "torn_tokenizer" / "1" / "tokenizer.json").unlink()
-    summary = "serving tiny; not served because of the errors above: Torn"
+    summary = f"serving tiny from {stub_repository}; not served because of the errors above: Torn"
     await logged(summary, caplog, run(supervisor_of(ScriptedProbe())))
 
 
