@@ -1,4 +1,4 @@
-"""Reads what Triton's Python backend hands over, and turns our errors into its own."""
+"""Conversions between the API of Triton's Python backend and the types of `contract`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from triton_embed.contract.options import Options
 from triton_embed.contract.serialization import spec_from_parameters
 from triton_embed.contract.spec import ModelSpec
 
-MAX_REMEMBERED = 1024
-"""Characters of parameters; a client may send others than ours, of any size."""
+MAX_CACHED_CHARACTERS = 1024
+"""Length of the longest parameters, as JSON, whose `Options` are cached. Ours have at most 300
+characters; clients may send others of any size."""
+
+CACHED_OPTIONS = 256
+"""Number of distinct parameters whose `Options` are cached: each combination that the clients of a
+model use."""
 
 
 def model_config(args: dict[str, str]) -> dict[str, Any]:
@@ -43,26 +48,26 @@ def request_options(request: pb_utils.InferenceRequest) -> Options:
     """Return the options in the request's parameters.
 
     Raises:
-        InvalidRequest: a parameter has a value that is not allowed.
+        InvalidRequest: a parameter has an invalid value.
     """
     try:
         parameters = request.parameters() or "{}"
     except UnicodeDecodeError:
         raise InvalidRequest("a request parameter is not valid UTF-8") from None
-    known = _options if len(parameters) <= MAX_REMEMBERED else _options.__wrapped__
-    return known(parameters)
+    parse = _options if len(parameters) <= MAX_CACHED_CHARACTERS else _options.__wrapped__
+    return parse(parameters)
 
 
-# Few clients send many different ones, and every step of every request needs them.
-@lru_cache(maxsize=256)
+# Each step of each request needs its options, and few of them differ.
+@lru_cache(maxsize=CACHED_OPTIONS)
 def _options(parameters: str) -> Options:
     return Options.from_parameters(json.loads(parameters))
 
 
 def error_response(error: InvalidRequest) -> pb_utils.InferenceResponse:
-    """Return the response that reports `error` to the client, as INVALID_ARGUMENT.
+    """Return the response that reports `error` to the client as INVALID_ARGUMENT.
 
-    Triton transports a message only: its end, ``[code]``, is for `gateway.triton.errors`.
+    Triton transports a message only. Its end, ``[code]``, is for `gateway.triton.errors`.
     """
     message = f"{error} [{error.code}]"
     return pb_utils.InferenceResponse(

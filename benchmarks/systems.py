@@ -42,7 +42,7 @@ class PackedOnnxRuntime:
         model = step_file(repository, name, ENCODER)
         self._tokenizer = _tokenizer(step_file(repository, name, TOKENIZER))
         options = onnxruntime.SessionOptions()
-        # Like the server, see `backends.onnxruntime.model`.
+        # Like the server, see `backends.onnxruntime.session`.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         self._session = onnxruntime.InferenceSession(
             str(model), options, providers=["CPUExecutionProvider"]

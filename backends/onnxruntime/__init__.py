@@ -1,1 +1,1 @@
-"""Stands in for Triton's C++ onnxruntime backend where only the Python backend is installed."""
+"""Stand-in for Triton's C++ onnxruntime backend, which the server in nvidia-pytriton lacks."""

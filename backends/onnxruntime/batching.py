@@ -1,55 +1,16 @@
-"""Joins the requests of one execution into the inputs of an ONNX model, as Triton's C++ side does.
+"""Joins the requests of one execution into the inputs of an ONNX model, as Triton's C++ code does.
 
-Source: Triton's backend_input_collector.cc; the kinds are `BatchInput`'s in model_config.proto.
+Source: Triton's backend_input_collector.cc. Of the kinds of `BatchInput` in model_config.proto only
+BATCH_ITEM_SHAPE is here, which exported models use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-Shapes = Sequence[tuple[int, ...]]
-"""The shape of one input in each request, batch dimension first."""
-
-
-def _counts(shapes: Shapes) -> NDArray[np.int64]:
-    return np.array([np.prod(shape) for shape in shapes], np.int64)
-
-
-def _item_shapes(shapes: Shapes) -> NDArray[np.int64]:
-    items = [shape[0] for shape in shapes]
-    return np.repeat(np.array([shape[1:] for shape in shapes], np.int64), items, axis=0)
-
-
-BATCH_INPUT_KINDS: dict[str, Callable[[Shapes], NDArray[np.int64]]] = {
-    "BATCH_ELEMENT_COUNT": _counts,
-    "BATCH_ACCUMULATED_ELEMENT_COUNT": lambda shapes: np.cumsum(_counts(shapes)),
-    "BATCH_ACCUMULATED_ELEMENT_COUNT_WITH_ZERO": lambda shapes: np.cumsum([0, *_counts(shapes)]),
-    "BATCH_MAX_ELEMENT_COUNT_AS_SHAPE": lambda shapes: np.zeros(_counts(shapes).max(), np.int64),
-    "BATCH_ITEM_SHAPE": _item_shapes,
-    "BATCH_ITEM_SHAPE_FLATTEN": lambda shapes: _item_shapes(shapes).ravel(),
-}
-
-
-DTYPES: dict[str, np.dtype[Any]] = {
-    "TYPE_INT32": np.dtype(np.int32),
-    "TYPE_FP32": np.dtype(np.float32),
-}
-"""What Triton allows for a batch_input."""
-
-
-@dataclass(frozen=True)
-class BatchInput:
-    """One ``batch_input`` of a configuration: a model input computed from the shapes of another."""
-
-    kind: str
-    target: str
-    source: str
-    dtype: np.dtype[Any]
 
 
 class Batcher:
@@ -59,7 +20,7 @@ class Batcher:
         config: The model's configuration, as JSON.
 
     Raises:
-        ValueError: the configuration asks for something this stand-in does not do.
+        ValueError: the configuration needs a feature that this stand-in lacks.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -68,25 +29,31 @@ class Batcher:
         self._ragged = {
             item["name"]: bool(item.get("allow_ragged_batch")) for item in config["input"]
         }
-        self._batch_inputs = [
-            BatchInput(
-                kind=item["kind"],
-                target=item["target_name"][0],
-                source=item["source_input"][0],
-                dtype=DTYPES[item["data_type"]],
-            )
-            for item in config.get("batch_input", [])
-        ]
+        self._shape_sources: dict[str, str] = {}
+        for item in config.get("batch_input", []):
+            if (item["kind"], item["data_type"]) != ("BATCH_ITEM_SHAPE", "TYPE_INT32"):
+                raise ValueError(
+                    f"batch_input of kind {item['kind']} and type {item['data_type']} is not "
+                    "supported by the onnxruntime stand-in"
+                )
+            self._shape_sources[item["target_name"][0]] = item["source_input"][0]
 
     @property
     def input_names(self) -> list[str]:
-        """Names of the tensors that a request brings."""
+        """Names of the tensors in a request."""
         return list(self._ragged)
 
     def check(self, ranks: Mapping[str, int]) -> None:
-        """Raise ValueError unless the model's inputs (name to rank) are those we will feed."""
-        fed = {*self._ragged, *(item.target for item in self._batch_inputs)}
-        if fed != set(ranks):
+        """Check that the ONNX model has the inputs of the configuration.
+
+        Args:
+            ranks: Rank of each input of the ONNX model, by name.
+
+        Raises:
+            ValueError: an input is missing, unexpected or of another rank.
+        """
+        fed = self._ragged.keys() | self._shape_sources.keys()
+        if fed != ranks.keys():
             raise ValueError(
                 f"the model has inputs {sorted(ranks)}, its configuration gives {sorted(fed)}"
             )
@@ -95,20 +62,28 @@ class Batcher:
                 raise ValueError(f"ragged input '{name}' must have rank 1 in the model")
 
     def feed(self, tensors: Mapping[str, Sequence[NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-        """Return the model's inputs for `tensors` (for each name, one array per request).
+        """Return the model's inputs for several requests.
 
-        Ragged inputs are flattened and joined end to end, others joined along the batch
+        Ragged tensors are flattened and concatenated, others concatenated along the batch
         dimension.
+
+        Args:
+            tensors: For each name, the array of each request, batch dimension first.
         """
         feed = {
-            name: _join([array.reshape(-1) if ragged else array for array in tensors[name]])
+            name: _concatenate([array.reshape(-1) if ragged else array for array in tensors[name]])
             for name, ragged in self._ragged.items()
         }
-        for item in self._batch_inputs:
-            shapes = [array.shape for array in tensors[item.source]]
-            feed[item.target] = BATCH_INPUT_KINDS[item.kind](shapes).astype(item.dtype)
+        for name, source in self._shape_sources.items():
+            feed[name] = _item_shapes([array.shape for array in tensors[source]])
         return feed
 
 
-def _join(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def _item_shapes(shapes: Sequence[tuple[int, ...]]) -> NDArray[np.int32]:
+    """Return the shape of each item in requests of the given shapes, int32 [items, rank - 1]."""
+    items = [shape[0] for shape in shapes]
+    return np.repeat(np.array([shape[1:] for shape in shapes], np.int32), items, axis=0)
+
+
+def _concatenate(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

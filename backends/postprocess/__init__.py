@@ -1,1 +1,1 @@
-"""The last step of an ensemble: cut and quantise the vectors as each request asks."""
+"""The last step of an ensemble: truncates and quantizes vectors as each request's options say."""

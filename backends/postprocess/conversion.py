@@ -1,4 +1,4 @@
-"""Shortens and quantises embeddings.
+"""Conversion of embeddings to other lengths and element types.
 
 int8 is symmetric with one scale per model, so that dot products and cosines keep their order.
 Binary follows sentence-transformers: bit = component > 0, most significant bit first; ``ubinary``
@@ -15,16 +15,23 @@ from triton_embed.contract.spec import ModelSpec
 
 Embeddings = NDArray[np.float32] | NDArray[np.int8] | NDArray[np.uint8]
 
+MIN_NORM = 1e-12
+"""Least length by which a truncated vector is divided: the default of torch's `normalize`."""
+
 
 def convert(vectors: NDArray[np.float32], options: Options, spec: ModelSpec) -> Embeddings:
-    """Return `vectors` [n, D] in the length and element type that `options` ask for.
+    """Return `vectors` [n, D] in the length and element type of `options`.
+
+    Returns:
+        float32, int8 or uint8 [n, length], or [n, D / 8] for the binary types. Without a
+        conversion, `vectors` itself.
 
     Raises:
-        InvalidRequest: the model does not offer it.
+        InvalidRequest: the model does not support the options.
     """
     spec.check(options)
     if options.dimensions is not None:
-        return _shorten(vectors, options.dimensions)
+        return _truncate(vectors, options.dimensions)
     match options.embedding_type:
         case EmbeddingType.INT8:
             return _int8(vectors, spec)
@@ -37,9 +44,10 @@ def convert(vectors: NDArray[np.float32], options: Options, spec: ModelSpec) -> 
     return vectors
 
 
-def _shorten(vectors: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+def _truncate(vectors: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
+    """Return the first components of `vectors`, normalized again."""
     head = vectors[:, :dimensions]
-    return head / np.maximum(np.linalg.norm(head, axis=1, keepdims=True), 1e-12)
+    return head / np.maximum(np.linalg.norm(head, axis=1, keepdims=True), MIN_NORM)
 
 
 def _int8(vectors: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.int8]:

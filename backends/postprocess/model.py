@@ -1,4 +1,4 @@
-"""Triton backend ``postprocess``: float vectors in, what each request asked for out."""
+"""Triton backend ``postprocess``: from float vectors to the form that each request specifies."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from triton_embed.contract.errors import InvalidRequest
 
 
 class TritonPythonModel:
-    """Applies ``dimensions`` and ``embedding_type`` request by request."""
+    """Applies ``dimensions`` and ``embedding_type`` to each request."""
 
     @staticmethod
     def auto_complete_config(config: pb_utils.ModelConfig) -> pb_utils.ModelConfig:
-        """Leave the configuration as the exporter wrote it."""
+        """Return the configuration as the export wrote it."""
         return config
 
     def initialize(self, args: dict[str, str]) -> None:
@@ -26,7 +26,7 @@ class TritonPythonModel:
     def execute(
         self, requests: list[pb_utils.InferenceRequest]
     ) -> list[pb_utils.InferenceResponse]:
-        """Convert each request's vectors on its own, so that none disturbs another."""
+        """Convert each request's vectors separately; an invalid request fails alone."""
         return [self._respond(request) for request in requests]
 
     def _respond(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:

@@ -11,7 +11,7 @@ from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.options import EmbeddingType, Options
 from triton_embed.contract.spec import ModelSpec
 
-CARD = ModelSpec(
+SPEC = ModelSpec(
     model_id="m",
     max_tokens=8,
     vocab_size=9,
@@ -28,21 +28,21 @@ def vectors() -> NDArray[np.float32]:
     return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
-def test_floats_pass_unchanged(vectors: NDArray[np.float32]) -> None:
-    assert convert(vectors, Options(), CARD) is vectors
+def test_float_vectors_are_returned_unchanged(vectors: NDArray[np.float32]) -> None:
+    assert convert(vectors, Options(), SPEC) is vectors
 
 
-def test_shorter_vectors_are_normalised_again(vectors: NDArray[np.float32]) -> None:
-    short = convert(vectors, Options(dimensions=4), CARD)
+def test_truncated_vectors_are_normalized_again(vectors: NDArray[np.float32]) -> None:
+    short = convert(vectors, Options(dimensions=4), SPEC)
     assert short.shape == (5, 4) and short.dtype == np.float32
     assert np.linalg.norm(short, axis=1) == pytest.approx(1, abs=1e-6)
     assert np.allclose(short[0] / short[0, 0], vectors[0, :4] / vectors[0, 0], atol=1e-4)
 
 
-def test_int8_and_uint8_scale_by_the_card_and_clip(vectors: NDArray[np.float32]) -> None:
+def test_int8_and_uint8_are_scaled_by_the_spec_and_clipped(vectors: NDArray[np.float32]) -> None:
     vectors[0, :3] = (0.5, -0.9, 0.0)
-    signed = convert(vectors, Options(embedding_type=EmbeddingType.INT8), CARD)
-    unsigned = convert(vectors, Options(embedding_type=EmbeddingType.UINT8), CARD)
+    signed = convert(vectors, Options(embedding_type=EmbeddingType.INT8), SPEC)
+    unsigned = convert(vectors, Options(embedding_type=EmbeddingType.UINT8), SPEC)
     assert signed.dtype == np.int8 and unsigned.dtype == np.uint8
     assert signed[0, :3].tolist() == [127, -127, 0]
     assert np.array_equal(unsigned.astype(int), signed.astype(int) + 128)
@@ -53,13 +53,13 @@ def test_binary_types_follow_sentence_transformers(vectors: NDArray[np.float32])
     from sentence_transformers.util.quantization import quantize_embeddings
 
     for kind in (EmbeddingType.BINARY, EmbeddingType.UBINARY):
-        converted = convert(vectors, Options(embedding_type=kind), CARD)
+        converted = convert(vectors, Options(embedding_type=kind), SPEC)
         expected = np.asarray(quantize_embeddings(vectors, precision=kind.value))
         assert np.array_equal(converted, expected) and converted.dtype == expected.dtype
 
 
-def test_what_the_card_does_not_offer_is_refused(vectors: NDArray[np.float32]) -> None:
-    plain = replace(CARD, matryoshka_dimensions=None, embedding_types=(EmbeddingType.FLOAT,))
+def test_options_that_the_spec_does_not_offer_are_rejected(vectors: NDArray[np.float32]) -> None:
+    plain = replace(SPEC, matryoshka_dimensions=None, embedding_types=(EmbeddingType.FLOAT,))
     for options in (Options(dimensions=4), Options(embedding_type=EmbeddingType.INT8)):
         with pytest.raises(InvalidRequest):
             convert(vectors, options, plain)
