@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +29,26 @@ def write_model(folder: Path, text: str) -> Path:
     return folder / "model.onnx"
 
 
-async def test_session_uses_the_given_number_of_threads(tmp_path: Path) -> None:
+@pytest.fixture
+def thread() -> Iterator[ThreadPoolExecutor]:
+    """A thread for sessions: they make theirs flush denormals to zero, which NumPy warns about."""
+    with ThreadPoolExecutor(1) as thread:
+        yield thread
+
+
+def test_session_uses_the_given_number_of_threads(
+    tmp_path: Path, thread: ThreadPoolExecutor
+) -> None:
     path = write_model(tmp_path, IDENTITY)
-    # The session makes its thread flush denormals to zero, which NumPy warns about.
-    session = await asyncio.to_thread(open_session, path, {"intra_op_thread_count": "3"}, gpu=0)
+    session = thread.submit(open_session, path, {"intra_op_thread_count": "3"}, gpu=0).result()
     assert session.get_session_options().intra_op_num_threads == 3
-    (result,) = await asyncio.to_thread(session.run, None, {"x": np.ones(1, np.float32)})
+    (result,) = thread.submit(session.run, None, {"x": np.ones(1, np.float32)}).result()
     assert result.tolist() == [1.0]
 
 
-async def test_model_for_a_gpu_is_rejected_with_the_remedy(tmp_path: Path) -> None:
+def test_model_for_a_gpu_is_rejected_with_the_remedy(
+    tmp_path: Path, thread: ThreadPoolExecutor
+) -> None:
     path = write_model(tmp_path, PACKED_ATTENTION)
     with pytest.raises(RuntimeError, match="--target cuda, it needs a GPU"):
-        await asyncio.to_thread(open_session, path, {})
+        thread.submit(open_session, path, {}).result()
