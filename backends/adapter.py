@@ -15,7 +15,7 @@ from triton_embed.contract.serialization import spec_from_parameters
 from triton_embed.contract.spec import ModelSpec
 
 MAX_CACHED_CHARACTERS = 1024
-"""Length of the longest parameters, as JSON, whose `Options` are cached. Ours have at most 300
+"""Maximum length of parameters, as JSON, whose `Options` are cached. Ours have at most 300
 characters; clients may send others of any size."""
 
 CACHED_OPTIONS = 256

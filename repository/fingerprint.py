@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from stat import S_ISDIR
 
 Fingerprint = tuple[tuple[str, int, int], ...]
 """Path within the folder, modification time in nanoseconds and bytes of each file. The path of a
@@ -19,7 +20,7 @@ def fingerprint(model: Path) -> Fingerprint:
     try:
         for path in sorted(model.rglob("*")):
             status = path.stat()
-            end = "/" if path.is_dir() else ""
+            end = "/" if S_ISDIR(status.st_mode) else ""
             name = path.relative_to(model).as_posix()
             facts.append((f"{name}{end}", status.st_mtime_ns, status.st_size))
     except OSError as error:

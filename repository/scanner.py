@@ -1,8 +1,8 @@
 """Scanner of a model repository: the one rule that groups Triton models into installed models.
 
-- Triton models with the same ``model_id`` in their parameters are one model, and the ``role``
-  tells what each of them is for (see `contract.serialization.Identity`). Ids that differ in case
-  only have the same Triton names and are one model too.
+- Triton models with the same ``model_id`` in their parameters are one model. Their ``role`` is the
+  purpose of each (see `contract.serialization.Identity`). Ids that differ in case only have the
+  same Triton names and are one model too.
 - A Triton model without these parameters is the user's own, even if it is an ensemble over steps
   of ours. Its own steps belong to it.
 - A part of ours that has lost its configuration is recognized by the name that the pipeline
@@ -34,8 +34,8 @@ ENSEMBLE_ROLES = (Role.ENTRY, Role.DIRECT, Role.ALIAS)
 """Roles of the Triton models that clients can name, in the order of `InstalledModel.ensembles`."""
 
 CACHED_FOLDERS = 4096
-"""Folders whose configuration is kept parsed, until a file in them changes. A model has about six;
-a larger repository is parsed again at every scan."""
+"""Number of folders whose configuration is kept parsed until a file changes. A model has about
+six; in a repository with more folders, all are parsed at every scan."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The models of a repository that Triton can be told to load."""
+"""The models of a repository that Triton may load."""
 
 from __future__ import annotations
 

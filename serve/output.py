@@ -62,5 +62,5 @@ async def _read_line(stream: asyncio.StreamReader) -> bytes:
     try:
         return await stream.readline()
     except ValueError:
-        # The stream has dropped it. The process would block if nobody read on.
+        # The stream has dropped it. The process would block if its output were not read.
         return b"(output line over 1 MiB omitted)\n"

@@ -44,7 +44,7 @@ class Overrides:
 
     @staticmethod
     def from_settings(settings: Settings, cores: int | None = None) -> Overrides:
-        """Return the overrides that `settings` ask for on `cores` (default: all usable ones)."""
+        """Return the overrides in `settings` for `cores` cores (default: all usable)."""
         cores = cores or len(os.sched_getaffinity(0))
         instances = settings.encoder_instances
         delay = settings.max_queue_delay_microseconds

@@ -19,11 +19,11 @@ INITIAL_BACKOFF_SECONDS = 0.5
 """Pause before the first restart: long enough for the kernel to free ports and memory."""
 
 MAX_BACKOFF_SECONDS = 30.0
-"""Longest pause before a restart. The pause doubles after each, so that a process that dies at
+"""Maximum pause before a restart. The pause doubles after each, so that a process that dies at
 every start costs little CPU, and runs again within this time once its cause is gone."""
 
 BACKOFF_RESET_SECONDS = 60.0
-"""Uptime after which a process restarts after the initial pause again. Twice the longest pause."""
+"""Uptime after which a process restarts after the initial pause again. Twice the maximum pause."""
 
 UNHEALTHY_STOP_TIMEOUT_SECONDS = 1.0
 """Time that an unhealthy process has to end after SIGTERM before it is killed, in seconds. It has

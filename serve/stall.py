@@ -1,4 +1,4 @@
-"""Whether a step that does not respond is busy or dead.
+"""Detection of stalled steps: a step that does not respond may be dead, or only busy.
 
 A request to a healthy model may wait for minutes behind others, and one execution of a large batch
 may itself take minutes. A step is stalled only if, for `STALL_TIMEOUT_SECONDS`, it has neither

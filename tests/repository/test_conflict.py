@@ -31,7 +31,7 @@ def test_export_replaces_a_torn_model(stub_repository: Path) -> None:
     assert replaced and set(replaced.folders) == {path.name for path in stub_repository.iterdir()}
 
 
-def test_export_replaces_a_model_of_before_spec_versions(stub_repository: Path) -> None:
+def test_export_replaces_a_model_without_spec_version(stub_repository: Path) -> None:
     for path in stub_repository.iterdir():
         old = config.read(path)
         has_spec = "max_tokens" in old.parameters

@@ -85,7 +85,7 @@ def test_failed_model_is_loaded_again_only_after_a_change() -> None:
     assert diff(by_name(NEW_STEPS), statuses, {}) == [Load(NEW_STEPS)]
 
 
-def test_rejected_model_is_loaded_once_nothing_speaks_against_it() -> None:
+def test_rejected_model_is_loaded_once_its_rejection_ends() -> None:
     assert diff(by_name(M), {}, {"m": "reason"}) == [Reject(M, "reason")]
     statuses = {"m": ModelStatus(M, ModelState.FAILED, rejection="reason")}
     assert diff(by_name(M), statuses, {"m": "reason"}) == []
