@@ -42,7 +42,7 @@ def main() -> int:
         rounds = comparison.run(EXPERIMENTS, sides, max(minutes, MIN_MINUTES))
         print(f"{conditions()}; seed {SEED}; other: {options.checkout}.\n")
         print(comparison.table(rounds), end="\n\n", flush=True)
-        met = overload.judge_in_turn(sides, OVERLOAD_SECONDS, Settings().max_inputs_in_flight)
+        met = overload.judge_in_turn(sides, OVERLOAD_SECONDS, Settings().max_concurrent_inputs)
     return 0 if met else 1
 
 

@@ -236,13 +236,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pid", type=int, help="top process of the service at --url")
     parser.add_argument("--seconds", type=float, default=60, help="default: %(default)s")
     parser.add_argument(
-        "--max-inputs-in-flight",
+        "--max-concurrent-inputs",
         type=int,
-        default=Settings().max_inputs_in_flight,
+        default=Settings().max_concurrent_inputs,
         help="the gateway's setting (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
-    limits = (options.seconds, options.max_inputs_in_flight)
+    limits = (options.seconds, options.max_concurrent_inputs)
     print(server.conditions(), end="\n\n")
     if options.against:
         with comparison.running(comparison.checkouts(options.against)) as sides:

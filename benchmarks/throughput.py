@@ -20,7 +20,7 @@ from benchmarks.closed_loop import seconds_for, seconds_of
 from benchmarks.comparison import Experiment, Quantity, Side
 from benchmarks.server import MODEL_ID
 from benchmarks.texts import text_sets
-from triton_embed.gateway.scheduling.send_window import CALM_AFTER_SECONDS
+from triton_embed.gateway.scheduling.send_window import INTERACTIVE_HOLD_SECONDS
 
 AT_ONCE = "all at once"
 
@@ -38,7 +38,7 @@ WORKLOADS = {"4×32": (4, 32), "8×8": (8, 8), "16×1": (16, 1), "4×4": (4, 4)}
 
 COMPARED = ("4×32", "8×8", "16×1")
 """Workloads of a comparison of two checkouts. Lists come first: after single texts the gateway
-keeps chunks small for `CALM_AFTER_SECONDS`."""
+keeps chunks small for `INTERACTIVE_HOLD_SECONDS`."""
 
 COMPARED_TEXTS = 128
 """Texts of mixed length in one measurement of a checkout: about 3 s on 2 cores."""
@@ -149,7 +149,7 @@ def measure(
                 sleep(max(bulk_from - perf_counter(), 0.0))
             _measure_servers(systems, texts, rates, workload, index)
             if size == 1:
-                bulk_from = perf_counter() + CALM_AFTER_SECONDS
+                bulk_from = perf_counter() + INTERACTIVE_HOLD_SECONDS
     if SENTENCE_TRANSFORMERS in systems.peers_in_process:
         embed = systems.peers_in_process[SENTENCE_TRANSFORMERS]
         rates.add(SENTENCE_TRANSFORMERS, AT_ONCE, 0, _one_by_one(embed, [texts]))

@@ -17,7 +17,7 @@ from triton_embed.gateway.http.body_limit import BodyLimitMiddleware
 from triton_embed.gateway.metrics import Metrics
 from triton_embed.gateway.services import running_services
 from triton_embed.gateway.settings import Settings
-from triton_embed.gateway.triton.client import TraceHeaders
+from triton_embed.gateway.triton.job import TraceHeaders
 
 ROUTERS = tuple(module.router for module in (embeddings, models, health, metadata, metrics))
 

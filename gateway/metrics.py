@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from triton_embed.gateway.workers import all_workers
 
 INPUT_COUNT_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
-"""Inputs per request: powers of two up to the default of ``--max-inputs``."""
+"""Inputs per request: powers of two up to the default of ``--max-inputs-per-request``."""
 
 REQUEST_SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """Seconds per request, from one text on an idle server to the longest lists."""

@@ -16,10 +16,11 @@ from starlette.requests import HTTPConnection
 from triton_embed.gateway.metrics import Metrics
 from triton_embed.gateway.phase_collector import TritonPhaseCollector
 from triton_embed.gateway.scheduling.admission import AdmissionController
-from triton_embed.gateway.scheduling.scheduler import Embedder
+from triton_embed.gateway.scheduling.scheduler import Scheduler
 from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.triton.catalog import Catalog
-from triton_embed.gateway.triton.client import InferenceClient, TraceHeaders
+from triton_embed.gateway.triton.client import InferenceClient
+from triton_embed.gateway.triton.job import TraceHeaders
 from triton_embed.gateway.triton.resolver import server_name
 from triton_embed.gateway.triton.servers import Servers
 from triton_embed.runtime.addresses import grpc_target
@@ -33,16 +34,16 @@ class Services:
     Attributes:
         settings: The gateway's settings.
         catalog: The models that requests can name.
-        admission: Accepts or rejects requests.
-        embedder: Embeds the inputs of accepted requests.
+        scheduler: Embeds the inputs of admitted requests.
         metrics: The gateway's counters.
+        trace_headers: Returns the headers that continue the caller's trace in Triton.
     """
 
     settings: Settings
     catalog: Catalog
-    admission: AdmissionController
-    embedder: Embedder
+    scheduler: Scheduler
     metrics: Metrics
+    trace_headers: Callable[[], TraceHeaders]
 
 
 def get_services(connection: HTTPConnection) -> Services:
@@ -53,35 +54,36 @@ def get_services(connection: HTTPConnection) -> Services:
 
 @asynccontextmanager
 async def running_services(
-    settings: Settings, metrics: Metrics, trace: Callable[[], TraceHeaders]
+    settings: Settings, metrics: Metrics, trace_headers: Callable[[], TraceHeaders]
 ) -> AsyncIterator[Services]:
     """Connect to Triton, and keep the catalog up to date while in the block.
 
     Args:
         settings: The gateway's settings.
         metrics: Receives the phases that Triton measures.
-        trace: Returns the headers that continue the caller's trace in Triton.
+        trace_headers: Returns the headers that continue the caller's trace in Triton.
     """
     target = grpc_target(settings.triton_address)
     credentials = _credentials(settings)
     host = server_name(target)
     servers = Servers(target, partial(open_channel, credentials=credentials, server_name=host))
     catalog = Catalog(servers)
-    client = InferenceClient(open_channel(target, credentials), catalog, trace)
+    client = InferenceClient(open_channel(target, credentials), catalog)
+    admission = AdmissionController(
+        ceil(settings.max_concurrent_inputs / settings.workers), settings.max_queue_seconds
+    )
     services = Services(
         settings=settings,
         catalog=catalog,
-        admission=AdmissionController(
-            ceil(settings.max_inputs_in_flight / settings.workers), settings.max_wait_seconds
-        ),
-        embedder=Embedder(client),
+        scheduler=Scheduler(client, admission),
         metrics=metrics,
+        trace_headers=trace_headers,
     )
     metrics.register(TritonPhaseCollector(catalog.phases))
     await catalog.refresh()
     # Exclude long-lived objects from garbage collection.
     gc.freeze()
-    refreshing = asyncio.ensure_future(catalog.run(settings.refresh_seconds))
+    refreshing = asyncio.ensure_future(catalog.run(settings.model_refresh_seconds))
     yield services
     refreshing.cancel()
     await client.close()

@@ -43,16 +43,16 @@ class RequestSettings(CommonSettings):
         "NIM_SERVER_HTTP_BODY_LIMIT_BYTES",
         parse=integer(1024, metavar="BYTES"),
     )
-    max_inputs: int = setting(8192, "maximum inputs of one request", parse=integer(1))
-    max_inputs_in_flight: int = setting(
+    max_inputs_per_request: int = setting(8192, "maximum inputs of one request", parse=integer(1))
+    max_concurrent_inputs: int = setting(
         1024,
         "maximum inputs being embedded at a time, over all workers; beyond it requests get 503",
         *("NIM_SERVER_MAX_QUEUE_SIZE", "NIM_MAX_QUEUE_SIZE"),
         parse=integer(1),
     )
-    max_wait_seconds: float = setting(
+    max_queue_seconds: float = setting(
         1.0,
-        "queue time beyond which, if it lasts, further requests get 503",
+        "queue time beyond which further requests get 503",
         parse=seconds,
     )
     cors_origins: tuple[str, ...] = setting(
@@ -66,7 +66,7 @@ class RequestSettings(CommonSettings):
         f"{MAX_WORKERS}",
         parse=integer(1, 64),
     )
-    refresh_seconds: float = setting(
+    model_refresh_seconds: float = setting(
         2.0, "time between two polls of the models that Triton serves", parse=seconds
     )
 

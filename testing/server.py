@@ -22,7 +22,7 @@ from testing.paths import ROOT
 from testing.ports import free_ports
 from triton_embed.runtime import processes
 
-PATIENT = {"TRITON_EMBED_MAX_WAIT_SECONDS": "600"}
+PATIENT = {"TRITON_EMBED_MAX_QUEUE_SECONDS": "600"}
 """Environment of a service that rejects no burst, however slow the machine is."""
 
 READY = "triton-embed is ready"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
+from functools import partial
 from time import perf_counter
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
@@ -15,11 +13,9 @@ from triton_embed.gateway.api import request as schema
 from triton_embed.gateway.api import response
 from triton_embed.gateway.api.errors import RESPONSES
 from triton_embed.gateway.api.routes import RawRoute
+from triton_embed.gateway.scheduling.cancellation import cancel_on_disconnect
 from triton_embed.gateway.services import Services, get_services
-
-UNWATCHED_SECONDS = 0.1
-"""Whether the client is still there is not asked sooner: most requests are answered by then."""
-
+from triton_embed.gateway.triton.job import EmbedJob
 
 router = APIRouter(tags=["embeddings"], responses=RESPONSES, route_class=RawRoute)
 
@@ -43,78 +39,60 @@ async def create_embeddings(request: Request) -> Response:
         body = await request.body()
     except ClientDisconnect:
         raise ClientDisconnected from None
-    answer = await _unless_client_leaves(request, _answer(body, get_services(request)))
-    return Response(answer, media_type="application/json")
+    content = await cancel_on_disconnect(
+        _respond(body, get_services(request)), partial(_until_disconnect, request)
+    )
+    return Response(content, media_type="application/json")
 
 
-async def _answer(body: bytes, shared: Services) -> bytes:
-    """Return the answer to the request in `body`.
+async def _respond(body: bytes, services: Services) -> bytes:
+    """Return the response to the request in `body`.
 
     Raises:
-        ApiError: the request is wrong, or cannot be answered now.
+        ApiError: the request is invalid, or cannot be served now.
     """
     started = perf_counter()
-    asked = schema.parse(body)
-    model, suffix = shared.catalog.resolve(asked.model)
-    model_id = model.spec.model_id
-    metrics = shared.metrics
+    job, encoding = _validate(body, services)
+    model_id = job.model.spec.model_id
+    metrics = services.metrics
     counts = metrics.of_model(model_id)
-    options, encoding = asked.options(suffix), asked.encoding()
-    model.spec.check(options)
-    if asked.count > shared.settings.max_inputs:
-        raise InvalidRequest(
-            f"'input' has {asked.count} inputs, at most {shared.settings.max_inputs} are allowed",
-            param="input",
-        )
-    inputs = asked.inputs(model.spec)
     counts.parse_seconds.observe(perf_counter() - started)
+    inputs = len(job.inputs)
     try:
-        with (
-            shared.admission.admit(len(inputs)) as on_answer,
-            metrics.embedding(len(inputs)),
-        ):
-            pieces = await shared.embedder.embed(model, inputs, options, on_answer)
+        with metrics.embedding(inputs):
+            batches = await services.scheduler.embed(job)
     except Unavailable as error:
         metrics.requests_rejected.labels(error.code).inc()
         raise
-    tokens = sum(piece.tokens for piece in pieces)
-    counts.inputs.inc(len(inputs))
-    counts.inputs_per_request.observe(len(inputs))
+    tokens = sum(batch.tokens for batch in batches)
+    counts.inputs.inc(inputs)
+    counts.inputs_per_request.observe(inputs)
     counts.tokens.inc(tokens)
     started = perf_counter()
-    answer = response.encode(model_id, pieces, tokens, encoding)
+    content = response.encode(model_id, batches, tokens, encoding)
     counts.serialize_seconds.observe(perf_counter() - started)
-    return answer
+    return content
 
 
-async def _unless_client_leaves(request: Request, work: Coroutine[Any, Any, bytes]) -> bytes:
-    """Return what `work` returns; cancel it if the client closes the connection before."""
-    working = asyncio.current_task()
-    assert working
-    leaving: asyncio.Future[None] | None = None
+def _validate(body: bytes, services: Services) -> tuple[EmbedJob, schema.EncodingFormat]:
+    """Return the job that `body` requests, and the encoding of its vectors.
 
-    def leave(_: asyncio.Future[None]) -> None:
-        working.cancel()
-
-    def watch() -> None:
-        nonlocal leaving
-        leaving = asyncio.ensure_future(_until_client_leaves(request))
-        leaving.add_done_callback(leave)
-
-    timer = asyncio.get_running_loop().call_later(UNWATCHED_SECONDS, watch)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if leaving and leaving.done():
-            raise ClientDisconnected from None
-        raise
-    finally:
-        timer.cancel()
-        if leaving:
-            leaving.remove_done_callback(leave)
-            leaving.cancel()
+    Raises:
+        ApiError: the request is invalid, or no model is served.
+    """
+    requested = schema.parse(body)
+    model, suffix = services.catalog.resolve(requested.model)
+    options, encoding = requested.options(suffix), requested.encoding()
+    model.spec.check(options)
+    limit = services.settings.max_inputs_per_request
+    if requested.count > limit:
+        raise InvalidRequest(
+            f"'input' has {requested.count} inputs, at most {limit} are allowed", param="input"
+        )
+    inputs = requested.inputs(model.spec, services.scheduler.estimator(model.name))
+    return EmbedJob(model, inputs, options, services.trace_headers()), encoding
 
 
-async def _until_client_leaves(request: Request) -> None:
+async def _until_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -25,6 +25,8 @@ from triton_embed.contract.options import (
     choose,
 )
 from triton_embed.contract.spec import ModelSpec
+from triton_embed.gateway.scheduling.cost import TokenEstimator
+from triton_embed.gateway.triton.job import Input
 
 EXAMPLE: JsonDict = {
     "input": ["Hello world"],
@@ -152,18 +154,18 @@ class EmbeddingRequest(BaseModel):
         single = isinstance(self.input, str) or isinstance(self.input[0], int)
         return 1 if single else len(self.input)
 
-    def inputs(self, spec: ModelSpec) -> list[bytes]:
-        """Return each input as the bytes that Triton is sent: UTF-8, or packed token ids.
+    def inputs(self, spec: ModelSpec, estimator: TokenEstimator) -> list[Input]:
+        """Return each input as Triton receives it, with its estimated cost.
 
         Raises:
-            InvalidRequest: an input is empty or of a modality that the model does not take, or a
-                token id does not fit 32 bits.
+            InvalidRequest: an input is empty or of a modality that the model does not support, or
+                a token id does not fit 32 bits.
         """
         items: list[Any] = [self.input] if isinstance(self.input, str) else list(self.input)
         if isinstance(items[0], int):
             items = [items]
         stated = self._stated_modalities(spec, len(items))
-        return map_inputs(list(zip(items, stated, strict=True)), partial(_read, spec))
+        return map_inputs(list(zip(items, stated, strict=True)), partial(_read, spec, estimator))
 
     def _stated_modalities(self, spec: ModelSpec, count: int) -> Sequence[Modality | None]:
         if self.modality is None:
@@ -257,15 +259,19 @@ def _explain(failure: ValidationError) -> InvalidRequest:
     return InvalidRequest(f"'{field}': {first['msg']}", param=field)
 
 
-def _read(spec: ModelSpec, stated: tuple[str | list[int], Modality | None]) -> bytes:
+def _read(
+    spec: ModelSpec, estimator: TokenEstimator, stated: tuple[str | list[int], Modality | None]
+) -> Input:
     item, modality = stated
     if not item:
         raise InvalidRequest("'input' must not be empty", param="input")
-    if isinstance(item, str):
-        if modality is None:
-            spec.check_modality(infer(item))
-        return item.encode()
-    return _pack(item)
+    if not isinstance(item, str):
+        return Input(Modality.TEXT, _pack(item), min(len(item), spec.max_tokens))
+    if modality is None:
+        modality = infer(item)
+        spec.check_modality(modality)
+    data = item.encode()
+    return Input(modality, data, estimator.text(len(data), spec.max_tokens))
 
 
 def _read_modality(spec: ModelSpec, value: str) -> Modality | None:

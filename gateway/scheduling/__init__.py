@@ -1,1 +1,1 @@
-"""Decides when a request reaches Triton: admission, micro-batches and chunks."""
+"""Decides when a request reaches Triton: see docs/scheduling.md."""

@@ -1,126 +1,110 @@
-"""Refuses work that would wait too long.
+"""Rejects requests that would wait too long.
 
-Triton's own queue limits cost random stalls of half a second, so the limit stands here.
+Triton's own queue policy costs random stalls of half a second, so that the limit is here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import ceil, exp
+from math import ceil
 from time import perf_counter
 
 from triton_embed.contract.errors import Unavailable
+from triton_embed.gateway.scheduling.model_queue import ModelQueue
+from triton_embed.gateway.triton.job import EmbedJob
 
-LIST_INPUTS = 256
-"""A longer list counts as so many inputs, or as a part of the limit if that is less: the rest of it
-waits outside Triton."""
+MAX_COUNTED_INPUTS = 256
+"""Inputs of one request that count towards the limit: the rest waits in the gateway."""
 
-LIST_PART = 4
-"""So many long lists fill the limit, however low it is."""
+MIN_CONCURRENT_REQUESTS = 4
+"""Requests that the limit always has room for: a list counts as its share of it at most."""
 
 MAX_RETRY_SECONDS = 60
-"""While nothing is answered the estimated wait grows beyond all bounds."""
+"""Upper bound of `Retry-After`: the estimate grows without bound while Triton returns nothing."""
 
-FEW = 16
-"""So many newcomers are never too many, however slow the model is."""
 
-BURST_SECONDS = 5.0
-"""How long newcomers may wait too long before it counts as overload rather than a burst."""
+class Permit:
+    """The place of an admitted request in its model's queue.
 
-MEMORY_SECONDS = 5.0
-"""Time over which the rate of first answers is averaged, while there are newcomers."""
+    Args:
+        queue: The queue.
+        tokens: Estimated tokens of the request.
+        bulk: Whether it is sent in chunks.
+    """
+
+    __slots__ = ("_bulk", "_queue", "_waiting", "_was_served")
+
+    def __init__(self, queue: ModelQueue, tokens: int, *, bulk: bool) -> None:
+        self._queue = queue
+        self._waiting = tokens
+        self._bulk = bulk
+        self._was_served = False
+        queue.enter(tokens, bulk=bulk)
+
+    def embedded(self, tokens: int) -> None:
+        """Record that Triton is done with `tokens` of the request, if only by an error."""
+        self._waiting -= tokens
+        self._queue.embedded(tokens, bulk=self._bulk, is_first=not self._was_served)
+        self._was_served = True
+
+    def release(self) -> None:
+        """Give up the place."""
+        self._queue.leave(self._waiting, bulk=self._bulk, was_served=self._was_served)
 
 
 class AdmissionController:
-    """Counts what is being embedded, and estimates how long a newcomer waits.
-
-    A newcomer is a request of which nothing has been embedded yet. Long lists take turns, so it is
-    their first piece that tells how busy the server is, not their last.
-
-    A burst is taken up to `limit`. When newcomers have had to wait longer than `wait_seconds` for
-    `BURST_SECONDS` on end, more are refused until the wait is shorter again.
+    """Admits requests while their inputs are within a limit and their queue time is acceptable.
 
     Args:
-        limit: Most inputs at a time.
-        wait_seconds: Longest acceptable wait for the first answer.
+        max_inputs: Maximum inputs being embedded at a time, over all models.
+        max_queue_seconds: Acceptable queue time of each model.
         clock: Returns seconds.
     """
 
     def __init__(
-        self, limit: int, wait_seconds: float, clock: Callable[[], float] = perf_counter
+        self,
+        max_inputs: int,
+        max_queue_seconds: float,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
-        self._limit = limit
-        self._wait_seconds = wait_seconds
+        self.inputs = 0
+        self._max_inputs = max_inputs
+        self._max_counted = min(MAX_COUNTED_INPUTS, ceil(max_inputs / MIN_CONCURRENT_REQUESTS))
+        self._max_queue_seconds = max_queue_seconds
         self._clock = clock
-        self.in_flight = 0
-        self._newcomers = 0
-        self._answered = 0.0
-        self._busy = 0.0
-        self._at = clock()
-        self._waiting_since: float | None = None
+        self._queues: dict[str, ModelQueue] = {}
 
     @contextmanager
-    def admit(self, inputs: int) -> Iterator[Callable[[], None]]:
-        """Hold a place for `inputs` inputs.
+    def admit(self, job: EmbedJob, *, bulk: bool) -> Iterator[Permit]:
+        """Hold a place for `job` while in the block.
 
-        Returns:
-            What to call when Triton has answered a part of them, the first and any later time.
+        Args:
+            job: The request.
+            bulk: Whether it is sent in chunks.
 
         Raises:
-            Unavailable: there is no room.
+            Unavailable: the request is rejected.
         """
-        self._tick()
-        inputs = min(inputs, LIST_INPUTS, ceil(self._limit / LIST_PART))
-        self._check(inputs)
-        self.in_flight += inputs
-        self._newcomers += 1
-        is_newcomer = True
-
-        def on_answer() -> None:
-            nonlocal is_newcomer
-            if is_newcomer:
-                is_newcomer = False
-                self._tick()
-                self._newcomers -= 1
-                self._answered += 1
-
+        queue = self._queues.get(job.model.name)
+        if queue is None:
+            queue = ModelQueue(self._max_queue_seconds, self._clock)
+            self._queues[job.model.name] = queue
+        inputs = min(len(job.inputs), self._max_counted)
+        excess = queue.excess_seconds(bulk=bulk)
+        if excess > 0 or self.inputs + inputs > self._max_inputs:
+            raise self._rejection(excess or queue.seconds(bulk=True))
+        permit = Permit(queue, job.tokens, bulk=bulk)
+        self.inputs += inputs
         try:
-            yield on_answer
+            yield permit
         finally:
-            self.in_flight -= inputs
-            if is_newcomer:
-                self._tick()
-                self._newcomers -= 1
+            self.inputs -= inputs
+            permit.release()
 
-    def _check(self, inputs: int) -> None:
-        wait = self._wait()
-        since = self._waiting_since
-        standing = since is not None and self._at - since > BURST_SECONDS
-        overloaded = standing and wait > self._wait_seconds and self._newcomers > FEW
-        full = self.in_flight + inputs > self._limit
-        if full or overloaded:
-            raise Unavailable(
-                f"The server is embedding {self.in_flight} inputs; try again later.",
-                code="overloaded",
-                retry_after_seconds=max(1, ceil(min(wait, MAX_RETRY_SECONDS))),
-            )
-
-    def _wait(self) -> float:
-        """Return how long a newcomer waits for its first answer; 0 while nothing is known."""
-        return self._newcomers * self._busy / self._answered if self._answered else 0.0
-
-    def _tick(self) -> None:
-        """Bring the averages, and for how long the wait has been too long, up to now."""
-        now = self._clock()
-        if self._newcomers:
-            passed = now - self._at
-            fade = exp(-passed / MEMORY_SECONDS)
-            self._busy = self._busy * fade + passed
-            self._answered *= fade
-        self._at = now
-        wait = self._wait()
-        if wait < self._wait_seconds / 2:
-            self._waiting_since = None
-        elif wait > self._wait_seconds and self._waiting_since is None:
-            self._waiting_since = now
+    def _rejection(self, seconds: float) -> Unavailable:
+        return Unavailable(
+            f"The server is embedding {self.inputs} inputs; try again later.",
+            code="overloaded",
+            retry_after_seconds=max(1, ceil(min(seconds, MAX_RETRY_SECONDS))),
+        )

@@ -1,114 +1,121 @@
-"""Joins short requests that come at the same moment into one request to Triton."""
+"""Sends short requests that arrive at the same moment as one request to Triton."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.options import Options
+from triton_embed.gateway.scheduling.backend import InferenceBackend
 from triton_embed.gateway.triton.batch import EmbeddingBatch
-from triton_embed.gateway.triton.client import InferenceClient
-from triton_embed.gateway.triton.model import ServedModel
+from triton_embed.gateway.triton.job import EmbedJob, Input, TraceHeaders
 
-Key = tuple[ServedModel, Options, tuple[tuple[str, str], ...]]
-"""What requests must have in common: model, options and trace."""
+Key = tuple[str, Options, TraceHeaders]
+"""Properties that the requests of a micro-batch share: name of the model, options and trace."""
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """Maximum inputs and estimated tokens of a micro-batch."""
+
+    inputs: int
+    tokens: int
 
 
 @dataclass
-class _Group:
+class _MicroBatch:
     """Requests that are sent together."""
 
-    inputs: list[bytes] = field(default_factory=list)
-    size: int = 0
+    first: EmbedJob
+    inputs: list[Input] = field(default_factory=list)
+    tokens: int = 0
     parts: list[tuple[slice, asyncio.Future[EmbeddingBatch]]] = field(default_factory=list)
 
-    def add(self, inputs: Sequence[bytes], size: int) -> asyncio.Future[EmbeddingBatch]:
-        answer: asyncio.Future[EmbeddingBatch] = asyncio.get_running_loop().create_future()
+    def add(self, job: EmbedJob, result: asyncio.Future[EmbeddingBatch]) -> None:
         start = len(self.inputs)
-        self.inputs += inputs
-        self.size += size
-        self.parts.append((slice(start, len(self.inputs)), answer))
-        return answer
+        self.inputs += job.inputs
+        self.tokens += job.tokens
+        self.parts.append((slice(start, len(self.inputs)), result))
 
-    def has_room(self, inputs: int, size: int, most_inputs: int, most_bytes: int) -> bool:
-        return len(self.inputs) + inputs <= most_inputs and self.size + size <= most_bytes
+    def has_room(self, job: EmbedJob, limits: BatchLimits) -> bool:
+        return (
+            len(self.inputs) + len(job.inputs) <= limits.inputs
+            and self.tokens + job.tokens <= limits.tokens
+        )
+
+    def job(self, part: slice = slice(None)) -> EmbedJob:
+        first = self.first
+        return EmbedJob(first.model, self.inputs[part], first.options, first.trace)
 
 
 class MicroBatcher:
-    """Sends what comes in one turn of the event loop together: nobody waits for more to come.
+    """Joins the requests of one turn of the event loop; none waits for others to arrive.
 
-    Another request costs Triton and each of its steps more than another text in a request does.
+    A further request costs Triton and each of its steps more than a further text in a request.
 
     Args:
-        triton: Where to.
+        backend: Embeds the micro-batches.
     """
 
-    def __init__(self, triton: InferenceClient) -> None:
-        self._triton = triton
-        self._groups: dict[Key, _Group] = {}
+    def __init__(self, backend: InferenceBackend) -> None:
+        self._backend = backend
+        self._open: dict[Key, _MicroBatch] = {}
         self._sending: set[asyncio.Task[None]] = set()
 
-    def embed(
-        self,
-        model: ServedModel,
-        inputs: Sequence[bytes],
-        options: Options,
-        size: int,
-        most: tuple[int, int],
-    ) -> asyncio.Future[EmbeddingBatch]:
-        """Embed `inputs`.
+    def embed(self, job: EmbedJob, limits: BatchLimits) -> asyncio.Future[EmbeddingBatch]:
+        """Embed a short request.
 
-        A request that is wrong does not harm those that it was joined with. One whose future is
-        cancelled is embedded all the same: a cancelled call can crash the Triton of the wheel.
+        An invalid request does not harm its batch mates. A request whose future is cancelled is
+        embedded all the same: a cancelled call can crash Triton 2.51.
 
         Args:
-            model: The model to embed with.
-            inputs: See `InferenceClient.embed`.
-            options: The request's options.
-            size: Bytes of the inputs.
-            most: Inputs and bytes that requests may have together.
+            job: The request.
+            limits: Limits of the micro-batch.
 
         Returns:
-            What Triton answers, or an ApiError: it refused the request or could not answer it.
+            The vectors, or an ApiError.
         """
-        key = (model, options, self._triton.trace())
-        group = self._groups.get(key)
-        if group is None or not group.has_room(len(inputs), size, *most):
-            group = self._groups[key] = _Group()
-            self._send(key, group)
-        return group.add(inputs, size)
+        result: asyncio.Future[EmbeddingBatch] = asyncio.get_running_loop().create_future()
+        key = (job.model.name, job.options, job.trace)
+        batch = self._open.get(key)
+        if batch is None or not batch.has_room(job, limits):
+            batch = self._open[key] = _MicroBatch(job)
+            self._send(key, batch)
+        batch.add(job, result)
+        return result
 
-    def _send(self, key: Key, group: _Group) -> None:
-        task = asyncio.ensure_future(self._embed(key, group))
+    def _send(self, key: Key, batch: _MicroBatch) -> None:
+        task = asyncio.ensure_future(self._embed(key, batch))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _embed(self, key: Key, group: _Group) -> None:
+    async def _embed(self, key: Key, batch: _MicroBatch) -> None:
         # A task starts in the next turn of the event loop: until here others could join.
-        if self._groups.get(key) is group:
-            del self._groups[key]
+        if self._open.get(key) is batch:
+            del self._open[key]
         try:
-            embedded = await self._triton.embed(key[0], group.inputs, *key[1:])
+            embedded = await self._backend.embed(batch.job())
         except asyncio.CancelledError:
-            # Nobody else could end those that wait.
-            for _, answer in group.parts:
-                answer.cancel()
+            # Nothing else would end the requests that wait.
+            for _, result in batch.parts:
+                result.cancel()
             raise
         except Exception as error:
-            if isinstance(error, InvalidRequest) and len(group.parts) > 1:
-                # Which of them is wrong shows when each is sent alone.
-                for part, answer in group.parts:
-                    alone = _Group()
-                    alone.inputs = group.inputs[part]
-                    alone.parts = [(slice(None), answer)]
-                    self._send(key, alone)
+            if isinstance(error, InvalidRequest) and len(batch.parts) > 1:
+                self._send_apart(key, batch)
                 return
-            for _, answer in group.parts:
-                if not answer.done():
-                    answer.set_exception(error)
+            for _, result in batch.parts:
+                if not result.done():
+                    result.set_exception(error)
         else:
-            for part, answer in group.parts:
-                if not answer.done():
-                    answer.set_result(embedded[part])
+            for part, result in batch.parts:
+                if not result.done():
+                    result.set_result(embedded[part])
+
+    def _send_apart(self, key: Key, batch: _MicroBatch) -> None:
+        """Send each request again alone, to find the invalid ones."""
+        for part, result in batch.parts:
+            alone = _MicroBatch(batch.first)
+            alone.add(batch.job(part), result)
+            self._send(key, alone)

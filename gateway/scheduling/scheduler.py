@@ -1,137 +1,67 @@
-"""Embeds a list of any length through requests that Triton takes."""
+"""Embeds requests of any length through requests that Triton accepts."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from time import perf_counter
 
-from triton_embed.contract.errors import InvalidRequest
-from triton_embed.contract.options import Options
-from triton_embed.gateway.scheduling.micro_batcher import MicroBatcher
+from triton_embed.gateway.scheduling.admission import AdmissionController, Permit
+from triton_embed.gateway.scheduling.backend import InferenceBackend
+from triton_embed.gateway.scheduling.bulk import BulkRequest
+from triton_embed.gateway.scheduling.cancellation import wait_for_all
+from triton_embed.gateway.scheduling.cost import TokenEstimator
+from triton_embed.gateway.scheduling.micro_batcher import BatchLimits, MicroBatcher
 from triton_embed.gateway.scheduling.send_window import SendWindow
 from triton_embed.gateway.triton.batch import EmbeddingBatch
-from triton_embed.gateway.triton.client import InferenceClient
-from triton_embed.gateway.triton.model import ServedModel
-
-BYTES_PER_TOKEN = 8
-"""What is beyond so many bytes for each token that a model takes is taken to be cut off."""
-
-TOKENIZED_SHARE = 32
-"""So many bytes that are only tokenized, and then cut off, take as long as one that is embedded."""
-
-YIELD_SECONDS = 0.25
-"""So much later than the one before is each piece of a list due. Meanwhile a list that has just
-come goes first; one that has waited longer does not."""
+from triton_embed.gateway.triton.job import EmbedJob
 
 
-class Embedder:
-    """Sends short lists to Triton at once, joined, and long ones piece by piece.
+class Scheduler:
+    """Sends interactive requests at once, in micro-batches, and bulk requests in chunks.
 
     Args:
-        triton: Where to.
+        backend: Embeds what fits in one request to Triton.
+        admission: Rejects requests that would wait too long.
     """
 
-    def __init__(self, triton: InferenceClient) -> None:
-        self._triton = triton
-        self._joiner = MicroBatcher(triton)
+    def __init__(self, backend: InferenceBackend, admission: AdmissionController) -> None:
+        self._backend = backend
+        self._admission = admission
+        self._micro_batcher = MicroBatcher(backend)
         self._windows: defaultdict[str, SendWindow] = defaultdict(SendWindow)
+        self._estimators: defaultdict[str, TokenEstimator] = defaultdict(TokenEstimator)
 
-    async def embed(
-        self,
-        model: ServedModel,
-        inputs: Sequence[bytes],
-        options: Options,
-        on_answer: Callable[[], None],
-    ) -> list[EmbeddingBatch]:
-        """Embed `inputs` and return their vectors in order, in pieces.
+    def estimator(self, name: str) -> TokenEstimator:
+        """Return the cost estimates of a model, by Triton's name of it."""
+        return self._estimators[name]
 
-        If this is cancelled, or a piece fails, pieces that were not sent are dropped. Those that
-        were run to their end, which is waited for: a cancelled call can crash the Triton of the
-        wheel, and whoever leaves keeps its place for as long as there is work for it.
+    async def embed(self, job: EmbedJob) -> list[EmbeddingBatch]:
+        """Embed all inputs of `job` and return their vectors in order, by chunk.
 
-        Args:
-            model: The model to embed with.
-            inputs: Texts, or token ids, as bytes.
-            options: The request's options.
-            on_answer: Called whenever Triton has answered, also with an error.
+        If this is cancelled, what was not sent to Triton is dropped.
 
         Raises:
-            ApiError: a piece failed.
+            Unavailable: the request is rejected, or Triton is not available.
+            ApiError: Triton rejected an input or could not embed it.
         """
-        window = self._windows[model.name]
-        longest = BYTES_PER_TOKEN * model.spec.max_tokens
-        sizes = [min(len(item), longest) + len(item) // TOKENIZED_SHARE for item in inputs]
-        if len(inputs) == 1:
-            window.expect_singles()
-        if not window.passes(sizes, model.max_batch_size):
-            return await self._in_pieces(model, inputs, sizes, options, on_answer)
-        most = model.max_batch_size, window.piece_bytes
-        answer = self._joiner.embed(model, inputs, options, sum(sizes), most)
-        answer.add_done_callback(lambda _: on_answer())
-        await _all_done([answer])
-        return [answer.result()]
+        window = self._windows[job.model.name]
+        if len(job.inputs) == 1:
+            window.note_interactive_request()
+        bulk = not window.fits(job)
+        with self._admission.admit(job, bulk=bulk) as permit:
+            if bulk:
+                batches = await BulkRequest(job, window, self._backend, permit).embed()
+            else:
+                batches = [await self._embed_at_once(job, window, permit)]
+        self._estimators[job.model.name].learn(job, batches)
+        return batches
 
-    async def _in_pieces(
-        self,
-        model: ServedModel,
-        inputs: Sequence[bytes],
-        sizes: Sequence[int],
-        options: Options,
-        on_answer: Callable[[], None],
-    ) -> list[EmbeddingBatch]:
-        window = self._windows[model.name]
-        arrived = perf_counter()
-        trace = self._triton.trace()
-        pieces: list[asyncio.Task[EmbeddingBatch]] = []
-
-        async def send_all() -> None:
-            stop = 0
-            while stop < len(inputs):
-                start, due = stop, arrived + len(pieces) * YIELD_SECONDS
-                stop = await window.enter(sizes, start, model.max_batch_size, due)
-                pieces.append(asyncio.create_task(send(start, stop)))
-
-        async def send(start: int, stop: int) -> EmbeddingBatch:
-            sent = perf_counter()
-            seconds = None
-            try:
-                embedded = await self._triton.embed(model, inputs[start:stop], options, trace)
-                seconds = perf_counter() - sent
-                return embedded
-            except BaseException as error:
-                # The rest may be waiting for its turn, and would change nothing.
-                sending.cancel()
-                if isinstance(error, InvalidRequest):
-                    raise error.with_index(start, stop - start) from None
-                raise
-            finally:
-                window.leave(sum(sizes[start:stop]), seconds)
-                on_answer()
-
-        sending = asyncio.create_task(send_all())
+    async def _embed_at_once(
+        self, job: EmbedJob, window: SendWindow, permit: Permit
+    ) -> EmbeddingBatch:
+        limits = BatchLimits(job.model.max_batch_size, window.chunk_tokens)
+        result = self._micro_batcher.embed(job, limits)
         try:
-            await asyncio.wait([sending])
+            await wait_for_all([result])
         finally:
-            sending.cancel()
-            await _all_done(pieces)
-        embedded = [piece.result() for piece in pieces]
-        sending.result()
-        return embedded
-
-
-async def _all_done(answers: Sequence[asyncio.Future[EmbeddingBatch]]) -> None:
-    """Wait until there are all `answers`, even if this is cancelled meanwhile."""
-    if not answers:
-        return
-    try:
-        await asyncio.wait(answers)
-    except asyncio.CancelledError:
-        await asyncio.wait(answers)
-        raise
-    finally:
-        for answer in answers:
-            # Only the first failure is told; asyncio would log the others as forgotten.
-            if answer.done() and not answer.cancelled():
-                answer.exception()
+            permit.embedded(job.tokens)
+        return result.result()

@@ -1,32 +1,39 @@
-"""Lets long lists into Triton piece by piece, so that they delay nobody."""
+"""Paces the chunks of bulk requests, so that they delay nobody."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 from time import perf_counter
 
+from triton_embed.gateway.triton.job import EmbedJob
+
 ROUND_TRIP_SECONDS = 0.05
-"""How long a piece of a long list may be at Triton while there are single texts, too: one that
-comes meanwhile waits about as long."""
+"""Target for the round trip of a chunk while there are interactive requests: one that arrives
+meanwhile waits about as long."""
 
-CALM_FACTOR = 16
-"""Pieces are so much larger while there are none. The encoder groups texts of similar length, and
-few of them have less in common."""
+BULK_CHUNK_FACTOR = 16
+"""Factor on the size of chunks, and on their round trip, while there are no interactive requests.
+The encoder batches texts of similar length, and few texts have less in common."""
 
-CALM_AFTER_SECONDS = 10.0
-"""For so long a single text makes others expected; short lists come among long ones anyway."""
+INTERACTIVE_HOLD_SECONDS = 10.0
+"""Time for which one interactive request makes others likely: a person who searches."""
 
-FIRST_BYTES, MIN_BYTES, MAX_BYTES = 2048, 512, 1 << 20
+FIRST_TOKENS, MIN_TOKENS, MAX_TOKENS = 512, 128, 1 << 18
+"""Size of the window in estimated tokens: at first, at least and at most. The smallest chunk still
+has a few short texts; the largest is more than any request to Triton may hold."""
+
+MIN_SHRINK, MAX_GROWTH = 0.8, 1.25
+"""Limits on the change of the window by one round trip, so that an outlier changes little."""
 
 
 class SendWindow:
-    """Shares out how many bytes of long lists are at one model of Triton at a time.
+    """A congestion window: the estimated tokens of bulk requests that are at one model at a time.
 
-    A piece is half the window: one is being embedded while the next is on its way. The window
-    grows while pieces return sooner than `ROUND_TRIP_SECONDS` and others wait, and shrinks while
+    A chunk is half the window: one is being embedded while the next is on its way. The window
+    grows while chunks return sooner than `ROUND_TRIP_SECONDS` and others wait, and shrinks while
     they return later. Must be made inside a running event loop.
 
     Args:
@@ -35,76 +42,84 @@ class SendWindow:
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self._clock = clock
-        self._bytes = float(FIRST_BYTES)
-        self._calm_from = clock()
-        self._at_triton = 0
-        self._line: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._tokens = float(FIRST_TOKENS)
+        self._bulk_only_from = clock()
+        self._in_flight = 0
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = count()
-        self._called: asyncio.Future[None] | None = None
+        self._next: asyncio.Future[None] | None = None
 
     @property
-    def piece_bytes(self) -> int:
-        """Size of the next piece."""
-        return int(self._bytes * self._factor() / 2)
+    def chunk_tokens(self) -> int:
+        """Estimated tokens of the next chunk."""
+        return int(self._tokens * self._factor() / 2)
 
-    def expect_singles(self) -> None:
-        """Keep pieces small for a while: there has been a single text."""
-        self._calm_from = self._clock() + CALM_AFTER_SECONDS
+    def note_interactive_request(self) -> None:
+        """Keep chunks small for a while."""
+        self._bulk_only_from = self._clock() + INTERACTIVE_HOLD_SECONDS
 
-    def passes(self, sizes: Sequence[int], most: int) -> bool:
-        """Return whether a list is so short that it need not wait for a turn.
+    def fits(self, job: EmbedJob) -> bool:
+        """Return whether `job` is so short that it need not wait for a turn.
 
-        Args:
-            sizes: Bytes of each input. A single one passes: it could not be cut in pieces.
-            most: Most inputs of a piece.
+        A single input fits whatever its size: it could not be cut in chunks.
         """
-        return len(sizes) == 1 or (len(sizes) <= most and sum(sizes) <= self._bytes / 2)
+        inputs = len(job.inputs)
+        return inputs == 1 or (
+            inputs <= job.model.max_batch_size and job.tokens <= self._tokens / 2
+        )
 
     def _factor(self) -> int:
-        return CALM_FACTOR if self._clock() >= self._calm_from else 1
+        return BULK_CHUNK_FACTOR if self._clock() >= self._bulk_only_from else 1
 
-    async def enter(self, sizes: Sequence[int], start: int, most: int, due: float) -> int:
-        """Wait for a turn, then enter with the inputs that make up one piece.
+    async def acquire(self, job: EmbedJob, start: int, due: float) -> int:
+        """Wait for a turn, then take the room of one chunk.
 
         Args:
-            sizes: Bytes of each input of the list.
-            start: The first input of the piece.
-            most: Most inputs of a piece.
-            due: Pieces enter in this order.
+            job: The bulk request.
+            start: The first input of the chunk.
+            due: Time by which the chunk is ordered among those that wait.
 
         Returns:
-            Where the piece ends. `leave` must be called when it has been embedded.
+            The end of the chunk. `release` must be called when it has been embedded.
         """
         turn = asyncio.get_running_loop().create_future()
-        heappush(self._line, (due, next(self._numbers), turn))
-        self._call_next()
+        heappush(self._waiting, (due, next(self._numbers), turn))
+        self._admit_next()
         try:
             await turn
-            stop, size = start + 1, sizes[start]
-            while stop < min(len(sizes), start + most) and size + sizes[stop] <= self.piece_bytes:
-                size += sizes[stop]
+            limit = self.chunk_tokens
+            stop, tokens = start + 1, job.inputs[start].tokens
+            last = min(len(job.inputs), start + job.model.max_batch_size)
+            while stop < last and tokens + job.inputs[stop].tokens <= limit:
+                tokens += job.inputs[stop].tokens
                 stop += 1
-            self._at_triton += size
+            self._in_flight += tokens
             return stop
         finally:
-            if self._called is turn:
-                self._called = None
-                self._call_next()
+            if self._next is turn:
+                self._next = None
+                self._admit_next()
 
-    def leave(self, size: int, seconds: float | None) -> None:
-        """Make room: a piece of `size` bytes came back after `seconds`; ``None`` if it failed."""
-        self._at_triton -= size
+    def release(self, tokens: int, seconds: float | None) -> None:
+        """Give back the room of a chunk.
+
+        Args:
+            tokens: Estimated tokens of the chunk.
+            seconds: Its round trip; ``None`` if it failed.
+        """
+        self._in_flight -= tokens
         if seconds is not None:
             wanted = ROUND_TRIP_SECONDS * self._factor()
-            # If nobody waits it is not the window that keeps pieces small.
-            self._bytes *= min(max(wanted / seconds, 0.8), 1.25 if self._line else 1.0)
-            self._bytes = min(max(self._bytes, MIN_BYTES), MAX_BYTES)
-        self._call_next()
+            # Without others waiting it is not the window that keeps chunks small.
+            max_growth = MAX_GROWTH if self._waiting else 1.0
+            self._tokens *= min(max(wanted / seconds, MIN_SHRINK), max_growth)
+            self._tokens = min(max(self._tokens, MIN_TOKENS), MAX_TOKENS)
+        self._admit_next()
 
-    def _call_next(self) -> None:
-        """Call the first in line if there is room and nobody else has just been called."""
-        while self._line and self._called is None and self._at_triton <= self.piece_bytes:
-            turn = heappop(self._line)[-1]
+    def _admit_next(self) -> None:
+        """Give the first in line its turn, if there is room and no other turn is being taken."""
+        while self._waiting and self._next is None and self._in_flight <= self.chunk_tokens:
+            turn = heappop(self._waiting)[-1]
             if not turn.cancelled():
-                self._called = turn
+                self._next = turn
                 turn.set_result(None)

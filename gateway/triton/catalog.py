@@ -139,10 +139,9 @@ class Catalog:
         self._expect(models.keys() | parts)
         self._models = models
         self._routes = routes
-        reachable = {item.server for item in self._inventories.values() if item.reachable}
-        self._everywhere = {
-            model_id for model_id, servers in routes.items() if reachable <= set(servers)
-        }
+        # A Triton that is starting listens before it has its models, between two refreshes.
+        known = {item.server for item in self._inventories.values()}
+        self._everywhere = {model_id for model_id, having in routes.items() if known <= set(having)}
 
     def _offers(self) -> tuple[dict[str, list[Offer]], set[str]]:
         """Return each model's offers by id, and the ids of which a Triton has any part."""
@@ -177,7 +176,7 @@ class Catalog:
         return self._routes.get(model.spec.model_id, ())
 
     def is_everywhere(self, model: ServedModel) -> bool:
-        """Return whether every Triton that responds has the newest export of `model`."""
+        """Return whether every address, as far as known, has the newest export of `model`."""
         return model.spec.model_id in self._everywhere
 
     def phases(self) -> list[Phase]:

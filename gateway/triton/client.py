@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -11,17 +10,14 @@ import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from triton_embed.contract.errors import InvalidRequest
-from triton_embed.contract.options import Options
 from triton_embed.gateway.triton.batch import EmbeddingBatch
 from triton_embed.gateway.triton.errors import REPEATABLE, api_error
+from triton_embed.gateway.triton.job import EmbedJob, TraceHeaders
 from triton_embed.gateway.triton.messages import decode_response, encode_request
 from triton_embed.gateway.triton.model import ServedModel
 from triton_embed.gateway.triton.servers import Server
 
 logger = logging.getLogger("gateway")
-
-TraceHeaders = tuple[tuple[str, str], ...]
-"""Headers that continue the caller's trace in Triton."""
 
 MAX_REPEATS = 2
 """Further calls after one that failed, each to another address. gRPC does not report which address
@@ -35,7 +31,7 @@ class Routes(Protocol):
         """Return the Tritons that serve `model`."""
 
     def is_everywhere(self, model: ServedModel) -> bool:
-        """Return whether every Triton that responds serves `model`."""
+        """Return whether every address serves `model`."""
 
 
 class InferenceClient:
@@ -47,16 +43,13 @@ class InferenceClient:
     Args:
         channel: A channel to all of the Tritons, which balances the calls.
         routes: The addresses of models.
-        trace: Returns the headers to send along with an inference, from the caller's context.
     """
 
     def __init__(
         self,
         channel: grpc.aio.Channel,
         routes: Routes,
-        trace: Callable[[], TraceHeaders] = tuple,
     ) -> None:
-        self.trace = trace
         self._channel = channel
         self._balanced = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer
         self._routes = routes
@@ -66,29 +59,16 @@ class InferenceClient:
         """Close the connections at once."""
         await self._channel.close(None)
 
-    async def embed(
-        self,
-        model: ServedModel,
-        inputs: Sequence[bytes],
-        options: Options,
-        trace: TraceHeaders,
-    ) -> EmbeddingBatch:
-        """Embed `inputs` as one request.
+    async def embed(self, job: EmbedJob) -> EmbeddingBatch:
+        """Embed all inputs of `job` as one request.
 
-        Once it is sent, it runs to its end, even if this is cancelled: a cancelled call can crash
-        Triton 2.51 (https://github.com/triton-inference-server/server/issues/7368).
-
-        Args:
-            model: The model to embed with.
-            inputs: Texts, or token ids, as bytes.
-            options: The options of the request.
-            trace: Headers to send along.
+        The caller must not cancel this: a cancelled call can crash Triton 2.51
+        (https://github.com/triton-inference-server/server/issues/7368).
 
         Raises:
             ApiError: Triton rejected the request or could not process it.
         """
-        request = encode_request(model.ensemble(options), inputs, options)
-        return decode_response(await asyncio.shield(self._infer(model, request, trace)))
+        return decode_response(await self._infer(job.model, encode_request(job), job.trace))
 
     async def _infer(
         self, model: ServedModel, request: service_pb2.ModelInferRequest, trace: TraceHeaders
@@ -97,7 +77,8 @@ class InferenceClient:
             return await self._first_method(model)(request, metadata=trace)
         except grpc.aio.AioRpcError as error:
             failure = error
-        for _, server in zip(range(MAX_REPEATS), self._others(model), strict=False):
+        others = self._others(model, failure.code())
+        for _, server in zip(range(MAX_REPEATS), others, strict=False):
             if failure.code() not in REPEATABLE:
                 break
             logger.warning("repeating an inference at %s: %s", server.address, failure.details())
@@ -116,10 +97,11 @@ class InferenceClient:
         self._turn += 1
         return servers[self._turn % len(servers)].infer
 
-    def _others(self, model: ServedModel) -> Sequence[Server]:
+    def _others(self, model: ServedModel, code: grpc.StatusCode) -> Sequence[Server]:
         """Return the addresses for a repetition, those with an open connection first."""
         servers = self._routes.servers(model)
-        if len(servers) < 2:
+        # Where the model is unknown, the call went to another address than one that has it.
+        if not servers or (len(servers) == 1 and code is not grpc.StatusCode.NOT_FOUND):
             return ()
         self._turn += 1
         turn = self._turn % len(servers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,8 @@ from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2
 
 from triton_embed.contract import tensors
-from triton_embed.contract.options import Options
 from triton_embed.gateway.triton.batch import EmbeddingBatch
+from triton_embed.gateway.triton.job import EmbedJob
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "FP32": np.dtype("<f4"),
@@ -26,18 +25,10 @@ LENGTH = struct.Struct("<I")
 """Precedes each element of a BYTES tensor in ``raw_input_contents``."""
 
 
-def encode_request(
-    model: str, inputs: Sequence[bytes], options: Options
-) -> service_pb2.ModelInferRequest:
-    """Return the request that embeds `inputs`.
-
-    Args:
-        model: Triton's name of an ensemble.
-        inputs: Texts in UTF-8, or token ids as little-endian int32.
-        options: The options of the request.
-    """
-    request = service_pb2.ModelInferRequest(model_name=model)
-    for name, value in options.to_parameters().items():
+def encode_request(job: EmbedJob) -> service_pb2.ModelInferRequest:
+    """Return the request that embeds all inputs of `job`."""
+    request = service_pb2.ModelInferRequest(model_name=job.model.ensemble(job.options))
+    for name, value in job.options.to_parameters().items():
         parameter = request.parameters[name]
         if isinstance(value, bool):
             parameter.bool_param = value
@@ -45,9 +36,9 @@ def encode_request(
             parameter.int64_param = value
         else:
             parameter.string_param = value
-    request.inputs.add(name=tensors.TEXT, datatype="BYTES", shape=[len(inputs), 1])
+    request.inputs.add(name=tensors.TEXT, datatype="BYTES", shape=[len(job.inputs), 1])
     request.raw_input_contents.append(
-        b"".join(part for item in inputs for part in (LENGTH.pack(len(item)), item))
+        b"".join(part for item in job.inputs for part in (LENGTH.pack(len(item.data)), item.data))
     )
     return request
 

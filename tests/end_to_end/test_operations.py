@@ -16,8 +16,8 @@ from testing.server import RunningServer
 from testing.waiting import eventually_async
 
 LIMITS = {
-    "TRITON_EMBED_MAX_INPUTS": "50",
-    "TRITON_EMBED_MAX_INPUTS_IN_FLIGHT": "8",
+    "TRITON_EMBED_MAX_INPUTS_PER_REQUEST": "50",
+    "TRITON_EMBED_MAX_CONCURRENT_INPUTS": "8",
     "NIM_JSONL_LOGGING": "1",
     "NIM_MODEL_PROFILE": "auto",
 }

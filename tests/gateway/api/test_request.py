@@ -1,4 +1,4 @@
-"""Whatever bytes arrive, the parser answers with a request or with a refusal that names a field."""
+"""Any body becomes a request, or an error that names a field."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from triton_embed.contract.modality import infer
 from triton_embed.contract.options import InputType, Modality, Options
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.api.request import EncodingFormat, parse
+from triton_embed.gateway.scheduling.cost import TokenEstimator
 
-CARD = ModelSpec(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka_dimensions=())
+SPEC = ModelSpec(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka_dimensions=())
 
 PICTURE = "data:image/png;base64,AAAA"
 
@@ -60,22 +61,22 @@ NO_IMAGE = (
 
 
 def handle(body: bytes) -> None:
-    """Do with a body what the server does before it asks Triton."""
+    """Process a body as far as the server does before it calls Triton."""
     try:
         request = parse(body)
         request.encoding()
         options = request.options(None)
-        CARD.check(options)
-        inputs = request.inputs(CARD)
+        SPEC.check(options)
+        inputs = request.inputs(SPEC, TokenEstimator())
     except InvalidRequest as error:
         assert error.message
     else:
-        assert inputs and all(inputs)
+        assert inputs and all(item.data and item.tokens >= 1 for item in inputs)
 
 
 @settings(max_examples=1000, deadline=None, derandomize=True)
 @given(BODIES, st.text() | URLS | st.lists(st.text() | URLS) | st.lists(st.integers()))
-def test_any_json_object_is_taken_or_refused(body: dict[str, Any], given_input: Any) -> None:
+def test_any_json_object_is_accepted_or_rejected(body: dict[str, Any], given_input: Any) -> None:
     handle(json.dumps(body).encode())
     handle(json.dumps({**body, "model": "m"}).encode())
     handle(json.dumps({**body, "model": "m", "input": given_input}).encode())
@@ -83,7 +84,7 @@ def test_any_json_object_is_taken_or_refused(body: dict[str, Any], given_input: 
 
 @settings(max_examples=500, deadline=None, derandomize=True)
 @given(st.binary() | VALUES.map(lambda value: json.dumps(value).encode()))
-def test_any_bytes_are_taken_or_refused(body: bytes) -> None:
+def test_any_bytes_are_accepted_or_rejected(body: bytes) -> None:
     handle(body)
     handle(b'{"model": "m", "input": ' + body)
 
@@ -120,22 +121,23 @@ def test_any_data_url_has_a_modality(text: str) -> None:
         ({"input": [1.5] * 2000}, NO_INPUT),
     ],
 )
-def test_what_is_wrong_is_said(fields: dict[str, Any], message: str) -> None:
+def test_error_names_the_field_and_the_position(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parse(json.dumps({"model": "m", "input": ["a", "b"], **fields}).encode()).inputs(CARD)
+        body = {"model": "m", "input": ["a", "b"], **fields}
+        parse(json.dumps(body).encode()).inputs(SPEC, TokenEstimator())
     assert str(caught.value) == message
 
 
-def test_a_character_that_was_cut_in_two_is_told_from_broken_json() -> None:
+def test_half_of_a_surrogate_pair_is_told_from_broken_json() -> None:
     with pytest.raises(InvalidRequest, match="half of a surrogate pair"):
         parse(json.dumps({"model": "m", "input": ["fine", "cut \ud83d"]}).encode())
 
 
-def test_a_byte_order_mark_is_no_part_of_the_body() -> None:
+def test_byte_order_mark_is_not_part_of_the_body() -> None:
     assert parse(b'\xef\xbb\xbf{"model": "m", "input": "a"}').input == "a"
 
 
-def test_an_empty_option_counts_as_absent_and_values_may_be_in_any_case() -> None:
+def test_empty_option_is_absent_and_values_may_be_in_any_case() -> None:
     def chosen(**fields: Any) -> tuple[Options, EncodingFormat]:
         request = parse(json.dumps({"model": "m", "input": ["a"], **fields}).encode())
         return request.options(InputType.QUERY), request.encoding()
@@ -147,7 +149,7 @@ def test_an_empty_option_counts_as_absent_and_values_may_be_in_any_case() -> Non
     ) == chosen(input_type="query", truncate="END", embedding_type="int8", encoding_format="base64")
 
 
-def test_a_field_that_contradicts_the_suffix_is_refused_with_both() -> None:
+def test_field_that_contradicts_the_suffix_is_rejected_with_both() -> None:
     with pytest.raises(InvalidRequest, match=r"'input_type' is 'Query', .* ends in '-passage'"):
         parse(b'{"model": "m", "input": "a", "input_type": "Query"}').options(InputType.PASSAGE)
 
@@ -155,11 +157,11 @@ def test_a_field_that_contradicts_the_suffix_is_refused_with_both() -> None:
 @pytest.mark.parametrize(
     ("inputs", "count"), [("a", 1), (["a", "b"], 2), ([1, 2, 3], 1), ([[1], [2, 3]], 2)]
 )
-def test_inputs_are_counted_before_they_are_looked_at(inputs: Any, count: int) -> None:
+def test_inputs_are_counted_before_they_are_read(inputs: Any, count: int) -> None:
     assert parse(json.dumps({"model": "m", "input": inputs}).encode()).count == count
 
 
-def test_the_collector_of_garbage_is_switched_on_again() -> None:
+def test_garbage_collector_is_enabled_again() -> None:
     with pytest.raises(InvalidRequest):
         parse(b"{")
     parse(b'{"model": "m", "input": "a"}')

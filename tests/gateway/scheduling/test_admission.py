@@ -1,141 +1,197 @@
-"""A burst is taken, a standing queue is not."""
+"""Admission: the limit of inputs, the budget of each model, bulk and interactive requests."""
 
 from __future__ import annotations
 
 from collections import deque
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
+from testing.jobs import MODEL, make_input
 from triton_embed.contract.errors import Unavailable
-from triton_embed.gateway.scheduling.admission import AdmissionController
+from triton_embed.contract.options import Options
+from triton_embed.gateway.scheduling.admission import AdmissionController, Permit
+from triton_embed.gateway.triton.job import EmbedJob
 
 SECONDS_EACH = 0.01
 
+TOKENS = 10
+"""Estimated tokens of each input."""
 
-class Server:
-    """Embeds one request after the other, and knows what time it is."""
 
-    def __init__(self, limit: int = 1024) -> None:
+def job_of(inputs: int, tokens: int = TOKENS) -> EmbedJob:
+    return EmbedJob(MODEL, [make_input(b"text", tokens)] * inputs, Options())
+
+
+class SimulatedServer:
+    """Embeds one request after the other, at its own clock.
+
+    Args:
+        limit: Maximum inputs being embedded.
+        estimate_error: Factor of the estimated cost of requests on their actual cost.
+    """
+
+    def __init__(self, limit: int = 1024, estimate_error: float = 1.0) -> None:
         self.now = 0.0
-        self.admission = AdmissionController(limit, wait_seconds=1.0, clock=lambda: self.now)
-        self.refused: list[Unavailable] = []
-        self._queue: deque[ExitStack] = deque()
+        self.admission = AdmissionController(limit, 1.0, clock=lambda: self.now)
+        self.rejections: list[Unavailable] = []
+        self.queue_seconds: list[float] = []
+        self._tokens = round(TOKENS * estimate_error)
+        self._queue: deque[tuple[ExitStack, Permit, EmbedJob, float]] = deque()
 
-    def ask(self, inputs: int = 1) -> None:
+    def send(self, inputs: int = 1, *, bulk: bool = False) -> None:
         request = ExitStack()
+        job = job_of(inputs, self._tokens)
         try:
-            request.callback(request.enter_context(self.admission.admit(inputs)))
+            permit = request.enter_context(self.admission.admit(job, bulk=bulk))
         except Unavailable as error:
-            self.refused.append(error)
+            self.rejections.append(error)
         else:
-            self._queue.append(request)
+            self._queue.append((request, permit, job, self.now))
 
-    def work(self, seconds: float, asking_each: int = 0) -> None:
-        """Answer one request every `SECONDS_EACH`; as many as `asking_each` come meanwhile."""
+    def work(self, seconds: float, sent_each: int = 0) -> None:
+        """Embed one request every `SECONDS_EACH`; `sent_each` arrive meanwhile."""
         for _ in range(round(seconds / SECONDS_EACH)):
-            for _ in range(asking_each):
-                self.ask()
+            for _ in range(sent_each):
+                self.send()
             self.now += SECONDS_EACH
-            if self._queue:
-                self._queue.popleft().close()
+            self.embed_next()
+
+    def embed_next(self) -> None:
+        if self._queue:
+            request, permit, job, arrived = self._queue.popleft()
+            permit.embedded(job.tokens)
+            request.close()
+            self.queue_seconds.append(self.now - arrived)
 
     @property
     def waiting(self) -> int:
         return len(self._queue)
 
 
-def test_a_burst_is_taken_whole() -> None:
-    server = Server()
-    server.work(1, asking_each=1)
+def test_burst_on_an_idle_server_is_admitted() -> None:
+    server = SimulatedServer()
+    server.work(1, sent_each=1)
     for _ in range(400):
-        server.ask()
+        server.send()
     server.work(10)
-    assert not server.refused
-    assert server.admission.in_flight == 0
+    assert not server.rejections
+    assert server.admission.inputs == 0
 
 
-def test_under_lasting_overload_the_queue_shrinks_to_a_second_and_stays_there() -> None:
-    server = Server()
-    server.work(20, asking_each=10)
+def test_queue_time_under_lasting_overload_stays_at_the_target() -> None:
+    server = SimulatedServer()
+    server.work(20, sent_each=10)
     assert 50 < server.waiting < 130
-    server.work(10, asking_each=10)
-    assert 50 < server.waiting < 130
-    assert server.refused[-1].retry_after_seconds in (1, 2)
+    server.queue_seconds.clear()
+    server.work(10, sent_each=10)
+    assert min(server.queue_seconds) > 0.5 and max(server.queue_seconds) < 1.3
+    assert server.rejections[-1].retry_after_seconds in (1, 2)
 
 
-def test_after_overload_everything_is_taken_again() -> None:
-    server = Server()
-    server.work(20, asking_each=10)
+@pytest.mark.parametrize("estimate_error", [0.1, 1.0, 10.0])
+def test_queue_time_does_not_depend_on_the_unit_of_the_estimate(estimate_error: float) -> None:
+    server = SimulatedServer(estimate_error=estimate_error)
+    server.work(20, sent_each=10)
+    server.queue_seconds.clear()
+    server.work(10, sent_each=10)
+    assert max(server.queue_seconds) < 1.3
+
+
+def test_requests_after_an_overload_are_admitted() -> None:
+    server = SimulatedServer()
+    server.work(20, sent_each=10)
     server.work(1)
-    server.refused.clear()
+    server.rejections.clear()
     for _ in range(100):
-        server.ask()
-    assert not server.refused
+        server.send()
+    assert not server.rejections
 
 
-def test_a_few_clients_that_wait_for_each_answer_are_never_refused() -> None:
-    server = Server()
+def test_few_clients_that_wait_for_each_response_are_never_rejected() -> None:
+    server = SimulatedServer()
     for _ in range(16):
-        server.ask()
+        server.send()
     for _ in range(1000):
         server.now += 3.0
-        server._queue.popleft().close()
-        server.ask()
-    assert not server.refused
+        server.embed_next()
+        server.send()
+    assert not server.rejections
 
 
-def test_no_more_inputs_are_taken_than_the_limit() -> None:
-    server = Server(limit=10)
+def test_inputs_beyond_the_limit_are_rejected() -> None:
+    server = SimulatedServer(limit=10)
     for _ in range(4):
-        server.ask(inputs=3)
-    assert server.admission.in_flight == 9
-    assert server.refused[0].code == "overloaded"
+        server.send(inputs=3)
+    assert server.admission.inputs == 9
+    assert server.rejections[0].code == "overloaded"
 
 
-def test_a_long_list_leaves_room_for_others_however_low_the_limit() -> None:
-    server = Server(limit=10)
+def test_bulk_request_leaves_room_for_others_however_low_the_limit() -> None:
+    server = SimulatedServer(limit=10)
     for inputs in (2000, 2000, 2000, 1):
-        server.ask(inputs)
-    assert server.waiting == 4 and not server.refused
-    server.ask()
-    assert len(server.refused) == 1
+        server.send(inputs, bulk=inputs > 1)
+    assert server.waiting == 4 and not server.rejections
+    server.send()
+    assert len(server.rejections) == 1
 
 
-def test_what_is_said_about_trying_again_stays_within_a_minute() -> None:
-    server = Server(limit=400)
-    server.work(5, asking_each=1)
-    for _ in range(400):
-        server.ask()
+def test_bulk_requests_beyond_the_budget_are_three() -> None:
+    server = SimulatedServer()
+    server.work(10, sent_each=10)
+    for _ in range(5):
+        server.send(2000, bulk=True)
+    assert len([job for _, _, job, _ in server._queue if len(job.inputs) == 2000]) == 3
+    assert server.rejections[-1].retry_after_seconds == 60
+
+
+def test_interactive_requests_are_admitted_beside_bulk_requests() -> None:
+    server = SimulatedServer()
+    with ExitStack() as bulk:
+        permits = [
+            bulk.enter_context(server.admission.admit(job_of(8192), bulk=True)) for _ in range(3)
+        ]
+        for _ in range(400):
+            server.now += SECONDS_EACH
+            permits[0].embedded(10)
+        for _ in range(50):
+            server.send()
+    assert not server.rejections
+
+
+def test_retry_after_is_capped_at_one_minute() -> None:
+    server = SimulatedServer(limit=400)
+    server.work(5, sent_each=10)
     server.now += 3600
-    server.ask()
-    assert server.refused[-1].retry_after_seconds == 60
+    server.send()
+    assert server.rejections[-1].retry_after_seconds == 60
 
 
-@pytest.mark.parametrize("answered", [True, False])
-def test_a_failed_request_leaves_no_trace(answered: bool) -> None:
-    admission = AdmissionController(10, wait_seconds=1.0)
-    with pytest.raises(KeyError), admission.admit(10) as on_answer:
-        if answered:
-            on_answer()
+@pytest.mark.parametrize("embedded", [True, False])
+def test_failed_request_leaves_its_place(embedded: bool) -> None:
+    admission = AdmissionController(10, max_queue_seconds=1.0)
+    with pytest.raises(KeyError), admission.admit(job_of(10), bulk=False) as permit:
+        if embedded:
+            permit.embedded(100)
         raise KeyError
-    assert admission.in_flight == 0
+    assert admission.inputs == 0
 
 
-def test_nobody_waits_behind_one_who_left_before_the_first_answer() -> None:
-    server = Server()
-    server.work(1, asking_each=1)
+def test_disconnected_requests_do_not_count_as_waiting() -> None:
+    server = SimulatedServer()
+    server.work(1, sent_each=1)
     for _ in range(400):
-        with server.admission.admit(1):
+        with server.admission.admit(job_of(1), bulk=False):
             pass
-    server.work(10, asking_each=1)
-    assert not server.refused
+    server.work(10, sent_each=1)
+    assert not server.rejections
 
 
-def test_however_many_pieces_a_list_has_it_is_one_newcomer() -> None:
-    server = Server()
-    with server.admission.admit(5000) as on_answer:
-        for _ in range(1000):
-            on_answer()
-    server.work(20, asking_each=10)
-    assert 50 < server.waiting < 130
+def test_models_have_queues_of_their_own() -> None:
+    server = SimulatedServer()
+    server.work(20, sent_each=10)
+    other = replace(job_of(1), model=replace(MODEL, name="other"))
+    with server.admission.admit(other, bulk=False):
+        server.send()
+    assert server.rejections

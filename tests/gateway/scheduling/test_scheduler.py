@@ -1,148 +1,118 @@
-"""Whoever leaves keeps its place for as long as Triton has work for it."""
+"""Requests of any length: order, positions of invalid inputs, disconnected clients."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, cast
 
-import numpy as np
 import pytest
 
-from triton_embed.contract.errors import InvalidRequest
-from triton_embed.contract.inputs import map_inputs
-from triton_embed.contract.options import Options
-from triton_embed.contract.spec import ModelSpec
-from triton_embed.gateway.scheduling.scheduler import Embedder
-from triton_embed.gateway.triton.batch import EmbeddingBatch
-from triton_embed.gateway.triton.client import InferenceClient
-from triton_embed.gateway.triton.model import ServedModel
+from testing.jobs import ControlledBackend, make_job
+from triton_embed.contract.errors import InvalidRequest, Unavailable
+from triton_embed.gateway.scheduling.admission import AdmissionController
+from triton_embed.gateway.scheduling.cost import FIRST_BYTES_PER_TOKEN
+from triton_embed.gateway.scheduling.scheduler import Scheduler
 
-SPEC = ModelSpec(model_id="m", max_tokens=8, vocab_size=9, dimension=1)
-MODEL = ServedModel(SPEC, "m", "m", 256)
+BULK = [b"long" * 4] * 700
 
 
-def refuse_wrong(item: bytes) -> None:
-    if item.startswith(b"wrong"):
-        raise InvalidRequest("'input' is wrong", param="input")
+def make_scheduler(backend: ControlledBackend, max_inputs: int = 1024) -> Scheduler:
+    return Scheduler(backend, AdmissionController(max_inputs, max_queue_seconds=60.0))
 
 
-class Held:
-    """Stands in for Triton: answers when it is told to, and refuses what is wrong.
-
-    `pieces` are the inputs that it was asked for at a time.
-    """
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.pieces: list[list[bytes]] = []
-        self.answering = asyncio.Event()
-
-    def trace(self) -> tuple[tuple[str, str], ...]:
-        return ()
-
-    async def embed(self, _: ServedModel, inputs: Sequence[bytes], *__: Any) -> EmbeddingBatch:
-        self.asked += 1
-        self.pieces.append(list(inputs))
-        await self.answering.wait()
-        map_inputs(inputs, refuse_wrong)
-        return EmbeddingBatch(
-            np.zeros((len(inputs), 1), np.float32), np.ones(len(inputs), np.int32)
-        )
+async def test_vectors_of_a_bulk_request_are_in_order() -> None:
+    backend = ControlledBackend()
+    texts = [b"x" * (1 + index % 100) for index in range(1000)]
+    batches = await make_scheduler(backend).embed(make_job(*texts))
+    assert len(backend.requests) > 1
+    lengths = [int(row[0]) for batch in batches for row in batch.vectors]
+    assert lengths == [len(text) for text in texts]
 
 
-@pytest.mark.parametrize("inputs", [[b"a"], [b"long" * 16] * 100])
-async def test_one_that_leaves_is_waited_for(inputs: list[bytes]) -> None:
-    triton = Held()
-    answers: list[None] = []
-    embedder = Embedder(cast(InferenceClient, triton))
-    asking = asyncio.create_task(
-        embedder.embed(MODEL, inputs, Options(), lambda: answers.append(None))
-    )
-    while not triton.asked:
-        await asyncio.sleep(0)
-    asking.cancel()
+async def test_estimates_follow_the_responses() -> None:
+    scheduler = make_scheduler(ControlledBackend())
+    await scheduler.embed(make_job(*[b"short"] * 1000))
+    assert scheduler.estimator("m").bytes_per_token < FIRST_BYTES_PER_TOKEN
+
+
+@pytest.mark.parametrize("texts", [[b"a"], BULK])
+async def test_request_beyond_the_limit_of_inputs_is_rejected(texts: list[bytes]) -> None:
+    backend = ControlledBackend(is_open=False)
+    scheduler = make_scheduler(backend, max_inputs=1)
+    first = asyncio.create_task(scheduler.embed(make_job(*texts)))
+    await backend.received()
+    with pytest.raises(Unavailable):
+        await scheduler.embed(make_job(*texts))
+    backend.open.set()
+    await first
+    await scheduler.embed(make_job(*texts))
+
+
+@pytest.mark.parametrize("texts", [[b"a"], BULK])
+async def test_disconnected_client_keeps_its_place_until_sent_work_is_done(
+    texts: list[bytes],
+) -> None:
+    backend = ControlledBackend(is_open=False)
+    scheduler = make_scheduler(backend, max_inputs=1)
+    leaving = asyncio.create_task(scheduler.embed(make_job(*texts)))
+    await backend.received()
+    leaving.cancel()
     await asyncio.sleep(0)
-    assert not asking.done() and not answers
-    triton.answering.set()
+    with pytest.raises(Unavailable):
+        await scheduler.embed(make_job(b"b"))
+    backend.open.set()
     with pytest.raises(asyncio.CancelledError):
-        await asking
-    assert len(answers) == triton.asked
-
-
-@pytest.mark.parametrize("inputs", [[b"wrong"], [b"wrong"] * 300])
-async def test_a_refusal_counts_as_an_answer(inputs: list[bytes]) -> None:
-    triton = Held()
-    answers: list[None] = []
-    triton.answering.set()
-    embedder = Embedder(cast(InferenceClient, triton))
-    with pytest.raises(InvalidRequest):
-        await embedder.embed(MODEL, inputs, Options(), lambda: answers.append(None))
-    assert len(answers) == triton.asked
-
-
-async def test_one_that_is_sent_alone_is_told_by_its_place_in_the_list() -> None:
-    triton = Held()
-    triton.answering.set()
-    embedder = Embedder(cast(InferenceClient, triton))
-    await embedder.embed(MODEL, [b"a"], Options(), lambda: None)
-    with pytest.raises(InvalidRequest) as caught:
-        await embedder.embed(MODEL, [b"a" * 64, b"wrong" * 10**5], Options(), lambda: None)
-    assert [b"wrong" * 10**5] in triton.pieces
-    assert str(caught.value) == "'input' is wrong (input[1])"
+        await leaving
+    sent = len(backend.requests)
+    await scheduler.embed(make_job(b"b"))
+    assert len(backend.requests) == sent + 1
 
 
 @pytest.mark.parametrize(
-    ("inputs", "message"),
+    ("texts", "message"),
     [
         ([b"wrong"], "'input' is wrong"),
         ([b"a", b"wrong"], "'input' is wrong (input[1])"),
-        ([*[b"long" * 16] * 700, b"wrong", *[b"long" * 16] * 700], "'input' is wrong (input[700])"),
+        ([*BULK, b"wrong", *BULK], "'input' is wrong (input[700])"),
         ([b"long" * 1000] * 299 + [b"wrong"], "'input' is wrong (input[299])"),
+        ([b"a" * 64, b"wrong" * 10**5], "'input' is wrong (input[1])"),
     ],
 )
-async def test_which_of_a_list_is_wrong_is_told(inputs: list[bytes], message: str) -> None:
-    triton = Held()
-    triton.answering.set()
+async def test_invalid_input_is_named_by_its_position(texts: list[bytes], message: str) -> None:
+    scheduler = make_scheduler(ControlledBackend())
     with pytest.raises(InvalidRequest) as caught:
-        await Embedder(cast(InferenceClient, triton)).embed(MODEL, inputs, Options(), lambda: None)
+        await scheduler.embed(make_job(*texts))
     assert str(caught.value) == message
 
 
-async def test_one_text_that_comes_while_lists_are_embedded_is_not_told_as_one_of_a_list() -> None:
-    triton = Held()
-    embedder = Embedder(cast(InferenceClient, triton))
-    long = embedder.embed(MODEL, [b"long" * 16] * 2000, Options(), lambda: None)
-    asking = asyncio.create_task(long)
-    while not triton.asked:
-        await asyncio.sleep(0)
-    alone = asyncio.create_task(embedder.embed(MODEL, [b"wrong"], Options(), lambda: None))
+async def test_invalid_text_beside_a_bulk_request_has_no_position() -> None:
+    backend = ControlledBackend(is_open=False)
+    scheduler = make_scheduler(backend)
+    bulk = asyncio.create_task(scheduler.embed(make_job(*BULK)))
+    await backend.received()
+    alone = asyncio.create_task(scheduler.embed(make_job(b"wrong")))
     await asyncio.sleep(0)
-    triton.answering.set()
+    backend.open.set()
     with pytest.raises(InvalidRequest) as caught:
         await alone
     assert str(caught.value) == "'input' is wrong"
-    await asking
+    await bulk
 
 
-async def test_nothing_more_is_sent_of_a_list_that_was_refused() -> None:
-    triton = Held()
-    embedder = Embedder(cast(InferenceClient, triton))
-    inputs = [b"wrong", *[b"long" * 16] * 2000]
-    asking = asyncio.create_task(embedder.embed(MODEL, inputs, Options(), lambda: None))
-    while triton.asked < 2:
-        await asyncio.sleep(0)
-    triton.answering.set()
+async def test_unsent_chunks_of_a_rejected_request_are_dropped() -> None:
+    backend = ControlledBackend(is_open=False)
+    scheduler = make_scheduler(backend)
+    bulk = asyncio.create_task(scheduler.embed(make_job(b"wrong", *[b"long" * 16] * 2000)))
+    await backend.received(2)
+    backend.open.set()
     with pytest.raises(InvalidRequest):
-        await asking
-    assert triton.asked == 2
+        await bulk
+    assert len(backend.requests) == 2
 
 
-async def test_after_a_single_text_the_pieces_of_lists_are_small() -> None:
-    triton = Held()
-    triton.answering.set()
-    embedder = Embedder(cast(InferenceClient, triton))
-    await embedder.embed(MODEL, [b"a"], Options(), lambda: None)
-    answers = await embedder.embed(MODEL, [b"a" * 64] * 1000, Options(), lambda: None)
-    assert sum(len(answer.token_counts) for answer in answers) == 1000
-    assert len(triton.pieces[1]) < 20
+async def test_chunks_after_a_single_text_are_small() -> None:
+    backend = ControlledBackend()
+    scheduler = make_scheduler(backend)
+    await scheduler.embed(make_job(b"a"))
+    batches = await scheduler.embed(make_job(*[b"a" * 16] * 1000))
+    assert sum(len(batch.token_counts) for batch in batches) == 1000
+    assert len(backend.requests[1]) < 20

@@ -1,135 +1,146 @@
-"""Long lists share Triton with each other and leave room for short ones."""
+"""Bulk requests share Triton with each other and leave room for interactive requests."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
+from testing.jobs import MODEL, make_input
+from triton_embed.contract.options import Options
 from triton_embed.gateway.scheduling.send_window import (
-    CALM_AFTER_SECONDS,
-    CALM_FACTOR,
-    FIRST_BYTES,
+    BULK_CHUNK_FACTOR,
+    FIRST_TOKENS,
+    INTERACTIVE_HOLD_SECONDS,
     ROUND_TRIP_SECONDS,
     SendWindow,
 )
+from triton_embed.gateway.triton.job import EmbedJob
 
-SIZES = [100] * 1000
-PIECE = FIRST_BYTES // 2 // 100
+TOKENS = 20
+CHUNK = FIRST_TOKENS // 2 // TOKENS
+
+
+def job_of(*tokens: int, max_batch_size: int = 1000) -> EmbedJob:
+    model = replace(MODEL, max_batch_size=max_batch_size)
+    return EmbedJob(model, [make_input(b"text", cost) for cost in tokens], Options())
+
+
+JOB = job_of(*[TOKENS] * 1000)
 
 
 def make_window() -> SendWindow:
-    """Return a window that expects short requests."""
+    """Return a window that expects interactive requests."""
     window = SendWindow()
-    window.expect_singles()
+    window.note_interactive_request()
     return window
 
 
-async def enters(window: SendWindow, due: float = 0.0, start: int = 0) -> asyncio.Task[int]:
-    """Ask to enter, and let the window decide."""
-    task = asyncio.create_task(window.enter(SIZES, start, 1000, due))
+async def acquire(window: SendWindow, due: float = 0.0, start: int = 0) -> asyncio.Task[int]:
+    """Request a turn, and let the window decide."""
+    task = asyncio.create_task(window.acquire(JOB, start, due))
     for _ in range(5):
         await asyncio.sleep(0)
     return task
 
 
-async def test_a_piece_is_half_the_window_and_two_are_inside() -> None:
+async def test_chunk_is_half_the_window_and_two_are_in_flight() -> None:
     window = make_window()
-    first = await window.enter(SIZES, 0, 1000, 0.0)
-    second = await enters(window, start=first)
-    third = await enters(window, start=2 * first)
-    assert (first, second.result()) == (PIECE, 2 * PIECE)
+    first = await window.acquire(JOB, 0, 0.0)
+    second = await acquire(window, start=first)
+    third = await acquire(window, start=2 * first)
+    assert (first, second.result()) == (CHUNK, 2 * CHUNK)
     assert not third.done()
-    window.leave(100 * PIECE, ROUND_TRIP_SECONDS)
-    assert await third == 3 * PIECE
+    window.release(TOKENS * CHUNK, ROUND_TRIP_SECONDS)
+    assert await third == 3 * CHUNK
 
 
-async def test_the_earliest_due_goes_first() -> None:
+async def test_earliest_due_goes_first() -> None:
     window = make_window()
-    full = [await enters(window) for _ in range(2)]
+    full = [await acquire(window) for _ in range(2)]
     assert all(task.done() for task in full)
-    late, early = await enters(window, due=2.0), await enters(window, due=1.0)
-    window.leave(100 * PIECE, ROUND_TRIP_SECONDS)
+    late, early = await acquire(window, due=2.0), await acquire(window, due=1.0)
+    window.release(TOKENS * CHUNK, ROUND_TRIP_SECONDS)
     await early
     assert not late.done()
-    window.leave(100 * PIECE, ROUND_TRIP_SECONDS)
+    window.release(TOKENS * CHUNK, ROUND_TRIP_SECONDS)
     await late
 
 
-async def test_whoever_leaves_the_line_does_not_hold_it_up() -> None:
+async def test_cancelled_turn_does_not_hold_up_the_others() -> None:
     window = make_window()
     for _ in range(2):
-        await window.enter(SIZES, 0, 1000, 0.0)
-    gone, called, last = [await enters(window, due=float(due)) for due in range(3)]
-    gone.cancel()
-    window.leave(100 * PIECE, ROUND_TRIP_SECONDS)
+        await window.acquire(JOB, 0, 0.0)
+    waiting, called, last = [await acquire(window, due=float(due)) for due in range(3)]
+    waiting.cancel()
+    window.release(TOKENS * CHUNK, ROUND_TRIP_SECONDS)
     called.cancel()
     await last
-    assert gone.cancelled() and called.cancelled()
+    assert waiting.cancelled() and called.cancelled()
 
 
-async def test_pieces_grow_while_others_wait_and_they_return_early() -> None:
+async def test_chunks_grow_while_others_wait_and_they_return_early() -> None:
     window = make_window()
-    inside = [await window.enter(SIZES, 0, 1000, 0.0) for _ in range(2)]
+    in_flight = [await window.acquire(JOB, 0, 0.0) for _ in range(2)]
     for _ in range(10):
-        waiting = await enters(window)
-        before = window.piece_bytes
-        window.leave(100 * inside.pop(0), ROUND_TRIP_SECONDS / 10)
-        assert window.piece_bytes > before
-        inside.append(await waiting)
+        waiting = await acquire(window)
+        before = window.chunk_tokens
+        window.release(TOKENS * in_flight.pop(0), ROUND_TRIP_SECONDS / 10)
+        assert window.chunk_tokens > before
+        in_flight.append(await waiting)
 
 
-async def test_pieces_do_not_grow_while_nobody_waits_and_shrink_while_they_are_late() -> None:
+async def test_chunks_do_not_grow_while_none_waits_and_shrink_while_they_are_late() -> None:
     window = make_window()
-    before = window.piece_bytes
-    stop = await window.enter(SIZES, 0, 1000, 0.0)
-    window.leave(100 * stop, ROUND_TRIP_SECONDS / 10)
-    assert window.piece_bytes == before
+    before = window.chunk_tokens
+    stop = await window.acquire(JOB, 0, 0.0)
+    window.release(TOKENS * stop, ROUND_TRIP_SECONDS / 10)
+    assert window.chunk_tokens == before
     for _ in range(5):
-        before = window.piece_bytes
-        stop = await window.enter(SIZES, 0, 1000, 0.0)
-        window.leave(100 * stop, ROUND_TRIP_SECONDS * 10)
-        assert window.piece_bytes < before
+        before = window.chunk_tokens
+        stop = await window.acquire(JOB, 0, 0.0)
+        window.release(TOKENS * stop, ROUND_TRIP_SECONDS * 10)
+        assert window.chunk_tokens < before
 
 
-async def test_a_piece_that_failed_makes_room_and_tells_nothing() -> None:
+async def test_failed_chunk_makes_room_and_does_not_change_the_window() -> None:
     window = make_window()
-    before = window.piece_bytes
+    before = window.chunk_tokens
     for _ in range(2):
-        await window.enter(SIZES, 0, 1000, 0.0)
-    waiting = await enters(window)
-    window.leave(100 * PIECE, None)
-    assert await waiting == PIECE
-    assert window.piece_bytes == before
+        await window.acquire(JOB, 0, 0.0)
+    waiting = await acquire(window)
+    window.release(TOKENS * CHUNK, None)
+    assert await waiting == CHUNK
+    assert window.chunk_tokens == before
 
 
-async def test_a_text_larger_than_the_window_enters_alone() -> None:
-    window = make_window()
-    assert await window.enter([10**6, 1], 0, 1000, 0.0) == 1
+async def test_text_larger_than_the_window_is_a_chunk_alone() -> None:
+    assert await make_window().acquire(job_of(10**6, 1), 0, 0.0) == 1
 
 
-async def test_a_piece_has_no_more_inputs_than_triton_takes() -> None:
-    assert await make_window().enter(SIZES, 3, 7, 0.0) == 10
+async def test_chunk_has_at_most_the_inputs_that_triton_accepts() -> None:
+    assert await make_window().acquire(job_of(*[1] * 100, max_batch_size=7), 3, 0.0) == 10
 
 
-async def test_while_nobody_asks_for_little_pieces_are_larger() -> None:
+async def test_chunks_without_interactive_requests_are_larger() -> None:
     now = 0.0
     window = SendWindow(clock=lambda: now)
-    calm = window.piece_bytes
-    window.expect_singles()
-    assert window.piece_bytes == calm / CALM_FACTOR
-    now = CALM_AFTER_SECONDS + 1
-    assert window.piece_bytes == calm
+    large = window.chunk_tokens
+    window.note_interactive_request()
+    assert window.chunk_tokens == large / BULK_CHUNK_FACTOR
+    now = INTERACTIVE_HOLD_SECONDS + 1
+    assert window.chunk_tokens == large
 
 
-async def test_a_list_larger_than_a_small_piece_does_not_pass() -> None:
-    assert not SendWindow().passes([FIRST_BYTES // 2] * 2, 2)
-    assert not SendWindow().passes([1] * 3, 2)
-    assert SendWindow().passes([50, 50], 2)
-    assert SendWindow().passes([FIRST_BYTES], 2)
+async def test_request_larger_than_a_small_chunk_does_not_fit() -> None:
+    assert not SendWindow().fits(job_of(FIRST_TOKENS // 2, FIRST_TOKENS // 2))
+    assert not SendWindow().fits(job_of(1, 1, 1, max_batch_size=2))
+    assert SendWindow().fits(job_of(50, 50))
+    assert SendWindow().fits(job_of(FIRST_TOKENS))
 
 
-async def test_a_large_piece_may_take_as_much_longer() -> None:
+async def test_large_chunk_may_take_proportionally_longer() -> None:
     window = SendWindow()
-    before = window.piece_bytes
-    stop = await window.enter(SIZES, 0, 1000, 0.0)
-    window.leave(100 * stop, ROUND_TRIP_SECONDS * CALM_FACTOR)
-    assert window.piece_bytes == before
+    before = window.chunk_tokens
+    stop = await window.acquire(JOB, 0, 0.0)
+    window.release(TOKENS * stop, ROUND_TRIP_SECONDS * BULK_CHUNK_FACTOR)
+    assert window.chunk_tokens == before

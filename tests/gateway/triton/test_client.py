@@ -10,17 +10,15 @@ import pytest
 from grpc import StatusCode
 
 from testing.fake_triton import FakeTriton, running
+from testing.jobs import make_job
 from triton_embed.contract.errors import ApiError, InternalError, InvalidRequest, Unavailable
 from triton_embed.contract.options import EmbeddingType, Options
-from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.triton.batch import EmbeddingBatch
 from triton_embed.gateway.triton.client import InferenceClient
 from triton_embed.gateway.triton.model import ServedModel
 from triton_embed.gateway.triton.servers import Server
 from triton_embed.runtime.addresses import grpc_target
 from triton_embed.runtime.channel import open_channel
-
-MODEL = ServedModel(ModelSpec("m", max_tokens=8, vocab_size=9, dimension=2), "m", "m_direct", 4)
 
 GONE = (StatusCode.UNAVAILABLE, "Server exiting")
 UNKNOWN = (StatusCode.NOT_FOUND, "Request for unknown model: 'm' is not found")
@@ -51,12 +49,12 @@ class FixedRoutes:
 
 @asynccontextmanager
 async def client_of(
-    *tritons: FakeTriton, only: Sequence[FakeTriton] | None = None
+    *tritons: FakeTriton, only: Sequence[FakeTriton] | None = None, stale: bool = False
 ) -> AsyncIterator[InferenceClient]:
-    """Make a client of `tritons`, of which `only` some have the model."""
+    """Make a client of `tritons`, of which `only` some have the model; `stale`: it believes all."""
     target = grpc_target(",".join(triton.address for triton in tritons))
     having = tritons if only is None else only
-    routes = FixedRoutes([triton.address for triton in having], everywhere=only is None)
+    routes = FixedRoutes([triton.address for triton in having], everywhere=stale or only is None)
     client = InferenceClient(open_channel(target), routes)
     try:
         yield client
@@ -66,7 +64,7 @@ async def client_of(
 
 
 async def embed(client: InferenceClient, *texts: bytes) -> EmbeddingBatch:
-    return await client.embed(MODEL, texts or [b"one", b"three"], Options(), ())
+    return await client.embed(make_job(*(texts or [b"one", b"three"])))
 
 
 async def test_vectors_come_back_in_order() -> None:
@@ -78,21 +76,21 @@ async def test_vectors_come_back_in_order() -> None:
 
 async def test_ensemble_is_the_shortest_for_the_options() -> None:
     async with running(FakeTriton()) as triton, client_of(triton) as client:
-        await client.embed(MODEL, [b"a"], Options(), ())
-        await client.embed(MODEL, [b"a"], Options(embedding_type=EmbeddingType.INT8), ())
+        await client.embed(make_job(b"a"))
+        await client.embed(make_job(b"a", options=Options(embedding_type=EmbeddingType.INT8)))
     assert [request.model_name for request, _ in triton.inferences] == ["m_direct", "m"]
 
 
 async def test_trace_headers_are_sent_as_metadata() -> None:
     async with running(FakeTriton()) as triton, client_of(triton) as client:
-        await client.embed(MODEL, [b"a"], Options(), (("traceparent", "00-1-2-01"),))
+        await client.embed(make_job(b"a", trace=(("traceparent", "00-1-2-01"),)))
     assert triton.inferences[0][1]["traceparent"] == "00-1-2-01"
 
 
 async def test_message_larger_than_grpcs_default_is_transported() -> None:
     async with running(FakeTriton()) as triton, client_of(triton) as client:
         # 12 bytes of each input come back: more than 4 MiB.
-        batch = await client.embed(MODEL, [b"short"] * 400_000, Options(), ())
+        batch = await client.embed(make_job(*[b"short"] * 400_000))
     assert batch.vectors.shape == (400_000, 2)
 
 
@@ -128,11 +126,10 @@ async def test_status_becomes_an_error_of_the_api(
     failure: tuple[StatusCode, str], error: ApiError
 ) -> None:
     async with running(FakeTriton()) as triton, client_of(triton) as client:
-        triton.infer_failures = [failure]
+        triton.infer_failures = [failure] * 2
         with pytest.raises(type(error)) as caught:
             await embed(client)
     assert caught.value.body() == error.body()
-    assert len(triton.inferences) == 1
 
 
 async def test_triton_that_is_not_there_is_unavailable() -> None:
@@ -169,6 +166,15 @@ async def test_failed_call_is_repeated_at_another_address(failure: tuple[StatusC
             for _ in range(10):
                 assert len((await embed(client)).vectors) == 2
         assert len(two.inferences) == 10
+
+
+async def test_unknown_model_is_repeated_at_the_only_address_that_has_it() -> None:
+    async with running(FakeTriton()) as one, running(FakeTriton()) as two:
+        one.infer_failures = [UNKNOWN] * 100
+        async with client_of(one, two, only=[two], stale=True) as client:
+            for _ in range(10):
+                await embed(client)
+        assert one.inferences and len(two.inferences) == 10
 
 
 async def test_call_that_fails_everywhere_is_unavailable() -> None:

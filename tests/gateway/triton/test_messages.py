@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2
 
 from testing.fake_triton import texts_of
+from testing.jobs import make_job
 from triton_embed.contract.options import InputType, Options, Truncate
 from triton_embed.gateway.triton.messages import decode_response, encode_request
 
@@ -23,9 +24,9 @@ def response(**outputs: tuple[str, NDArray[Any]]) -> service_pb2.ModelInferRespo
 
 
 def test_request_holds_the_inputs_as_one_column() -> None:
-    request = encode_request("m", [b"one", b"", "zwölf".encode()], Options())
+    request = encode_request(make_job(b"one", b"", "zwölf".encode()))
     (tensor,) = request.inputs
-    assert (request.model_name, tensor.name, tensor.datatype) == ("m", "text", "BYTES")
+    assert (request.model_name, tensor.name, tensor.datatype) == ("m_direct", "text", "BYTES")
     assert list(tensor.shape) == [3, 1]
     assert texts_of(request) == [b"one", b"", "zwölf".encode()]
     assert not request.parameters
@@ -35,7 +36,7 @@ def test_request_holds_options_with_their_types() -> None:
     options = Options(
         input_type=InputType.QUERY, truncate=Truncate.END, dimensions=8, token_ids=True
     )
-    parameters = encode_request("m", [b"a"], options).parameters
+    parameters = encode_request(make_job(b"a", options=options)).parameters
     assert parameters["input_type"].string_param == "query"
     assert parameters["truncate"].string_param == "END"
     assert parameters["dimensions"].int64_param == 8

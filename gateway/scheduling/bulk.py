@@ -1,0 +1,83 @@
+"""One bulk request, sent to Triton in chunks."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.gateway.scheduling.admission import Permit
+from triton_embed.gateway.scheduling.backend import InferenceBackend
+from triton_embed.gateway.scheduling.cancellation import wait_for_all
+from triton_embed.gateway.scheduling.send_window import SendWindow
+from triton_embed.gateway.triton.batch import EmbeddingBatch
+from triton_embed.gateway.triton.job import EmbedJob
+
+CHUNK_PRIORITY_SECONDS = 0.25
+"""Time by which each chunk of a request is due later than the one before. A new bulk request
+precedes the remaining chunks of older ones, unless these have waited longer than that."""
+
+
+class BulkRequest:
+    """Sends the chunks of `job` as its turns come.
+
+    Args:
+        job: The request.
+        window: Shared by all bulk requests of the model.
+        backend: Embeds the chunks.
+        permit: The request's place in the queue.
+    """
+
+    def __init__(
+        self, job: EmbedJob, window: SendWindow, backend: InferenceBackend, permit: Permit
+    ) -> None:
+        self._job = job
+        self._window = window
+        self._backend = backend
+        self._permit = permit
+        self._chunks: list[asyncio.Task[EmbeddingBatch]] = []
+
+    async def embed(self) -> list[EmbeddingBatch]:
+        """Embed all chunks and return their vectors in order.
+
+        If this is cancelled, or a chunk fails, chunks that were not sent are dropped. Those that
+        were sent are waited for.
+
+        Raises:
+            ApiError: a chunk failed.
+        """
+        self._sending = asyncio.create_task(self._send_all())
+        try:
+            await asyncio.wait([self._sending])
+        finally:
+            self._sending.cancel()
+            await wait_for_all(self._chunks)
+        batches = [chunk.result() for chunk in self._chunks]
+        self._sending.result()
+        return batches
+
+    async def _send_all(self) -> None:
+        arrived = perf_counter()
+        stop = 0
+        while stop < len(self._job.inputs):
+            start, due = stop, arrived + len(self._chunks) * CHUNK_PRIORITY_SECONDS
+            stop = await self._window.acquire(self._job, start, due)
+            self._chunks.append(asyncio.create_task(self._send(start, stop)))
+
+    async def _send(self, start: int, stop: int) -> EmbeddingBatch:
+        chunk = self._job.chunk(start, stop)
+        sent = perf_counter()
+        seconds = None
+        try:
+            batch = await self._backend.embed(chunk)
+            seconds = perf_counter() - sent
+            return batch
+        except BaseException as error:
+            # The rest may be waiting for its turn, and would change nothing.
+            self._sending.cancel()
+            if isinstance(error, InvalidRequest):
+                raise error.with_index(start, stop - start) from None
+            raise
+        finally:
+            self._window.release(chunk.tokens, seconds)
+            self._permit.embedded(chunk.tokens)

@@ -1,0 +1,74 @@
+"""Ends work that nobody waits for, and waits for work that cannot be ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from triton_embed.contract.errors import ClientDisconnected
+
+T = TypeVar("T")
+
+UNWATCHED_SECONDS = 0.1
+"""Time before a disconnected client is noticed: most requests have their response by then, and
+watching costs a task."""
+
+
+async def cancel_on_disconnect(
+    work: Awaitable[T], until_disconnect: Callable[[], Awaitable[Any]]
+) -> T:
+    """Return what `work` returns; cancel it if the client disconnects first.
+
+    Args:
+        work: Runs in the current task.
+        until_disconnect: Returns when the client has disconnected.
+
+    Raises:
+        ClientDisconnected: the client disconnected.
+    """
+    task = asyncio.current_task()
+    assert task
+    watching: asyncio.Future[Any] | None = None
+
+    def cancel(_: asyncio.Future[Any]) -> None:
+        task.cancel()
+
+    def watch() -> None:
+        nonlocal watching
+        watching = asyncio.ensure_future(until_disconnect())
+        watching.add_done_callback(cancel)
+
+    timer = asyncio.get_running_loop().call_later(UNWATCHED_SECONDS, watch)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if watching and watching.done():
+            raise ClientDisconnected from None
+        raise
+    finally:
+        timer.cancel()
+        if watching:
+            watching.remove_done_callback(cancel)
+            watching.cancel()
+
+
+async def wait_for_all(results: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait until all `results` are there, even if this is cancelled meanwhile.
+
+    A call that was sent is never cancelled: that can crash Triton 2.51
+    (https://github.com/triton-inference-server/server/issues/7368), and a client that disconnects
+    keeps its place for as long as there is work for it.
+    """
+    if not results:
+        return
+    try:
+        await asyncio.wait(results)
+    except asyncio.CancelledError:
+        await asyncio.wait(results)
+        raise
+    finally:
+        for result in results:
+            # Only the first failure is reported; asyncio would log the others as never retrieved.
+            if result.done() and not result.cancelled():
+                result.exception()

@@ -1,0 +1,72 @@
+"""The estimated cost of an input, in tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from math import ceil
+
+from triton_embed.gateway.triton.batch import EmbeddingBatch
+from triton_embed.gateway.triton.job import EmbedJob
+
+FIRST_BYTES_PER_TOKEN = 4.0
+"""Bytes of text per token before anything is known: English with a WordPiece or BPE vocabulary."""
+
+MIN_BYTES_PER_TOKEN = 1.0
+"""Lower bound of bytes per token. Very short texts have fewer, because of the special tokens; a
+text in unknown characters has about one."""
+
+DISCARDED_BYTES_PER_TOKEN = 128
+"""Bytes beyond the model's limit whose tokenization takes as long as embedding one token. Measured
+with MiniLM, the fastest model that we serve; any other model embeds more slowly."""
+
+FIRST_TOKENS = 1000
+"""Weight of the first value, in tokens: a few requests outweigh it."""
+
+AVERAGING_TOKENS = 100_000
+"""Tokens over which the estimate is averaged: seconds under load, so that it follows the texts."""
+
+
+class TokenEstimator:
+    """Learns the bytes per token of one model's texts from Triton's responses."""
+
+    def __init__(self) -> None:
+        self._tokens = float(FIRST_TOKENS)
+        self._bytes = FIRST_TOKENS * FIRST_BYTES_PER_TOKEN
+
+    @property
+    def bytes_per_token(self) -> float:
+        """Estimated bytes of text per token, special tokens included."""
+        return max(self._bytes / self._tokens, MIN_BYTES_PER_TOKEN)
+
+    def text(self, size: int, max_tokens: int) -> int:
+        """Return the estimated cost of a text, in tokens; at least 1.
+
+        Args:
+            size: Bytes of the text in UTF-8.
+            max_tokens: The model's limit. The rest of a longer text is only tokenized.
+        """
+        tokens = size / self.bytes_per_token
+        if tokens > max_tokens:
+            discarded = size - max_tokens * self.bytes_per_token
+            tokens = max_tokens + discarded / DISCARDED_BYTES_PER_TOKEN
+        return ceil(tokens) or 1
+
+    def learn(self, job: EmbedJob, batches: Sequence[EmbeddingBatch]) -> None:
+        """Compare the sizes of texts with the tokens that Triton counted.
+
+        Args:
+            job: The request. Token ids teach nothing, and neither does a text that may be cut.
+            batches: Its responses, in order.
+        """
+        if job.options.token_ids:
+            return
+        max_tokens = job.model.spec.max_tokens
+        counts = chain.from_iterable(batch.token_counts.tolist() for batch in batches)
+        for item, tokens in zip(job.inputs, counts, strict=True):
+            if tokens < max_tokens:
+                self._bytes += len(item.data)
+                self._tokens += tokens
+        if self._tokens > AVERAGING_TOKENS:
+            self._bytes /= 2
+            self._tokens /= 2

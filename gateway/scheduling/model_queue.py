@@ -1,0 +1,99 @@
+"""The requests of one model that have been admitted and not yet been embedded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from triton_embed.gateway.scheduling.codel import CoDel
+from triton_embed.gateway.scheduling.throughput import Throughput
+
+MIN_INTERACTIVE_REQUESTS = 16
+"""Interactive requests that are always admitted, however slow the model: a few clients that wait
+for each response are no overload. With more, the model is saturated."""
+
+MIN_BULK_REQUESTS = 3
+"""Bulk requests that are always admitted. They take turns, so that each takes at most about this
+many times as long as alone."""
+
+
+class ModelQueue:
+    """Counts the waiting work of one model and estimates the time that it takes.
+
+    Two rules limit the queue time. *Budget*: the tokens waiting must be embedded within `target`,
+    at the rate of the last seconds. *CoDel*: what the estimate gets wrong shows as a queue of
+    requests that does not become short.
+
+    Args:
+        target: Acceptable queue time, in seconds.
+        clock: Returns seconds.
+    """
+
+    def __init__(self, target: float, clock: Callable[[], float]) -> None:
+        self._target = target
+        self._clock = clock
+        self._now = clock()
+        self._throughput = Throughput(min_seconds=target)
+        self._codel = CoDel(target)
+        self._unserved = 0
+        self._bulk_requests = 0
+        self._interactive_tokens = 0
+        self._bulk_tokens = 0
+
+    def excess_seconds(self, *, bulk: bool) -> float:
+        """Return for how long a new request should wait before it is sent; 0 admits it."""
+        self._advance()
+        is_free = (
+            self._bulk_requests < MIN_BULK_REQUESTS
+            if bulk
+            else self._unserved < MIN_INTERACTIVE_REQUESTS
+        )
+        if is_free:
+            return 0.0
+        budgeted = self.seconds(bulk=bulk)
+        queued = self._throughput.seconds_for_requests(self._unserved)
+        if budgeted > self._target or self._codel.rejects(queued):
+            return max(budgeted, queued) - self._target
+        return 0.0
+
+    def seconds(self, *, bulk: bool) -> float:
+        """Return the time in which what is ahead of a new request is embedded.
+
+        Interactive requests do not wait for bulk requests, of which Triton has two chunks at most.
+        """
+        ahead = self._interactive_tokens + (self._bulk_tokens if bulk else 0)
+        return self._throughput.seconds_for_tokens(ahead)
+
+    def enter(self, tokens: int, *, bulk: bool) -> None:
+        """Add a request."""
+        self._advance()
+        self._unserved += 1
+        self._bulk_requests += bulk
+        self._add(tokens, bulk)
+
+    def embedded(self, tokens: int, *, bulk: bool, is_first: bool) -> None:
+        """Record that `tokens` of a request were embedded; `is_first` of it."""
+        self._advance()
+        self._add(-tokens, bulk)
+        self._unserved -= is_first
+        self._throughput.add(tokens, is_first)
+
+    def leave(self, tokens: int, *, bulk: bool, was_served: bool) -> None:
+        """Remove a request of which `tokens` were not embedded."""
+        self._advance()
+        self._add(-tokens, bulk)
+        self._bulk_requests -= bulk
+        self._unserved -= not was_served
+
+    def _add(self, tokens: int, bulk: bool) -> None:
+        if bulk:
+            self._bulk_tokens += tokens
+        else:
+            self._interactive_tokens += tokens
+
+    def _advance(self) -> None:
+        """Bring the rates and the queue time up to now."""
+        now = self._clock()
+        if self._bulk_requests or self._unserved >= MIN_INTERACTIVE_REQUESTS:
+            self._throughput.advance(now - self._now)
+        self._now = now
+        self._codel.update(self._throughput.seconds_for_requests(self._unserved), now)
