@@ -13,6 +13,8 @@ from testing.fake_triton import FakeTriton, running
 from testing.jobs import make_job
 from triton_embed.contract.errors import ApiError, InternalError, InvalidRequest, Unavailable
 from triton_embed.contract.options import EmbeddingType, Options
+from triton_embed.gateway.scheduling.admission import AdmissionController
+from triton_embed.gateway.scheduling.scheduler import Scheduler
 from triton_embed.gateway.triton.batch import EmbeddingBatch
 from triton_embed.gateway.triton.client import InferenceClient
 from triton_embed.gateway.triton.model import ServedModel
@@ -209,14 +211,16 @@ async def test_cancelled_caller_does_not_cancel_a_call_that_was_sent() -> None:
     triton = FakeTriton()
     triton.may_respond.clear()
     async with running(triton), client_of(triton) as client:
-        call = asyncio.ensure_future(embed(client))
+        scheduler = Scheduler(client, AdmissionController(1024, max_queue_seconds=60.0))
+        call = asyncio.ensure_future(scheduler.embed(make_job(b"a")))
         await triton.received.wait()
         call.cancel()
+        # A later call on the same connection: a cancellation would arrive before it.
+        later = asyncio.ensure_future(embed(client))
+        triton.may_respond.set()
+        await later
         with pytest.raises(asyncio.CancelledError):
             await call
-        # A later call on the same connection: a cancellation would have arrived before it.
-        triton.may_respond.set()
-        await embed(client)
         assert triton.cancelled == 0
 
 
