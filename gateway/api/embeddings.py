@@ -31,7 +31,7 @@ REQUEST_BODY = {
     "/v1/embeddings",
     summary="Embed texts",
     openapi_extra=REQUEST_BODY,
-    response_model=schema.EmbeddingResponse,
+    response_model=response.EmbeddingResponse,
 )
 async def create_embeddings(request: Request) -> Response:
     """Return one vector per input, in input order."""

@@ -1,4 +1,4 @@
-"""The bodies of ``POST /v1/embeddings``: the request, validated field by field, and the answer."""
+"""The body of ``POST /v1/embeddings``, validated field by field."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from codecs import BOM_UTF8
 from collections.abc import Sequence
 from enum import Enum
 from functools import partial
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
@@ -25,6 +25,7 @@ from triton_embed.contract.options import (
     choose,
 )
 from triton_embed.contract.spec import ModelSpec
+from triton_embed.gateway.api.validation import invalid_request
 from triton_embed.gateway.scheduling.cost import TokenEstimator
 from triton_embed.gateway.triton.job import Input
 
@@ -35,32 +36,26 @@ EXAMPLE: JsonDict = {
 }
 
 
-# One error is enough: collecting one for every element of a long list costs gigabytes.
+# One error per list is enough: one for every element of a long list costs gigabytes.
 Texts = Annotated[list[str], Field(fail_fast=True)]
 TokenIds = Annotated[list[int], Field(fail_fast=True)]
 TokenIdLists = Annotated[list[TokenIds], Field(fail_fast=True)]
 
-MAX_ERRORS = 1000
-"""In one body. Of more, only the number is told."""
-
-MAX_NAME = 100
-"""Of an unknown field; the rest of a longer one is not told."""
-
 
 class EncodingFormat(str, Enum):
-    """How the answer writes vectors."""
+    """Encoding of the vectors in the response."""
 
     FLOAT = "float"
     BASE64 = "base64"
 
 
 def _one_of(choices: type[Enum]) -> JsonDict:
-    """Return what the OpenAPI document says of a field that may be one of `choices`, or null."""
+    """Return the JSON schema of a field that is one of `choices`, or null."""
     return {"enum": [*(choice.value for choice in choices), None]}
 
 
 class EmbeddingRequest(BaseModel):
-    """Texts to embed, and how."""
+    """Inputs to embed, and options."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, json_schema_extra={"example": EXAMPLE}
@@ -126,7 +121,7 @@ class EmbeddingRequest(BaseModel):
                 "truncate": self.truncate,
                 "dimensions": self.dimensions,
                 "embedding_type": self.embedding_type,
-                # Each input's modality is checked here, so Triton need not infer it again.
+                # Each input's modality is checked here, so that Triton need not infer it again.
                 "modality": Modality.TEXT.value,
                 "token_ids": not isinstance(self.input, str) and not isinstance(self.input[0], str),
             }
@@ -140,10 +135,10 @@ class EmbeddingRequest(BaseModel):
         return options
 
     def encoding(self) -> EncodingFormat:
-        """Return how to write the answer.
+        """Return the encoding of the vectors.
 
         Raises:
-            InvalidRequest: there is no such format.
+            InvalidRequest: there is no such encoding.
         """
         chosen = choose(EncodingFormat, self.encoding_format, param="encoding_format")
         return chosen or EncodingFormat.FLOAT
@@ -180,34 +175,6 @@ class EmbeddingRequest(BaseModel):
         return modalities * count if len(modalities) == 1 else modalities
 
 
-class Embedding(BaseModel):
-    """One vector."""
-
-    object: Literal["embedding"]
-    index: Annotated[int, Field(description="Position of the input.")]
-    embedding: Annotated[
-        list[float] | str, Field(description="The vector, as numbers or in base64.")
-    ]
-
-
-class Usage(BaseModel):
-    """What was counted."""
-
-    prompt_tokens: Annotated[
-        int, Field(description="Tokens the encoder saw, prompt and special tokens included.")
-    ]
-    total_tokens: int
-
-
-class EmbeddingResponse(BaseModel):
-    """One vector per input, in input order."""
-
-    object: Literal["list"]
-    data: list[Embedding]
-    model: str
-    usage: Usage
-
-
 def parse(body: bytes) -> EmbeddingRequest:
     """Return the request in a JSON body.
 
@@ -215,48 +182,17 @@ def parse(body: bytes) -> EmbeddingRequest:
         InvalidRequest: it is not JSON, or a field is missing, unknown or of the wrong type; the
             message names the field.
     """
-    # Of millions of lists none is garbage, but looking for it takes longer than parsing them.
+    # None of millions of lists is garbage, but collecting takes longer than parsing them.
     gc.disable()
     try:
         request = EmbeddingRequest.model_validate_json(body.removeprefix(BOM_UTF8))
     except ValidationError as error:
-        raise _explain(error) from None
+        raise invalid_request(error) from None
     finally:
         gc.enable()
     if not request.input:
         raise InvalidRequest("'input' must not be empty", param="input")
     return request
-
-
-def _explain(failure: ValidationError) -> InvalidRequest:
-    if failure.error_count() > MAX_ERRORS:
-        # To look at the first, all have to be made.
-        return InvalidRequest(f"The request body has {failure.error_count()} errors")
-    errors = failure.errors(include_url=False, include_input=False)
-    first = errors[0]
-    if first["type"] == "json_invalid":
-        reason = first["ctx"]["error"]
-        if "hex escape" in reason:
-            # What is left of an emoji that was cut in two.
-            reason = f"half of a surrogate pair is no character ({reason})"
-        return InvalidRequest(f"The request body is not valid JSON: {reason}")
-    if not first["loc"]:
-        return InvalidRequest("The request body must be a JSON object")
-    field = str(first["loc"][0])[:MAX_NAME]
-    if field == "input" and first["type"] != "missing":
-        # The kind of list that took most of the elements is the one that was meant.
-        places = [
-            part
-            for error in errors
-            for part in error["loc"][2:3]
-            if error["loc"][0] == "input" and isinstance(part, int)
-        ]
-        return InvalidRequest(
-            "'input' must be a string, a list of strings, or a list of token ids (integers)",
-            param="input",
-            index=max(places) if any(places) else None,
-        )
-    return InvalidRequest(f"'{field}': {first['msg']}", param=field)
 
 
 def _read(
@@ -283,7 +219,7 @@ def _read_modality(spec: ModelSpec, value: str) -> Modality | None:
 
 def _pack(ids: list[int]) -> bytes:
     try:
-        # Unlike NumPy 1, struct refuses what does not fit.
+        # Unlike NumPy 1, struct rejects an id that does not fit.
         return struct.pack(f"<{len(ids)}i", *ids)
     except struct.error:
         raise InvalidRequest(

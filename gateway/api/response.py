@@ -1,25 +1,54 @@
-"""Writes vectors as the JSON that OpenAI's clients read, straight from NumPy."""
+"""The response of ``POST /v1/embeddings``, rendered straight from NumPy."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
 from triton_embed.gateway.api.request import EncodingFormat
 from triton_embed.gateway.triton.batch import EmbeddingBatch
 
 
+class Embedding(BaseModel):
+    """One vector."""
+
+    object: Literal["embedding"]
+    index: Annotated[int, Field(description="Position of the input.")]
+    embedding: Annotated[
+        list[float] | str, Field(description="The vector, as numbers or in base64.")
+    ]
+
+
+class Usage(BaseModel):
+    """Token counts of a request."""
+
+    prompt_tokens: Annotated[
+        int, Field(description="Tokens the encoder saw, prompt and special tokens included.")
+    ]
+    total_tokens: int
+
+
+class EmbeddingResponse(BaseModel):
+    """One vector per input, in input order."""
+
+    object: Literal["list"]
+    data: list[Embedding]
+    model: str
+    usage: Usage
+
+
 def encode(
     model_id: str, chunks: Sequence[EmbeddingBatch], tokens: int, encoding: EncodingFormat
 ) -> bytes:
-    """Return the body of a successful answer.
+    """Return the body of a successful response.
 
     Args:
-        model_id: The id that is echoed.
+        model_id: The id of the model.
         chunks: The vectors, in input order.
         tokens: Tokens over all of them.
         encoding: Lists of numbers, or base64 of the bytes in little-endian order.

@@ -1,0 +1,45 @@
+"""Errors of pydantic as one error of the API, with the field and the input's position."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from triton_embed.contract.errors import InvalidRequest
+
+MAX_ERRORS = 1000
+"""Errors of one body up to which the first is reported; of more, only their number."""
+
+MAX_NAME = 100
+"""Characters of an unknown field's name in a message."""
+
+
+def invalid_request(failure: ValidationError) -> InvalidRequest:
+    """Return the error that reports the first of the failures."""
+    if failure.error_count() > MAX_ERRORS:
+        # Reading the first would create them all.
+        return InvalidRequest(f"The request body has {failure.error_count()} errors")
+    errors = failure.errors(include_url=False, include_input=False)
+    first = errors[0]
+    if first["type"] == "json_invalid":
+        reason = first["ctx"]["error"]
+        if "hex escape" in reason:
+            # An emoji that was cut in two.
+            reason = f"half of a surrogate pair is no character ({reason})"
+        return InvalidRequest(f"The request body is not valid JSON: {reason}")
+    if not first["loc"]:
+        return InvalidRequest("The request body must be a JSON object")
+    field = str(first["loc"][0])[:MAX_NAME]
+    if field == "input" and first["type"] != "missing":
+        # The list type that accepted the most elements is the one that was meant.
+        places = [
+            part
+            for error in errors
+            for part in error["loc"][2:3]
+            if error["loc"][0] == "input" and isinstance(part, int)
+        ]
+        return InvalidRequest(
+            "'input' must be a string, a list of strings, or a list of token ids (integers)",
+            param="input",
+            index=max(places) if any(places) else None,
+        )
+    return InvalidRequest(f"'{field}': {first['msg']}", param=field)
