@@ -1,8 +1,33 @@
-"""Names of Triton models, derived from a public model id."""
+"""Names of models: the public id, derived from a checkpoint, and Triton's, derived from the id."""
 
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
+
+HUB_CACHE = re.compile(r"/models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapshots/[^/]+$")
+"""End of the path of a checkpoint in the cache of ``huggingface_hub``."""
+
+
+def hub_id(source: str) -> str | None:
+    """Return the id of a checkpoint on the Hugging Face hub; ``None`` for another folder.
+
+    Args:
+        source: A hub id, or the absolute path of a folder, which may be in the hub's cache.
+    """
+    if not PurePosixPath(source).is_absolute():
+        return source
+    cached = HUB_CACHE.search(source)
+    return f"{cached['owner']}/{cached['name']}" if cached else None
+
+
+def default_model_id(source: str) -> str:
+    """Return the public id of a checkpoint by default: its hub id, or the name of its folder.
+
+    Args:
+        source: See `hub_id`.
+    """
+    return hub_id(source) or PurePosixPath(source).name
 
 
 def triton_model_name(model_id: str) -> str:

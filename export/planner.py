@@ -76,7 +76,7 @@ def _options(request: ExportRequest, max_tokens: int) -> ExportOptions:
 
 
 def _model_id(request: ExportRequest, source: Source) -> str:
-    model_id = request.model_id or (source.name if source.revision else source.folder.name)
+    model_id = request.model_id or naming.default_model_id(source.name)
     if not naming.triton_model_name(model_id).strip("_"):
         raise ExportError(
             f"'{model_id}' is not a model id: it has no Latin letter and no digit; choose one "

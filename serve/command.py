@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import click
+
 from triton_embed.runtime import logs
-from triton_embed.runtime.commands import CommandError
+from triton_embed.runtime.commands import CommandError, HeadedOption
 from triton_embed.runtime.options import SettingsCommand
 from triton_embed.runtime.settings import SettingsBase, to_variables
 from triton_embed.runtime.variables import log_unknown_variables
 from triton_embed.serve.errors import ServeError
-from triton_embed.serve.settings import Settings
+from triton_embed.serve.settings import ModelSettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from triton_embed.serve.installation import Installation
 
-HELP = """Serve a model repository with Triton and the HTTP API."""
+HELP = """Serve a model repository with Triton and the HTTP API.
+
+With CHECKPOINT, a folder or an id on the Hugging Face hub, that model is exported first if the
+repository does not have it.
+"""
 
 
 def serve_command(gateway_settings: type[SettingsBase]) -> SettingsCommand:
@@ -27,17 +33,37 @@ def serve_command(gateway_settings: type[SettingsBase]) -> SettingsCommand:
     Args:
         gateway_settings: The settings of the gateway that are options of this command too.
     """
-    return SettingsCommand("serve", callback=_serve, help=HELP, kinds=(Settings, gateway_settings))
+    params: list[click.Parameter] = [
+        click.Argument(["checkpoint"], required=False),
+        HeadedOption(
+            ["--model-id"],
+            heading=ModelSettings.heading,
+            metavar="ID",
+            help="Public id of CHECKPOINT.  [default: the hub id, or the folder's name]",
+        ),
+    ]
+    kinds = (Settings, gateway_settings)
+    return SettingsCommand("serve", callback=_serve, help=HELP, kinds=kinds, params=params)
 
 
-def _serve(settings: Settings, gateway_settings: SettingsBase) -> int:
+def _serve(
+    settings: Settings,
+    gateway_settings: SettingsBase,
+    checkpoint: str | None,
+    model_id: str | None,
+) -> int:
+    if model_id and not checkpoint:
+        raise click.UsageError("--model-id needs CHECKPOINT")
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     if not settings.gateway:
         log_unknown_variables()
     from triton_embed.serve import installation, preflight
+    from triton_embed.serve.provisioning import provision
 
     try:
         server = installation.find()
+        if checkpoint:
+            provision(checkpoint, model_id, settings.repository)
         preflight.check(settings, server)
         asyncio.run(_supervise(settings, server, to_variables(gateway_settings)))
     except ServeError as error:
