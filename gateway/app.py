@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp
 
 from triton_embed import __version__
 from triton_embed.gateway.api import embeddings, errors, health, metadata, metrics, models
@@ -22,10 +24,26 @@ from triton_embed.gateway.triton.job import TraceHeaders
 ROUTERS = tuple(module.router for module in (embeddings, models, health, metadata, metrics))
 
 
+class Gateway(FastAPI):
+    """FastAPI without its layers for dependencies, telemetry and unexpected exceptions.
+
+    No route has dependencies, the spans are our own, and the access log handles exceptions. The
+    layers would take about 5 % of the time that the gateway spends on a short text.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the router within the middleware."""
+        exceptions = Middleware(ExceptionMiddleware, handlers=self.exception_handlers)
+        app: ASGIApp = self.router
+        for layer, arguments, options in reversed([*self.user_middleware, exceptions]):
+            app = layer(app, *arguments, **options)
+        return app
+
+
 def create(settings: Settings) -> FastAPI:
     """Return the application; it connects to Triton when it starts."""
     own_metrics = Metrics()
-    app = FastAPI(
+    app = Gateway(
         title="triton-embed",
         version=__version__,
         summary="OpenAI- and NIM-compatible embeddings, served by Triton",

@@ -5,19 +5,16 @@ from __future__ import annotations
 from functools import partial
 from time import perf_counter
 
-from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
+from fastapi import Request, Response
 
-from triton_embed.contract.errors import ClientDisconnected, InvalidRequest, Unavailable
+from triton_embed.contract.errors import InvalidRequest, Unavailable
 from triton_embed.gateway.api import request as schema
-from triton_embed.gateway.api import response
-from triton_embed.gateway.api.errors import RESPONSES
-from triton_embed.gateway.api.routes import RawRoute
+from triton_embed.gateway.api import response, routes
 from triton_embed.gateway.scheduling.cancellation import cancel_on_disconnect
 from triton_embed.gateway.services import Services, get_services
 from triton_embed.gateway.triton.job import EmbedJob
 
-router = APIRouter(tags=["embeddings"], responses=RESPONSES, route_class=RawRoute)
+router = routes.router("embeddings")
 
 REQUEST_BODY = {
     "requestBody": {
@@ -35,10 +32,7 @@ REQUEST_BODY = {
 )
 async def create_embeddings(request: Request) -> Response:
     """Return one vector per input, in input order."""
-    try:
-        body = await request.body()
-    except ClientDisconnect:
-        raise ClientDisconnected from None
+    body = await routes.read_body(request)
     content = await cancel_on_disconnect(
         _respond(body, get_services(request)), partial(_until_disconnect, request)
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from triton_embed.gateway.api.errors import RESPONSES
+from triton_embed.gateway.api import routes
 from triton_embed.gateway.services import get_services
 
-router = APIRouter(tags=["health"], responses=RESPONSES)
+router = routes.router("health")
 
 
 class Health(BaseModel):
@@ -23,10 +23,10 @@ class Health(BaseModel):
 
 # Some probes send HEAD, `wget --spider` for one.
 @router.head("/v1/health/live", include_in_schema=False)
-@router.get("/v1/health/live", summary="Is the gateway running?")
-async def live() -> Health:
+@router.get("/v1/health/live", summary="Is the gateway running?", response_model=Health)
+async def live(request: Request) -> JSONResponse:
     """Respond with status 200 whenever the process can."""
-    return Health(message="Service is live.")
+    return _health("Service is live.", 200)
 
 
 @router.head("/v1/health/ready", include_in_schema=False)
@@ -39,5 +39,9 @@ async def live() -> Health:
 async def ready(request: Request) -> JSONResponse:
     """Respond with status 200 while Triton serves at least one model, else 503."""
     if get_services(request).catalog.ready:
-        return JSONResponse(Health(message="Service is ready.").model_dump())
-    return JSONResponse(Health(message="Service is not ready.").model_dump(), status_code=503)
+        return _health("Service is ready.", 200)
+    return _health("Service is not ready.", 503)
+
+
+def _health(message: str, status: int) -> JSONResponse:
+    return JSONResponse(Health(message=message).model_dump(), status_code=status)

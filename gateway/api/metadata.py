@@ -7,14 +7,15 @@ from functools import cache
 from importlib.metadata import distribution
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
+from fastapi.responses import JSONResponse
 
 from triton_embed import __version__
 from triton_embed.contract.serialization import spec_to_parameters
-from triton_embed.gateway.api.errors import RESPONSES
+from triton_embed.gateway.api import routes
 from triton_embed.gateway.services import get_services
 
-router = APIRouter(tags=["metadata"], responses=RESPONSES)
+router = routes.router("metadata")
 
 DISTRIBUTION = "triton-embed"
 
@@ -25,20 +26,22 @@ LICENSE_NAME = "Apache License 2.0"
 LICENSE_URL = "https://www.apache.org/licenses/LICENSE-2.0"
 
 
-@router.get("/v1/version", summary="Version of the server and of its API")
-async def version() -> dict[str, str]:
+@router.get(
+    "/v1/version", summary="Version of the server and of its API", response_model=dict[str, str]
+)
+async def version(request: Request) -> JSONResponse:
     """Return the release, and the version of NIM's API that it implements."""
-    return {"release": __version__, "api": "1.0.0"}
+    return JSONResponse({"release": __version__, "api": "1.0.0"})
 
 
-@router.get("/v1/metadata", summary="The served models")
-async def metadata(request: Request) -> dict[str, Any]:
+@router.get("/v1/metadata", summary="The served models", response_model=dict[str, Any])
+async def metadata(request: Request) -> JSONResponse:
     """Return version and models; NIM's clients read ``modelInfo[0].shortName``."""
     models = [
         {"modelUrl": model.spec.model_id, "shortName": f"{model.spec.model_id}:{__version__}"}
         for model in get_services(request).catalog.models
     ]
-    return {
+    body = {
         "id": "triton-embed",
         "version": __version__,
         "modelInfo": models,
@@ -46,20 +49,21 @@ async def metadata(request: Request) -> dict[str, Any]:
         "repository_override": "",
         "assetInfo": [],
     }
+    return JSONResponse(body)
 
 
-@router.get("/v1/manifest", summary="The models and their abilities")
-async def manifest(request: Request) -> dict[str, Any]:
+@router.get("/v1/manifest", summary="The models and their abilities", response_model=dict[str, Any])
+async def manifest(request: Request) -> JSONResponse:
     """Return every model's spec."""
     specs = [spec_to_parameters(model.spec) for model in get_services(request).catalog.models]
-    return {"manifest_version": "1", "models": specs}
+    return JSONResponse({"manifest_version": "1", "models": specs})
 
 
-@router.get("/v1/license", summary="The license of the server")
-async def license() -> dict[str, Any]:
+@router.get("/v1/license", summary="The license of the server", response_model=dict[str, Any])
+async def license(request: Request) -> JSONResponse:
     """Return the license with its text."""
     text = license_text()
-    return {
+    body = {
         "name": LICENSE_NAME,
         "path": LICENSE,
         "sha": hashlib.sha256(text.encode()).hexdigest(),
@@ -68,6 +72,7 @@ async def license() -> dict[str, Any]:
         "type": "file",
         "content": text,
     }
+    return JSONResponse(body)
 
 
 @cache

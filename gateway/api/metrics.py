@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from triton_embed.gateway.api.errors import RESPONSES
+from triton_embed.gateway.api import routes
 from triton_embed.gateway.services import get_services
 
-router = APIRouter(tags=["metrics"], responses=RESPONSES)
+router = routes.router("metrics")
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)

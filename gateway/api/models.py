@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from triton_embed.contract.errors import Unavailable
-from triton_embed.gateway.api.errors import RESPONSES
+from triton_embed.gateway.api import routes
 from triton_embed.gateway.services import get_services
 from triton_embed.gateway.triton.catalog import NO_MODEL
 from triton_embed.gateway.triton.model import ServedModel
 
-router = APIRouter(tags=["models"], responses=RESPONSES)
+router = routes.router("models")
 
-# Declared here: for an argument, FastAPI would document a 422 response that does not exist.
+# For an argument of the function, FastAPI would document a 422 response that does not exist.
 MODEL_ID: dict[str, Any] = {
     "parameters": [
         {"name": "model_id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -40,24 +41,30 @@ class ModelList(BaseModel):
     data: list[ModelDescription]
 
 
-@router.get("/v1/models", summary="List the models")
-async def list_models(request: Request) -> ModelList:
+@router.get("/v1/models", summary="List the models", response_model=ModelList)
+async def list_models(request: Request) -> JSONResponse:
     """Return the models that can be named in a request."""
     models = get_services(request).catalog.models
     if not models:
         # Clients that pick the first model treat an empty list as final but retry on 503.
         raise Unavailable(NO_MODEL)
-    return ModelList(data=[_describe(model) for model in models])
+    body = ModelList(data=[_describe(model) for model in models])
+    return JSONResponse(body.model_dump())
 
 
-@router.get("/v1/models/{model_id:path}", summary="Describe a model", openapi_extra=MODEL_ID)
-async def get_model(request: Request) -> ModelDescription:
+@router.get(
+    "/v1/models/{model_id:path}",
+    summary="Describe a model",
+    openapi_extra=MODEL_ID,
+    response_model=ModelDescription,
+)
+async def get_model(request: Request) -> JSONResponse:
     """Return one model; slashes in its id may be plain or encoded as ``%2F``.
 
     The path may contain any name that a request may use, also one with a suffix.
     """
     model, _ = get_services(request).catalog.resolve(request.path_params["model_id"])
-    return _describe(model)
+    return JSONResponse(_describe(model).model_dump())
 
 
 def _describe(model: ServedModel) -> ModelDescription:

@@ -32,15 +32,18 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        reader = BodyReader(receive, self._limit, self._metrics)
-        if _stated_length(scope) > self._limit:
-            await error_response(reader.reject())(scope, receive, send)
+        length = _stated_length(scope)
+        if length is None:
+            receive = BodyReader(receive, self._limit, self._metrics).receive
+        elif length > self._limit:
+            await error_response(_reject(self._limit, self._metrics))(scope, receive, send)
             return
-        await self._app(scope, reader.receive, send)
+        # A server passes on no more than the stated length.
+        await self._app(scope, receive, send)
 
 
 class BodyReader:
-    """The body of one request.
+    """The body of one request that does not state its length.
 
     Args:
         receive: The server's callable.
@@ -65,18 +68,22 @@ class BodyReader:
         message = await self._receive()
         self._size += len(message.get("body", b""))
         if self._size > self._limit:
-            raise self.reject()
+            raise _reject(self._limit, self._metrics)
         return message
 
-    def reject(self) -> PayloadTooLarge:
-        """Count the request as rejected and return the error."""
-        self._metrics.requests_rejected.labels("payload_too_large").inc()
-        return PayloadTooLarge(f"The request body is larger than {self._limit} bytes.")
+
+def _reject(limit: int, metrics: Metrics) -> PayloadTooLarge:
+    """Count a request as rejected and return the error."""
+    metrics.requests_rejected.labels("payload_too_large").inc()
+    return PayloadTooLarge(f"The request body is larger than {limit} bytes.")
 
 
-def _stated_length(scope: Scope) -> int:
-    """Return the length of the body that its headers state; 0 if they state none."""
+def _stated_length(scope: Scope) -> int | None:
+    """Return the length of the body by its headers; ``None`` if they do not state a valid one."""
+    length = None
     for name, value in scope["headers"]:
+        if name == b"transfer-encoding":
+            return None
         if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
+            length = int(value)
+    return length

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from testing.asgi import asgi_client
+from triton_embed.gateway.app import create
+from triton_embed.gateway.settings import Settings
+
+ORIGIN = "https://app.example.org"
+
+PROTECTED = Settings(api_keys=("key",), cors_origins=(ORIGIN,), max_body_bytes=1024)
+
+
+def started(settings: Settings, *, ready: bool = True) -> FastAPI:
+    """Return the application as if it had connected to a Triton without models."""
+    app = create(settings)
+    app.state.services = SimpleNamespace(catalog=SimpleNamespace(models=[], ready=ready))
+    return app
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"authorization": "Bearer key"}, 413),
+    ],
+)
+async def test_rejections_have_an_id_and_the_headers_that_browsers_need(
+    headers: dict[str, str], status: int
+) -> None:
+    async with asgi_client(started(PROTECTED)) as client:
+        response = await client.post(
+            "/v1/embeddings", content=b"x" * 2000, headers={"origin": ORIGIN, **headers}
+        )
+    assert response.status_code == status
+    assert len(response.headers["x-request-id"]) == 32
+    assert response.headers["access-control-allow-origin"] == ORIGIN
+
+
+async def test_open_application_needs_no_key_and_allows_no_origin() -> None:
+    async with asgi_client(started(Settings())) as client:
+        response = await client.get("/v1/version", headers={"origin": ORIGIN})
+    assert response.status_code == 200
+    assert "access-control-allow-origin" not in response.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("path", "ready", "status"),
+    [
+        ("/v1/health/live", False, 200),
+        ("/v1/health/ready", True, 200),
+        ("/v1/health/ready", False, 503),
+    ],
+)
+async def test_health_depends_on_the_catalog(
+    method: str, path: str, ready: bool, status: int
+) -> None:
+    async with asgi_client(started(Settings(), ready=ready)) as client:
+        response = await client.request(method, path)
+    assert response.status_code == status
+    assert (response.content == b"") == (method == "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/unknown", 404, "not_found"),
+        ("GET", "/v1/embeddings", 405, "method_not_allowed"),
+        ("GET", "/v1/models", 503, "unavailable"),
+        ("GET", "/v1/metadata/", 404, "not_found"),
+    ],
+)
+async def test_every_error_has_the_same_body(
+    method: str, path: str, status: int, code: str
+) -> None:
+    async with asgi_client(started(Settings())) as client:
+        response = await client.request(method, path)
+    assert response.status_code == status
+    body: dict[str, Any] = response.json()
+    assert body["object"] == "error"
+    assert body["code"] == body["error"]["code"] == code
+    assert ("retry-after" in response.headers) == (status == 503)
+
+
+async def test_unexpected_exception_gets_an_error_body(caplog: pytest.LogCaptureFixture) -> None:
+    app = started(Settings())
+    del app.state.services
+    async with asgi_client(app) as client:
+        response = await client.get("/v1/models")
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "internal_error"
+    assert response.headers["x-request-id"] in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/metrics", "/v1/metrics"])
+async def test_page_is_served(path: str) -> None:
+    app = started(Settings())
+    app.state.services.metrics = SimpleNamespace(render=lambda: b"a 1\n")
+    async with asgi_client(app) as client:
+        assert (await client.get(path)).status_code == 200
