@@ -24,6 +24,7 @@ from testing.waiting import eventually
 from triton_embed.cli import main
 from triton_embed.export.exporter import export
 from triton_embed.export.request import ExportRequest
+from triton_embed.repository import config
 
 
 @pytest.fixture
@@ -102,19 +103,26 @@ def copy_model(repository: Path, name: str) -> None:
     """Add a copy of the model `tiny`."""
     for folder in list(repository.glob("tiny*")):
         copy = shutil.copytree(folder, repository / folder.name.replace("tiny", name, 1))
-        config = copy / "config.pbtxt"
-        config.write_text(config.read_text().replace('"tiny', f'"{name}'))
+        text = (copy / "config.pbtxt").read_text()
+        (copy / "config.pbtxt").write_text(text.replace('"tiny', f'"{name}'))
 
 
 def test_broken_model_does_not_affect_the_others(own_tiny_repository: Path) -> None:
-    for name in ("corrupt", "second", "untokenizable"):
+    for name in ("corrupt", "old", "second", "untokenizable"):
         copy_model(own_tiny_repository, name)
+    for folder in own_tiny_repository.glob("old*"):
+        old = config.read(folder)
+        old.parameters["spec_version"].string_value = "0"
+        config.write(folder, old)
     os.truncate(own_tiny_repository / "corrupt_encoder" / "1" / "model.onnx", 1000)
     (own_tiny_repository / "untokenizable_tokenizer" / "1" / "tokenizer.json").write_text("{}")
     with RunningServer(own_tiny_repository) as service:
         for name in ("corrupt", "untokenizable"):
             (error,) = (line for line in service.output if f"{name} cannot be served" in line)
             assert f"{name}_" in error
+        (error,) = (line for line in service.output if "old is not served" in line)
+        assert "export it again with 'triton-embed export CHECKPOINT --model-id old'" in error
+        for name in ("corrupt", "old", "untokenizable"):
             response = service.post(model=name, input="a")
             assert response.status_code == 404
             assert response.json()["message"].startswith(f"The model '{name}' does not exist.")

@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
 
 from testing.family_repository import Families
 from testing.onnx_encoder import embed, open_encoder
@@ -23,6 +21,7 @@ from triton_embed.cli import main
 from triton_embed.export.errors import ExportError
 from triton_embed.export.graph import tensorrt
 from triton_embed.export.target import TARGETS
+from triton_embed.repository.config import read as read_config
 
 DOCUMENTED = json.loads(Path(__file__).with_name("tensorrt_operators.json").read_text())
 TYPES = {
@@ -80,9 +79,7 @@ def test_the_graph_equals_the_reference_in_operators_that_tensorrt_documents(
     encoder = tmp_path / "repository" / "m_encoder"
     assert undocumented(encoder / "1" / "model.onnx") == []
 
-    config = text_format.Parse(
-        (encoder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig()
-    )
+    config = read_config(encoder)
     assert (config.backend, config.platform) == ("tensorrt", "tensorrt_plan")
     printed = capsys.readouterr().err
     assert f"until {encoder}/1/build.sh has run" in printed

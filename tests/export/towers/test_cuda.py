@@ -8,7 +8,6 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
-from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from testing.family_repository import Families
@@ -16,6 +15,7 @@ from triton_embed.cli import main
 from triton_embed.export.graph import storage
 from triton_embed.export.packing import Packing, pack
 from triton_embed.export.towers import attention
+from triton_embed.repository.config import read as read_config
 
 
 def run(folder: Path, repository: Path, precision: str = "fp32") -> int:
@@ -63,9 +63,7 @@ def test_minilm_equals_the_reference_and_the_caveat_is_printed(
     assert "its CUDA kernel was not run" in capsys.readouterr().err
     files = {path.name for path in (encoder / "1").iterdir()}
     assert files == {"model.onnx", "provenance.json", "parity.json"}
-    config = text_format.Parse(
-        (encoder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig()
-    )
+    config = read_config(encoder)
     assert config.backend == "onnxruntime"
     assert config.instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_GPU
 
