@@ -57,12 +57,6 @@ class Identity:
         return asdict(self)
 
     @property
-    def is_outdated(self) -> bool:
-        """Whether an older version wrote the parameters, so that a new export renews them."""
-        version = self.spec_version
-        return not version.isdecimal() or int(version) < int(SPEC_VERSION)
-
-    @property
     def export_command(self) -> str:
         """The command that exports the model again."""
         return f"triton-embed export CHECKPOINT --model-id {shlex.quote(self.model_id)}"
@@ -75,7 +69,7 @@ class Identity:
         """
         if self.spec_version == SPEC_VERSION:
             return
-        if not self.is_outdated:
+        if self.spec_version.isdecimal() and int(self.spec_version) > int(SPEC_VERSION):
             raise SpecError(
                 f"was exported by a newer triton-embed (spec_version {self.spec_version}, "
                 f"supported is {SPEC_VERSION}): upgrade triton-embed"

@@ -63,11 +63,6 @@ class InstalledModel:
         return self.identity is not None
 
     @property
-    def is_outdated(self) -> bool:
-        """Whether an older version exported the model, so that it must be exported again."""
-        return self.identity is not None and self.identity.is_outdated
-
-    @property
     def has_config(self) -> bool:
         """Whether there is a config.pbtxt; other folders are no models to Triton."""
         return any(f"{name}/{layout.CONFIG_FILE}" in self.files for name in self.folders)

@@ -42,7 +42,7 @@ def test_export_replaces_a_model_without_spec_version(stub_repository: Path) -> 
         config.write(path, old)
     shutil.rmtree(stub_repository / "tiny_direct")
     replaced = find_replaced(stub_repository, "tiny")
-    assert replaced and replaced.is_outdated
+    assert replaced and replaced.problem and "no spec_version" in replaced.problem
     assert set(replaced.folders) == {path.name for path in stub_repository.iterdir()}
 
 
