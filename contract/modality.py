@@ -22,11 +22,11 @@ TAG_BEFORE = re.compile(r"<img\s[^<>]{0,200}?src\s*=\s*[\"']?$", re.IGNORECASE)
 TAG_AFTER = re.compile(r"[\"']?[^<>]{0,200}>")
 
 MAX_TAG = 220
-"""Characters in which the part of a tag before its URL is looked for."""
+"""Characters before a URL that are searched for the start of its tag; a longer tag is not found."""
 
 
-def infer(text: str) -> Modality:
-    """Return the modality of an input whose sender did not say it."""
+def infer_modality(text: str) -> Modality:
+    """Return the modality of an input for which the request has none."""
     end = 0
     for start, stop in _find(text):
         if text[end:start].strip():

@@ -49,12 +49,12 @@ Choice = TypeVar("Choice", bound=Enum)
 
 INTEGER = re.compile(r"-?[0-9]{1,18}")
 
-shorten = Repr()
-shorten.maxstring = shorten.maxother = 100
-"""Shows a client's value in a message, which gRPC carries in a header of limited size."""
+abbreviated = Repr()
+abbreviated.maxstring = abbreviated.maxother = 100
+"""Abbreviates a client's value in a message: gRPC carries messages in a header of limited size."""
 
 
-def choose(choices: type[Choice], value: object, *, param: str) -> Choice | None:
+def parse_choice(choices: type[Choice], value: object, *, param: str) -> Choice | None:
     """Return the member of `choices` that `value` spells, in any case; for nothing, ``None``.
 
     Raises:
@@ -69,7 +69,7 @@ def choose(choices: type[Choice], value: object, *, param: str) -> Choice | None
     *others, last = (f"'{choice.value}'" for choice in choices)
     expected = f"{', '.join(others)} or {last}" if others else last
     raise InvalidRequest(
-        f"'{param}': input should be {expected}, not {shorten.repr(value)}", param=param
+        f"'{param}': input should be {expected}, not {abbreviated.repr(value)}", param=param
     )
 
 
@@ -81,7 +81,7 @@ def _integer(value: object, *, param: str) -> int | None:
     if isinstance(value, str) and INTEGER.fullmatch(value):
         return int(value)
     raise InvalidRequest(
-        f"'{param}': input should be an integer, not {shorten.repr(value)}", param=param
+        f"'{param}': input should be an integer, not {abbreviated.repr(value)}", param=param
     )
 
 
@@ -106,8 +106,8 @@ class Options:
     token_ids: bool = False
 
     @property
-    def converts(self) -> bool:
-        """Whether the encoder's vectors are to be changed: by the postprocess step."""
+    def needs_postprocess(self) -> bool:
+        """Whether the encoder's vectors must be converted, which the postprocess step does."""
         return self.dimensions is not None or self.embedding_type is not EmbeddingType.FLOAT
 
     @classmethod
@@ -123,12 +123,12 @@ class Options:
         token_ids = parameters.get("token_ids", False)
         if not isinstance(token_ids, bool):
             raise InvalidRequest(
-                f"'token_ids': input should be a boolean, not {shorten.repr(token_ids)}",
+                f"'token_ids': input should be a boolean, not {abbreviated.repr(token_ids)}",
                 param="token_ids",
             )
 
         def chosen(choices: type[Choice], param: str) -> Choice | None:
-            return choose(choices, parameters.get(param), param=param)
+            return parse_choice(choices, parameters.get(param), param=param)
 
         return cls(
             input_type=chosen(InputType, "input_type"),

@@ -67,8 +67,8 @@ class ModelSpec:
             raise missing_input_type()
         return self.prompt_default
 
-    def check(self, options: Options) -> None:
-        """Raise `InvalidRequest` if the model cannot do what `options` ask for."""
+    def validate_options(self, options: Options) -> None:
+        """Raise `InvalidRequest` if the model does not support `options`."""
         self.prompt(options.input_type)
         if options.embedding_type not in self.embedding_types:
             offered = ", ".join(f"'{kind.value}'" for kind in self.embedding_types)
@@ -80,8 +80,8 @@ class ModelSpec:
         if options.dimensions is not None:
             self._check_dimensions(options.dimensions, options.embedding_type)
 
-    def check_modality(self, modality: Modality) -> None:
-        """Raise `InvalidRequest` if the model cannot take an input of this modality."""
+    def validate_modality(self, modality: Modality) -> None:
+        """Raise `InvalidRequest` if the model does not support inputs of this modality."""
         if modality not in self.modalities:
             offered = ", ".join(f"'{kind.value}'" for kind in self.modalities)
             raise InvalidRequest(

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 from triton_embed.backends.tokenizer.truncation import Truncation
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.inputs import map_inputs
-from triton_embed.contract.modality import infer
-from triton_embed.contract.options import Modality, Options, choose
+from triton_embed.contract.modality import infer_modality
+from triton_embed.contract.options import Modality, Options, parse_choice
 from triton_embed.contract.spec import ModelSpec
 
 MAX_TEXT_BYTES = 1 << 20
@@ -76,7 +76,7 @@ class BatchTokenizer:
             options = request.options
             try:
                 # Before anything is embedded in vain.
-                self._spec.check(options)
+                self._spec.validate_options(options)
                 if options.token_ids:
                     read = partial(self._read_token_ids, options)
                     results.append(map_inputs(request.inputs, read))
@@ -123,8 +123,8 @@ class BatchTokenizer:
 
     def _read_text(self, options: Options, item: tuple[bytes, bytes]) -> str:
         text = _decode(item[0])
-        modality = choose(Modality, item[1].decode(errors="replace"), param="modality")
-        self._spec.check_modality(modality or options.modality or infer(text))
+        modality = parse_choice(Modality, item[1].decode(errors="replace"), param="modality")
+        self._spec.validate_modality(modality or options.modality or infer_modality(text))
         return text
 
     def _read_token_ids(self, options: Options, item: bytes) -> list[int]:

@@ -15,14 +15,14 @@ from pydantic.config import JsonDict
 
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.inputs import map_inputs
-from triton_embed.contract.modality import infer
+from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import (
     EmbeddingType,
     InputType,
     Modality,
     Options,
     Truncate,
-    choose,
+    parse_choice,
 )
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.api.validation import invalid_request
@@ -140,7 +140,7 @@ class EmbeddingRequest(BaseModel):
         Raises:
             InvalidRequest: there is no such encoding.
         """
-        chosen = choose(EncodingFormat, self.encoding_format, param="encoding_format")
+        chosen = parse_choice(EncodingFormat, self.encoding_format, param="encoding_format")
         return chosen or EncodingFormat.FLOAT
 
     @property
@@ -204,16 +204,16 @@ def _read(
     if not isinstance(item, str):
         return Input(Modality.TEXT, _pack(item), min(len(item), spec.max_tokens))
     if modality is None:
-        modality = infer(item)
-        spec.check_modality(modality)
+        modality = infer_modality(item)
+        spec.validate_modality(modality)
     data = item.encode()
     return Input(modality, data, estimator.text(len(data), spec.max_tokens))
 
 
 def _read_modality(spec: ModelSpec, value: str) -> Modality | None:
-    modality = choose(Modality, value, param="modality")
+    modality = parse_choice(Modality, value, param="modality")
     if modality:
-        spec.check_modality(modality)
+        spec.validate_modality(modality)
     return modality
 
 

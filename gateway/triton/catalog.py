@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from triton_embed.contract.errors import ApiError, NotFound, Unavailable
-from triton_embed.contract.options import InputType, shorten
+from triton_embed.contract.options import InputType, abbreviated
 from triton_embed.contract.pipeline import Role
 from triton_embed.gateway.triton.inventory import Inventory
 from triton_embed.gateway.triton.model import LoadedModel, ServedModel
@@ -215,7 +215,7 @@ class Catalog:
             return Unavailable(NO_MODEL)
         known = ", ".join(f"'{model_id}'" for model_id in sorted(self._models))
         return NotFound(
-            f"The model {shorten.repr(name)} does not exist. Available models are: {known}.",
+            f"The model {abbreviated.repr(name)} does not exist. Available models are: {known}.",
             param="model",
             code="model_not_found",
         )

@@ -90,4 +90,4 @@ class ServedModel:
 
     def ensemble(self, options: Options) -> str:
         """Return Triton's name of the shortest ensemble that does all that `options` request."""
-        return self.name if options.converts else self.direct_name
+        return self.name if options.needs_postprocess else self.direct_name

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from triton_embed.contract.modality import infer
+from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import Modality
 
 URL = "data:image/png;base64,iVBORw0KGgouLi4="
@@ -25,7 +25,7 @@ JPEG = URL.replace("png", "jpeg")
     ],
 )
 def test_data_urls_are_found_bare_in_tags_and_in_text(text: str, modality: Modality) -> None:
-    assert infer(text) is modality
+    assert infer_modality(text) is modality
 
 
 @pytest.mark.parametrize(
@@ -42,16 +42,16 @@ def test_data_urls_are_found_bare_in_tags_and_in_text(text: str, modality: Modal
     ],
 )
 def test_all_else_is_text(text: str) -> None:
-    assert infer(text) is Modality.TEXT
+    assert infer_modality(text) is Modality.TEXT
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp", "svg+xml;charset=utf-8", "PNG", "png;name=a"])
 def test_an_image_of_any_type_is_no_text(kind: str) -> None:
-    assert infer(f"data:image/{kind};base64,AAAA") is Modality.IMAGE
-    assert infer(f'see <img src="data:image/{kind};base64,AAAA">') is Modality.TEXT_IMAGE
+    assert infer_modality(f"data:image/{kind};base64,AAAA") is Modality.IMAGE
+    assert infer_modality(f'see <img src="data:image/{kind};base64,AAAA">') is Modality.TEXT_IMAGE
 
 
 @pytest.mark.parametrize("part", ["<img ", "data:image/", URL[:30], '<img src="' + URL])
 def test_repeated_fragments_take_no_more_than_linear_time(part: str) -> None:
     text = part * (2_000_000 // len(part))
-    assert isinstance(infer(text), Modality)
+    assert isinstance(infer_modality(text), Modality)

@@ -29,7 +29,7 @@ def test_an_asymmetric_model_must_be_told_the_input_type() -> None:
     assert FULL.prompt(InputType.PASSAGE) == "passage: "
     assert PLAIN.prompt(None) == ""
     with pytest.raises(InvalidRequest) as caught:
-        FULL.check(Options())
+        FULL.validate_options(Options())
     assert str(caught.value) == "'input_type' parameter is required for asymmetric models"
 
 
@@ -40,27 +40,27 @@ def test_a_card_may_leave_the_input_type_to_the_client_or_insist_on_it() -> None
 
 def test_a_model_refuses_dimensions_that_it_was_not_trained_for() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        PLAIN.check(Options(dimensions=32))
+        PLAIN.validate_options(Options(dimensions=32))
     assert str(caught.value) == (
         "This model does not support 'dimensions', but a value of '32' was provided."
     )
     query = Options(input_type=InputType.QUERY)
-    FULL.check(replace(query, dimensions=384))
+    FULL.validate_options(replace(query, dimensions=384))
     with pytest.raises(InvalidRequest, match="one of 384, 768, not 385"):
-        FULL.check(replace(query, dimensions=385))
+        FULL.validate_options(replace(query, dimensions=385))
     with pytest.raises(InvalidRequest, match="in combination"):
-        FULL.check(replace(query, dimensions=384, embedding_type=EmbeddingType.INT8))
+        FULL.validate_options(replace(query, dimensions=384, embedding_type=EmbeddingType.INT8))
 
 
 @pytest.mark.parametrize("dimensions", [0, -1, 65])
 def test_a_free_matryoshka_model_takes_any_length_up_to_its_own(dimensions: int) -> None:
     spec = replace(PLAIN, matryoshka_dimensions=())
-    spec.check(Options(dimensions=1))
-    spec.check(Options(dimensions=64))
+    spec.validate_options(Options(dimensions=1))
+    spec.validate_options(Options(dimensions=64))
     with pytest.raises(InvalidRequest, match="between 1 and 64"):
-        spec.check(Options(dimensions=dimensions))
+        spec.validate_options(Options(dimensions=dimensions))
 
 
 def test_an_embedding_type_that_is_not_offered_is_refused_with_those_that_are() -> None:
     with pytest.raises(InvalidRequest, match="'int8'; it supports 'float'"):
-        PLAIN.check(Options(embedding_type=EmbeddingType.INT8))
+        PLAIN.validate_options(Options(embedding_type=EmbeddingType.INT8))

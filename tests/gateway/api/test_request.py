@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triton_embed.contract.errors import InvalidRequest
-from triton_embed.contract.modality import infer
+from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import InputType, Modality, Options
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.api.request import EncodingFormat, parse
@@ -66,7 +66,7 @@ def handle(body: bytes) -> None:
         request = parse(body)
         request.encoding()
         options = request.options(None)
-        SPEC.check(options)
+        SPEC.validate_options(options)
         inputs = request.inputs(SPEC, TokenEstimator())
     except InvalidRequest as error:
         assert error.message
@@ -92,7 +92,7 @@ def test_any_bytes_are_accepted_or_rejected(body: bytes) -> None:
 @settings(max_examples=500, deadline=None, derandomize=True)
 @given(URLS)
 def test_any_data_url_has_a_modality(text: str) -> None:
-    assert infer(text) in Modality
+    assert infer_modality(text) in Modality
 
 
 @pytest.mark.parametrize(
