@@ -1,1 +1,1 @@
-"""The HTTP API: OpenAI-style requests in, inferences over Triton's own HTTP API out."""
+"""The HTTP API of OpenAI and NIM in front of Triton's gRPC API."""

@@ -1,1 +1,1 @@
-"""The NIM's HTTP endpoints: bodies, handlers and errors."""
+"""NIM's HTTP endpoints: bodies, handlers and errors."""

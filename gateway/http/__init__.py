@@ -1,1 +1,1 @@
-"""Middleware and HTTP/1.1 protocol, independent of any endpoint."""
+"""Middleware and the HTTP/1.1 protocol, independent of the endpoints."""

@@ -15,7 +15,7 @@ from triton_embed.gateway.metrics import Metrics
 logger = logging.getLogger("gateway.access")
 
 EMBEDDINGS = "/v1/embeddings"
-"""The route whose requests are all logged at level INFO; of others, only rejected ones are."""
+"""The route whose requests are all logged at level INFO; elsewhere only errors are."""
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 """Methods with a label of their own; a client could invent any number of further ones."""
@@ -30,7 +30,7 @@ CLIENT_CLOSED_REQUEST = 499
 class AccessLogMiddleware:
     """Logs and counts requests; responds with status 500 to unexpected exceptions.
 
-    The outermost middleware, so that every other one's responses are logged and carry an id.
+    The outermost middleware, so that the responses of all layers are logged and carry an id.
 
     Args:
         app: The application to wrap.
@@ -97,7 +97,7 @@ class AccessLogResponder:
     Attributes:
         request_id: See above.
         status: The HTTP status; `CLIENT_CLOSED_REQUEST` until the response starts.
-        started: Whether the response has started.
+        started: True once the response has started.
     """
 
     __slots__ = ("_send", "request_id", "started", "status")

@@ -63,7 +63,7 @@ class TracingResponder:
 
 
 class SpanFlush:
-    """Exports the remaining spans before the server is told that the shutdown is complete.
+    """Exports the remaining spans before the application reports that its shutdown is complete.
 
     Uvicorn then lets the process end by a signal, so that no exit handler runs.
 

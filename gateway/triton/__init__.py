@@ -1,1 +1,1 @@
-"""The gateway as a client of Triton."""
+"""The gateway's client of Triton: addresses, models, inferences and statistics."""

@@ -24,8 +24,8 @@ RELOAD_SECONDS = 60.0
 for a model that was known before is rejected as unavailable, not as unknown."""
 
 MAX_REFRESH_SECONDS = 2.0
-"""Time after which a refresh goes on without the Tritons that have not responded yet: a vanished
-machine must not delay news of the others."""
+"""Time after which a refresh continues without the Tritons that have not responded, in seconds: an
+unreachable machine must not delay the changes of reachable ones."""
 
 NO_MODEL = "There is no model yet: none is loaded, or none was exported."
 
@@ -36,8 +36,8 @@ class Offer:
 
     Attributes:
         inventory: The Triton.
-        entry: The ensemble that does everything.
-        direct: The one that ends with the encoder.
+        entry: The ensemble with all steps.
+        direct: The ensemble that ends with the encoder; the entry if there is none.
     """
 
     inventory: Inventory
@@ -48,8 +48,8 @@ class Offer:
 class Catalog:
     """The models of all Tritons behind one target, which serve the same repository.
 
-    While the repository changes they may differ. The catalog then has the models of all of them,
-    and of each model the newest export: requests for it go to the Tritons that have it.
+    They may differ while the repository changes. The catalog then lists the models of all Tritons
+    and the newest export of each model, to whose Tritons its requests go.
 
     Args:
         servers: The Tritons.
@@ -79,17 +79,17 @@ class Catalog:
 
     @property
     def ready(self) -> bool:
-        """Whether a Triton that responds serves a model."""
+        """True while a Triton that responds serves a model."""
         return self._has_models and any(item.reachable for item in self._inventories.values())
 
     async def run(self, pause_seconds: float) -> None:
-        """Refresh for ever, with a pause in between."""
+        """Refresh indefinitely, with a pause in between."""
         while True:
             await self.refresh()
             await asyncio.sleep(pause_seconds)
 
     async def refresh(self) -> None:
-        """Request the state of every Triton; what does not respond is kept as it was known."""
+        """Request the state of every Triton; one that does not respond keeps its last state."""
         if self._resolving is None or self._resolving.done():
             self._resolving = asyncio.ensure_future(self._resolve())
         await asyncio.wait([self._resolving], timeout=MAX_REFRESH_SECONDS)
@@ -121,7 +121,7 @@ class Catalog:
             self._inventories[address] = Inventory(servers[address], self._clock)
 
     def _update(self) -> None:
-        """Combine what the Tritons have."""
+        """Combine the models of all Tritons."""
         offers, parts = self._offers()
         models = {}
         routes = {}
@@ -144,7 +144,7 @@ class Catalog:
         self._everywhere = {model_id for model_id, having in routes.items() if known <= set(having)}
 
     def _offers(self) -> tuple[dict[str, list[Offer]], set[str]]:
-        """Return each model's offers by id, and the ids of which a Triton has any part."""
+        """Return the offers of each model id, and the ids that are loaded at least in part."""
         offers: defaultdict[str, list[Offer]] = defaultdict(list)
         parts: set[str] = set()
         for inventory in self._inventories.values():
@@ -163,7 +163,7 @@ class Catalog:
             logger.info("no longer serving %s", model_id)
 
     def _expect(self, present: set[str]) -> None:
-        """Note which models exist or may come back: after a restart, all that were known."""
+        """Update the models that exist or may return: after a restart, all that were known."""
         restarts = {address: item.restarts for address, item in self._inventories.items()}
         if self._models and restarts != self._known_restarts:
             self._recovered_at = self._clock()
@@ -180,9 +180,9 @@ class Catalog:
         return model.spec.model_id in self._everywhere
 
     def phases(self) -> list[Phase]:
-        """Return the time that requests spent in the queues and steps of each Triton, so far.
+        """Return the time that requests have spent in the queues and steps of each Triton.
 
-        A Triton that is gone keeps its last values: a sum over all must not fall.
+        A removed Triton keeps its last values, so that a sum over all Tritons never falls.
         """
         removed = [phase for gone in self._removed_phases.values() for phase in gone]
         return removed + [
@@ -195,7 +195,7 @@ class Catalog:
         A model whose id itself ends in ``-query`` or ``-passage`` takes precedence.
 
         Raises:
-            NotFound: there is no such model; the message lists those there are.
+            NotFound: there is no such model; the message lists the served ones.
             Unavailable: no Triton was reached yet, none has a model, or this one is being loaded.
         """
         if name in self._models:

@@ -22,10 +22,10 @@ TRUNCATED = 0x0200
 RESPONSE_CODE = 0x000F
 
 TIMEOUT_SECONDS = 2.0
-"""Time that one query may take before it is sent again; packets can be lost."""
+"""Time after which a query is sent again, in seconds, because packets can be lost."""
 
 MAX_QUERIES = 3
-"""Queries for one record type before the server counts as unreachable."""
+"""Maximum queries for one record type; then the server is treated as unreachable."""
 
 
 class DnsError(OSError):
@@ -56,7 +56,7 @@ def encode_query(number: int, name: str, kind: int) -> bytes:
 
 
 def decode_response(packet: bytes, kind: int) -> list[str]:
-    """Return the addresses in the records of type `kind`; aliases (CNAME) are passed over.
+    """Return the addresses in the records of type `kind`; aliases (CNAME) are skipped.
 
     Raises:
         DnsError: the server reported an error, or the packet is not complete.

@@ -21,10 +21,10 @@ UNAVAILABLE = frozenset(
         grpc.StatusCode.UNKNOWN,
     }
 )
-"""gRPC status of a call that may succeed later: 503. Any other is 500, but see `api_error`."""
+"""gRPC statuses of calls that may succeed later: 503. Others are 500, except in `api_error`."""
 
 REPEATABLE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND})
-"""Status of a call that another Triton may serve."""
+"""gRPC statuses of calls that another Triton may serve."""
 
 DEAD_STEP = "is not healthy"
 """Ends ``Stub process 'NAME' is not healthy``, with status INTERNAL: the Python process of a step
@@ -61,7 +61,7 @@ def step_error(message: str) -> InvalidRequest | None:
     index = found["index"]
     return InvalidRequest(
         found["message"],
-        # The gateway has validated the options before.
+        # The gateway has already validated the options.
         param="input",
         code=found["code"],
         index=None if index is None else int(index),

@@ -17,8 +17,8 @@ from triton_embed.gateway.triton.statistics import Statistics, has_fallen, has_r
 logger = logging.getLogger("gateway")
 
 MAX_CONFIG_AGE_SECONDS = 60.0
-"""Age at which a configuration is requested again: bounds the time in which the reload of an idle
-model goes unnoticed. That of a used one is noticed by its counters at once."""
+"""Age at which a configuration is requested again, in seconds: the reload of an idle model is
+detected within this time, that of a used model at once, by its counters."""
 
 
 class Inventory:
@@ -30,10 +30,10 @@ class Inventory:
 
     Attributes:
         server: The Triton.
-        reachable: Whether it responded to the last refresh.
-        restarts: How often it has been reached again, or counted from zero again.
+        reachable: True if it responded to the last refresh.
+        restarts: Number of times that it became reachable again or its counters restarted.
         statistics: Its statistics.
-        models: Its models of ours.
+        models: Its models that were exported by us.
     """
 
     def __init__(self, server: Server, clock: Callable[[], float] = monotonic) -> None:
@@ -51,7 +51,7 @@ class Inventory:
     async def refresh(self) -> None:
         """Request the statistics, and configurations that may have changed.
 
-        While Triton does not respond, what is known is kept.
+        The known models are kept while Triton does not respond.
         """
         try:
             statistics = await self.server.statistics()
@@ -61,7 +61,7 @@ class Inventory:
             self._fail(f"{error.code().name}: {error.details()}")
         except Exception as error:
             # Another service may use the address now; the known models are better than none.
-            self._fail(f"it is not understood: {error!r}")
+            self._fail(f"unexpected response: {error!r}")
 
     def _accept(self, statistics: Statistics) -> None:
         if self._failure or (self.reachable and has_restarted(self.statistics, statistics)):
@@ -75,7 +75,7 @@ class Inventory:
 
     def _fail(self, failure: str) -> None:
         if failure != self._failure:
-            logger.error("Triton at %s does not respond: %s", self.server.address, failure)
+            logger.error("cannot read models from Triton at %s: %s", self.server.address, failure)
         self._failure = failure
         self.reachable = False
 
@@ -105,7 +105,7 @@ class Inventory:
         return has_fallen(self.statistics[name], statistics[name])
 
     def _reject(self, name: str, reason: str) -> None:
-        """Log why a model of ours is not served, once for each reason."""
+        """Log the reason that a model of ours is not served, once for each reason."""
         if self._rejected.get(name) != reason:
             logger.error("model '%s' at %s is not served: it %s", name, self.server.address, reason)
         self._rejected[name] = reason

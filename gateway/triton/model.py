@@ -1,4 +1,4 @@
-"""A model of ours as Triton has it: the Triton models that it consists of, each with its role."""
+"""Exported models in Triton: the Triton models that each consists of, with their roles."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class LoadedModel:
     """One of Triton's models that belongs to a model of ours.
 
     Attributes:
-        name: Triton's name of it.
+        name: Its name in Triton.
         model_id: The id of the model that it belongs to.
-        role: Its purpose there.
+        role: Its role in that model.
         exported_at: Time of the export, ISO 8601; sorts by time.
         max_batch_size: Maximum inputs per request.
-        spec: What the model can do, if this part of it holds that.
+        spec: The spec of the model; only its entry has it.
     """
 
     name: str
@@ -36,15 +36,15 @@ class LoadedModel:
 
     @property
     def is_step(self) -> bool:
-        """Whether it computes, instead of passing tensors from step to step."""
+        """True if it computes, instead of passing tensors from step to step."""
         return self.role in STEPS
 
     @classmethod
     def from_config(cls, config: model_config_pb2.ModelConfig) -> LoadedModel | None:
-        """Read the configuration of one of Triton's models; ``None``: it is the user's own.
+        """Return the model with `config`; ``None`` if it is not an export of ours.
 
         Raises:
-            SpecError: it is ours, but its parameters are malformed or of another version.
+            SpecError: the parameters of an export are malformed or of another version.
         """
         parameters = {key: item.string_value for key, item in config.parameters.items()}
         identity = Identity.from_parameters(parameters)
@@ -75,8 +75,8 @@ class ServedModel:
     """A model that requests can name.
 
     Attributes:
-        spec: What it can do.
-        name: Triton's name of the entry, which does everything.
+        spec: Its limits, dimensions and prompts.
+        name: Triton's name of the entry, which has all steps.
         direct_name: Triton's name of the ensemble that ends with the encoder.
         max_batch_size: Maximum inputs per request to Triton.
         exported_at: Time of the export, ISO 8601.
@@ -89,5 +89,5 @@ class ServedModel:
     exported_at: str = ""
 
     def ensemble(self, options: Options) -> str:
-        """Return Triton's name of the shortest ensemble that does all that `options` request."""
+        """Return Triton's name of the shortest ensemble that has the steps for `options`."""
         return self.name if options.needs_postprocess else self.direct_name

@@ -11,12 +11,12 @@ from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from triton_embed.gateway.triton.resolver import resolve
 
 CALL_TIMEOUT_SECONDS = 30.0
-"""Deadline of a request for statistics or a configuration. A Triton that takes longer counts as
-gone. (Triton serves both at once; inferences have no deadline.)"""
+"""Deadline of a request for statistics or a configuration, in seconds: a Triton that takes longer
+is treated as unreachable. Triton serves both at once, however busy it is."""
 
 REMOVED_GRACE_SECONDS = 600.0
-"""Time that inferences have to finish at an address that DNS no longer reports. A Triton that is
-being stopped is removed from DNS before it has finished them."""
+"""Time for inferences to finish at an address that DNS no longer reports, in seconds: a Triton that
+is being stopped is removed from DNS before it has finished them."""
 
 UNKNOWN_MODEL = "unknown model"
 """Part of Triton's message about a model that is not loaded. Its status is NOT_FOUND or, while the
@@ -43,7 +43,7 @@ class Server:
 
     @property
     def connected(self) -> bool:
-        """Whether a connection is open."""
+        """True while a connection is open."""
         return self._channel.get_state() is grpc.ChannelConnectivity.READY
 
     async def statistics(self) -> dict[str, service_pb2.ModelStatistics]:

@@ -15,7 +15,7 @@ Statistics = Mapping[str, service_pb2.ModelStatistics]
 """Statistics of Triton's models, by name."""
 
 QUEUE = "queue"
-"""Phase of waiting for any of the steps. The other phases are named like the steps' roles."""
+"""The phase of waiting for any of the steps. Other phases are named after the steps' roles."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Phase:
 
 
 def has_fallen(before: service_pb2.ModelStatistics, now: service_pb2.ModelStatistics) -> bool:
-    """Return whether a model counts from zero again: it was loaded anew."""
+    """Return whether the counters of a model have restarted: it was loaded again."""
     return bool(
         now.inference_count < before.inference_count
         or now.execution_count < before.execution_count
@@ -47,7 +47,7 @@ def has_fallen(before: service_pb2.ModelStatistics, now: service_pb2.ModelStatis
 
 
 def has_restarted(before: Statistics, now: Statistics) -> bool:
-    """Return whether a Triton has started anew: it has no model, or every used one has fallen."""
+    """Return whether a Triton has restarted: no models, or fallen counters of all used ones."""
     used = [name for name in before.keys() & now.keys() if before[name].inference_count]
     return not now or (bool(used) and all(has_fallen(before[name], now[name]) for name in used))
 
@@ -57,7 +57,7 @@ def phases(address: str, models: Iterable[LoadedModel], statistics: Statistics) 
 
     Args:
         address: Address of the Triton.
-        models: Its models of ours, ensembles and steps.
+        models: Its models that were exported by us, ensembles and steps.
         statistics: Its statistics.
     """
     by_id = attrgetter("model_id")
@@ -71,7 +71,7 @@ def phases(address: str, models: Iterable[LoadedModel], statistics: Statistics) 
         if not steps:
             continue
         queues = [step.queue for _, step in steps]
-        # Requests that convert nothing skip a step, so that the most used one counts them all.
+        # Requests without a conversion skip the last step: the maximum counts all requests.
         count, seconds = max(queue.count for queue in queues), sum(map(_seconds, queues))
         yield Phase(model_id, QUEUE, address, count, seconds)
         for role, step in steps:
