@@ -1,5 +1,5 @@
-"""What every part of triton-embed agrees on: names, options, the model spec and the errors.
+"""Contract between all processes: pipelines, model spec, options, names, tensors and errors.
 
-It knows nothing of Triton, HTTP or torch, so that it can be imported inside Triton's Python
-processes as well as by the gateway, the exporter and the supervisor.
+It needs the standard library only, so that the Python processes inside Triton can import it as well
+as the gateway, the export and the supervisor.
 """

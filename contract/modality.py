@@ -1,7 +1,8 @@
-"""Finds images in an input: data URLs, bare, in an ``<img>`` tag, or inside a text.
+"""Inference of an input's modality from the data URLs in it.
 
-Rules of NVIDIA's NeMo Retriever Embedding NIM: an input that is one data URL is an image; one
-with text and an embedded data URL is both; all else is text. Nothing is ever fetched.
+Rules of NVIDIA's NeMo Retriever Embedding NIM: an input that is one data URL is an image; an input
+with text and a data URL is both; every other input is text. The URL may be bare or in an ``<img>``
+tag. Nothing is ever fetched.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ DATA_URL = re.compile(
 TAG_BEFORE = re.compile(r"<img\s[^<>]{0,200}?src\s*=\s*[\"']?$", re.IGNORECASE)
 TAG_AFTER = re.compile(r"[\"']?[^<>]{0,200}>")
 
-MAX_TAG = 220
+MAX_TAG_CHARACTERS = 220
 """Characters before a URL that are searched for the start of its tag; a longer tag is not found."""
 
 
@@ -38,7 +39,7 @@ def infer_modality(text: str) -> Modality:
 
 
 def _find(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each data URL starts and ends, together with the tag around it."""
+    """Yield the start and end of each data URL, including the tag around it."""
     last = 0
     position = text.find(START)
     while position >= 0:
@@ -47,8 +48,8 @@ def _find(text: str) -> Iterator[tuple[int, int]]:
             position = text.find(START, position + len(START))
             continue
         start, end = match.span()
-        window = max(last, start - MAX_TAG)
-        # Looking for a tag costs more than all else, and most URLs have none.
+        window = max(last, start - MAX_TAG_CHARACTERS)
+        # The search for a tag is the most expensive part, and most URLs have none.
         if text.find("<", window, start) >= 0:
             before = TAG_BEFORE.search(text[window:start])
             after = TAG_AFTER.match(text, end)

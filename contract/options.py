@@ -1,4 +1,4 @@
-"""What a client may ask of one request, and its form as Triton request parameters."""
+"""Options of one request, and their form as parameters of a Triton request."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from triton_embed.contract.errors import InvalidRequest
 
 
 class InputType(str, Enum):
-    """Which side of a retrieval pair a text is on."""
+    """The side of a retrieval pair that a text is on."""
 
     QUERY = "query"
     PASSAGE = "passage"
 
 
 class Truncate(str, Enum):
-    """Which end of an over-length text is cut; ``NONE`` makes it an error."""
+    """The end of a text over the limit that is truncated; with ``NONE`` the text is an error."""
 
     NONE = "NONE"
     START = "START"
@@ -28,7 +28,7 @@ class Truncate(str, Enum):
 
 
 class Modality(str, Enum):
-    """What one input consists of."""
+    """The content of one input."""
 
     TEXT = "text"
     IMAGE = "image"
@@ -55,7 +55,7 @@ abbreviated.maxstring = abbreviated.maxother = 100
 
 
 def parse_choice(choices: type[Choice], value: object, *, param: str) -> Choice | None:
-    """Return the member of `choices` that `value` spells, in any case; for nothing, ``None``.
+    """Return the member of `choices` with the value `value`, in any case; ``None`` if it is empty.
 
     Raises:
         InvalidRequest: `value` is not one of the choices; the message lists them.
@@ -90,12 +90,12 @@ class Options:
     """The options of one request.
 
     Attributes:
-        input_type: Query or passage; ``None`` when the client did not say.
-        truncate: What to do with an over-length text.
-        dimensions: Length of the returned vectors; ``None`` for the model's own.
+        input_type: Query or passage; ``None``: the request has no type.
+        truncate: Treatment of a text over the limit.
+        dimensions: Length of the returned vectors; ``None``: the model's own.
         embedding_type: Element type of the returned vectors.
-        modality: What every input is; ``None``: to be inferred from each.
-        token_ids: Each input is not text but this model's own token ids, as little-endian int32.
+        modality: Content of every input; ``None``: to be inferred from each.
+        token_ids: Whether each input is token ids of this model, as little-endian int32, not text.
     """
 
     input_type: InputType | None = None
@@ -114,11 +114,11 @@ class Options:
     def from_parameters(cls, parameters: Mapping[str, Any]) -> Options:
         """Read the request parameters of NIM's gRPC contract; unknown ones are ignored.
 
-        Values may be in any case, and an empty one counts as absent; ``dimensions`` may be an
-        integer or a string of one.
+        Values may be in any case, and an empty value counts as absent; ``dimensions`` may be an
+        integer or a string.
 
         Raises:
-            InvalidRequest: a value is not among those allowed.
+            InvalidRequest: a value is not allowed.
         """
         token_ids = parameters.get("token_ids", False)
         if not isinstance(token_ids, bool):
@@ -140,7 +140,7 @@ class Options:
         )
 
     def to_parameters(self) -> dict[str, str | int | bool]:
-        """Return the parameters that say the same; options at their default are left out."""
+        """Return the options as request parameters, without those that have their default."""
         parameters: dict[str, str | int | bool] = {}
         if self.input_type is not None:
             parameters["input_type"] = self.input_type.value

@@ -1,4 +1,4 @@
-"""The model spec: everything about a model that the serving side needs to know.
+"""The model spec: the properties of a model that serving depends on.
 
 `contract.serialization` keeps it in Triton's ``parameters``.
 """
@@ -14,22 +14,22 @@ from triton_embed.contract.options import EmbeddingType, InputType, Modality, Op
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model can do.
+    """Limits and features of a model.
 
     Attributes:
-        model_id: The public id that clients name, e.g. ``sentence-transformers/all-MiniLM-L6-v2``.
-        max_tokens: Longest input in tokens, prefix and special tokens included.
-        vocab_size: Token ids lie in ``[0, vocab_size)``.
+        model_id: The public id in requests, e.g. ``sentence-transformers/all-MiniLM-L6-v2``.
+        max_tokens: Maximum tokens of an input, prompt and special tokens included.
+        vocab_size: Number of token ids, which start at 0.
         dimension: Length of the model's own vectors.
         matryoshka_dimensions: Values of ``dimensions`` that a request may have; empty: any up to
             `dimension`; ``None``: the model does not support ``dimensions``.
-        prompt_query: Text put before every query.
-        prompt_passage: Text put before every passage.
-        prompt_default: Text put before an input whose type the client did not say.
-        embedding_types: Element types that the model offers.
+        prompt_query: Text prepended to every query.
+        prompt_passage: Text prepended to every passage.
+        prompt_default: Text prepended to an input without a type.
+        embedding_types: Element types of the vectors that clients may request.
         int8_absmax: Absolute value of a component that is mapped to 127; ``None``: not calibrated.
-        modalities: What inputs may consist of.
-        requires_input_type: Whether a client must say query or passage; ``None``: it must if the
+        modalities: Content that inputs may have.
+        requires_input_type: Whether a request must have an input type; ``None``: it must if the
             two prompts differ.
     """
 
@@ -48,16 +48,16 @@ class ModelSpec:
 
     @property
     def is_input_type_required(self) -> bool:
-        """Whether a client must say if an input is a query or a passage."""
+        """Whether a request must have an input type, query or passage."""
         if self.requires_input_type is None:
             return self.prompt_query != self.prompt_passage
         return self.requires_input_type
 
     def prompt(self, input_type: InputType | None) -> str:
-        """Return the text to put before an input.
+        """Return the text to prepend to an input.
 
         Raises:
-            InvalidRequest: the model is asymmetric and `input_type` is ``None``.
+            InvalidRequest: the model requires an input type, and `input_type` is ``None``.
         """
         if input_type is InputType.QUERY:
             return self.prompt_query

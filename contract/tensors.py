@@ -1,4 +1,4 @@
-"""Names of tensors: the interface of a model's ensembles, and what passes between its steps.
+"""Names of tensors: of the inputs and outputs of a model's ensembles, and between its steps.
 
 Source of the interface: the gRPC reference of NVIDIA's NeMo Retriever Embedding NIM.
 """
@@ -10,7 +10,7 @@ TEXT = "text"
 MODALITY = "modality"
 """Optional ensemble input, BYTES [n, 1]."""
 TOKEN_COUNT = "token_count"
-"""Ensemble output, INT32 [n, 1]: tokens of each input, prefix and special tokens included."""
+"""Ensemble output, INT32 [n, 1]: tokens of each input, prompt and special tokens included."""
 EMBEDDINGS = "embeddings"
 """Ensemble output, [n, d]: FP32 unless the request's ``embedding_type`` names another type."""
 

@@ -17,18 +17,18 @@ from triton_embed.contract.options import EmbeddingType, InputType, Options, Tru
         Options(embedding_type=EmbeddingType.UBINARY, token_ids=True),
     ],
 )
-def test_options_survive_triton_parameters(options: Options) -> None:
+def test_options_are_read_back_from_parameters(options: Options) -> None:
     assert Options.from_parameters(options.to_parameters()) == options
 
 
-def test_parameters_may_be_in_any_case_and_dimensions_a_string() -> None:
+def test_parameters_may_have_any_case_and_dimensions_as_a_string() -> None:
     read = Options.from_parameters(
         {"input_type": "Query", "truncate": "end", "dimensions": "12", "embedding_type": "INT8"}
     )
     assert read == Options(InputType.QUERY, Truncate.END, 12, EmbeddingType.INT8)
 
 
-def test_an_empty_value_counts_as_absent_and_unknown_parameters_are_ignored() -> None:
+def test_empty_and_unknown_parameters_are_ignored() -> None:
     empty = dict.fromkeys(
         ("input_type", "truncate", "dimensions", "embedding_type", "modality"), ""
     )
@@ -49,9 +49,7 @@ def test_an_empty_value_counts_as_absent_and_unknown_parameters_are_ignored() ->
         ({"dimensions": "6_4"}, "'dimensions': input should be an integer, not '6_4'"),
     ],
 )
-def test_a_value_that_is_not_allowed_is_refused_by_name(
-    parameters: dict[str, Any], message: str
-) -> None:
+def test_invalid_value_is_rejected_by_name(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         Options.from_parameters(parameters)
     assert str(caught.value).startswith(message)
@@ -66,5 +64,5 @@ def test_a_value_that_is_not_allowed_is_refused_by_name(
         ("nvidia/Nemotron-3.5-Embed-1B-BF16", "nvidia_nemotron_3_5_embed_1b_bf16"),
     ],
 )
-def test_triton_names_follow_the_nim(model_id: str, name: str) -> None:
+def test_triton_names_equal_those_of_the_nim(model_id: str, name: str) -> None:
     assert triton_model_name(model_id) == name

@@ -23,7 +23,7 @@ FULL = ModelSpec(
 )
 
 
-def test_an_asymmetric_model_must_be_told_the_input_type() -> None:
+def test_asymmetric_model_requires_the_input_type() -> None:
     assert FULL.is_input_type_required and not PLAIN.is_input_type_required
     assert FULL.prompt(InputType.QUERY) == 'say "query": '
     assert FULL.prompt(InputType.PASSAGE) == "passage: "
@@ -33,12 +33,12 @@ def test_an_asymmetric_model_must_be_told_the_input_type() -> None:
     assert str(caught.value) == "'input_type' parameter is required for asymmetric models"
 
 
-def test_a_card_may_leave_the_input_type_to_the_client_or_insist_on_it() -> None:
+def test_spec_may_require_the_input_type_or_not() -> None:
     assert replace(FULL, requires_input_type=False, prompt_default="any: ").prompt(None) == "any: "
     assert replace(PLAIN, requires_input_type=True).is_input_type_required
 
 
-def test_a_model_refuses_dimensions_that_it_was_not_trained_for() -> None:
+def test_dimensions_outside_the_trained_ones_are_rejected() -> None:
     with pytest.raises(InvalidRequest) as caught:
         PLAIN.validate_options(Options(dimensions=32))
     assert str(caught.value) == (
@@ -53,7 +53,7 @@ def test_a_model_refuses_dimensions_that_it_was_not_trained_for() -> None:
 
 
 @pytest.mark.parametrize("dimensions", [0, -1, 65])
-def test_a_free_matryoshka_model_takes_any_length_up_to_its_own(dimensions: int) -> None:
+def test_model_without_a_list_of_dimensions_accepts_any_up_to_its_own(dimensions: int) -> None:
     spec = replace(PLAIN, matryoshka_dimensions=())
     spec.validate_options(Options(dimensions=1))
     spec.validate_options(Options(dimensions=64))
@@ -61,6 +61,6 @@ def test_a_free_matryoshka_model_takes_any_length_up_to_its_own(dimensions: int)
         spec.validate_options(Options(dimensions=dimensions))
 
 
-def test_an_embedding_type_that_is_not_offered_is_refused_with_those_that_are() -> None:
+def test_unsupported_embedding_type_is_rejected_with_the_supported_ones() -> None:
     with pytest.raises(InvalidRequest, match="'int8'; it supports 'float'"):
         PLAIN.validate_options(Options(embedding_type=EmbeddingType.INT8))
