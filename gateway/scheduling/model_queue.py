@@ -32,7 +32,7 @@ class ModelQueue:
         self._target = target
         self._clock = clock
         self._now = clock()
-        self._throughput = Throughput(min_seconds=target)
+        self._throughput = Throughput()
         self._codel = CoDel(target)
         self._unserved = 0
         self._bulk_requests = 0
