@@ -139,7 +139,7 @@ def test_bulk_request_leaves_room_for_others_however_low_the_limit() -> None:
 
 def test_bulk_requests_beyond_the_budget_are_three() -> None:
     server = SimulatedServer()
-    server.work(10, sent_each=10)
+    server.work(20, sent_each=10)
     for _ in range(5):
         server.send(2000, bulk=True)
     assert len([job for _, _, job, _ in server._queue if len(job.inputs) == 2000]) == 3
