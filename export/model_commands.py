@@ -21,7 +21,10 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for pr
 @_command("list", params=setting_options(RepositorySettings))
 @_json
 def list_models(model_repository: Path, *, as_json: bool) -> None:
-    """Print one line for each model, broken ones and those of others too."""
+    """Print one line for each model.
+
+    Broken models, and folders that no export made, are named with the reason.
+    """
     with command_context("list"):
         from triton_embed.export import model_view
         from triton_embed.repository.scanner import scan

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from triton_embed.serve.installation import Installation
 
-HELP = """Serve a model repository with Triton and the HTTP API.
+HELP = """Serve models with Triton and the HTTP API.
 
 With CHECKPOINT, a folder or an id on the Hugging Face hub, that model is exported first if the
 repository does not have it.

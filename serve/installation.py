@@ -73,7 +73,7 @@ def _in_wheel(ours: dict[str, Path]) -> Installation:
     if spec is None or spec.origin is None:
         raise ServeError(
             "no Triton server found: there is no 'tritonserver' on the PATH, and the wheel is "
-            "not installed; run: pip install 'triton-embed[serve]'"
+            "not installed; run with Python 3.12 or older: pip install 'triton-embed[serve]'"
         )
     package = Path(spec.origin).parent
     server = package / "tritonserver"
