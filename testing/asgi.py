@@ -29,19 +29,27 @@ async def echo(request: Request) -> Response:
     return Response(await request.body())
 
 
+async def status(request: Request) -> Response:
+    """Return the status that the path names."""
+    return Response(status_code=int(request.path_params["status"]))
+
+
 async def failing(request: Request) -> Response:
     """Raise an unexpected exception."""
     raise ZeroDivisionError
 
 
 def application(*middleware: Middleware, paths: Sequence[str] = ("/echo/{name}",)) -> ASGIApp:
-    """Return an application that echoes bodies at `paths` and fails at ``/failing``.
+    """Return an application that echoes bodies at `paths`.
+
+    It fails at ``/failing``, and returns any status at ``/status/{status}``.
 
     Args:
         middleware: Its layers, outermost first.
         paths: Templates of paths, for GET and POST.
     """
     routes = [Route(path, echo, methods=["GET", "POST"]) for path in paths]
-    app = Starlette(routes=[*routes, Route("/failing", failing)], middleware=middleware)
+    routes += [Route("/failing", failing), Route("/status/{status}", status)]
+    app = Starlette(routes=routes, middleware=middleware)
     errors.install(app)
     return app

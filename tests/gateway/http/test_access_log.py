@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from testing.asgi import application, asgi_client
 from testing.metrics import samples
+from triton_embed.gateway.http import access_log
 from triton_embed.gateway.http.access_log import AccessLogMiddleware
 from triton_embed.gateway.metrics import Metrics
 
@@ -36,8 +37,9 @@ async def test_unexpected_exception_is_logged_with_the_id_of_the_response(
     response = await send("GET", "/failing", headers={"x-request-id": "mine"})
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
+    assert response.json()["message"] == "Internal server error; see the server log."
     assert response.headers["x-request-id"] == "mine"
-    assert "unexpected error in request mine" in caplog.text
+    assert caplog.messages[0] == "unexpected error in request mine"
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -58,7 +60,9 @@ async def test_exception_after_the_start_of_a_response_sends_no_second_one(
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "app": Starlette()}
     await AccessLogMiddleware(app, Metrics())(scope, receive, record)
-    assert [message["type"] for message in sent] == ["http.response.start"]
+    (start,) = sent
+    assert start["status"] == 200
+    assert [name for name, _ in start["headers"]] == [b"x-request-id"]
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -74,6 +78,8 @@ async def test_log_escapes_line_ends_of_paths(caplog: pytest.LogCaptureFixture) 
         ("/v1/embeddings", logging.INFO),
         ("/v1/models/a", logging.DEBUG),
         ("/v1/unknown", logging.INFO),
+        ("/status/399", logging.DEBUG),
+        ("/status/400", logging.INFO),
     ],
 )
 async def test_log_level_is_info_for_embeddings_and_errors(
@@ -87,7 +93,18 @@ async def test_log_level_is_info_for_embeddings_and_errors(
     assert fields["request_id"] == response.headers["x-request-id"]
     assert (fields["method"], fields["path"]) == ("GET", path)
     assert fields["status"] == response.status_code
-    assert fields["milliseconds"] > 0
+
+
+async def test_log_has_the_duration_in_milliseconds(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([5.0, 5.0123456])
+    monkeypatch.setattr(access_log, "perf_counter", lambda: next(times))
+    caplog.set_level(logging.INFO, "gateway.access")
+    response = await send("POST", "/v1/embeddings", headers={"x-request-id": "mine"})
+    assert response.headers["content-length"] == "0"
+    assert caplog.messages == ["POST /v1/embeddings 200 in 12.3 ms, request mine"]
+    assert vars(caplog.records[0])["milliseconds"] == 12.346
 
 
 async def test_quiet_log_gets_no_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -102,6 +119,11 @@ async def test_quiet_log_gets_no_line(caplog: pytest.LogCaptureFixture) -> None:
         ("POST", "/v1/embeddings", 'method="POST",route="/v1/embeddings",status="200"'),
         ("GET", "/v1/models/a", 'method="GET",route="/v1/models/{name}",status="200"'),
         ("DELETE", "/v1/embeddings", 'method="DELETE",route="/v1/embeddings",status="405"'),
+        *(
+            (method, "/v1/embeddings", f'method="{method}",route="/v1/embeddings",status="405"')
+            for method in ("OPTIONS", "PATCH", "PUT")
+        ),
+        ("HEAD", "/v1/embeddings", 'method="HEAD",route="/v1/embeddings",status="200"'),
         ("INVENTED", "/v1/embeddings", 'method="other",route="/v1/embeddings",status="405"'),
         ("GET", "/v1/invented", 'method="GET",route="other",status="404"'),
         ("GET", "/failing", 'method="GET",route="/failing",status="500"'),

@@ -35,6 +35,7 @@ async def test_other_authorization_is_rejected_and_counted(header: str) -> None:
     response = await get("/v1/embeddings", metrics, authorization=header)
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "invalid_api_key"
+    assert response.json()["message"] == "Send one of the server's API keys as a bearer token."
     assert response.headers["www-authenticate"] == "Bearer"
     rejected = 'triton_embed_requests_rejected_total{reason="unauthorized"}'
     assert samples(metrics.render().decode())[rejected] == 1

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 from starlette.middleware import Middleware
+from starlette.types import Message, Receive, Scope, Send
 
 from testing.asgi import application, asgi_client
 from testing.metrics import samples
+from triton_embed.contract.errors import PayloadTooLarge
 from triton_embed.gateway.http.body_limit import BodyLimitMiddleware
 from triton_embed.gateway.metrics import Metrics
 
@@ -42,3 +45,49 @@ async def test_larger_body_is_rejected_and_counted_once(states_length: bool) -> 
     assert response.json()["code"] == "payload_too_large"
     rejected = 'triton_embed_requests_rejected_total{reason="payload_too_large"}'
     assert samples(metrics.render().decode())[rejected] == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "limited"),
+    [
+        ([(b"content-length", b"10")], False),
+        ([(b"content-length", b"ten")], True),
+        ([(b"content-length", b"10"), (b"transfer-encoding", b"chunked")], True),
+        ([(b"transfer-encoding", b"chunked"), (b"content-length", b"10")], True),
+        ([(b"x-length", b"10")], True),
+    ],
+)
+async def test_body_is_counted_unless_its_length_is_known(
+    headers: list[tuple[bytes, bytes]], limited: bool
+) -> None:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"x" * (LIMIT + 1), "more_body": False}
+
+    async def read(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+
+    async def send(message: Message) -> None:
+        raise AssertionError
+
+    request = BodyLimitMiddleware(read, LIMIT, Metrics())(
+        {"type": "http", "headers": headers}, receive, send
+    )
+    if limited:
+        with pytest.raises(PayloadTooLarge):
+            await request
+    else:
+        await request
+
+
+async def test_body_with_a_length_over_the_limit_is_not_read() -> None:
+    sent = []
+
+    async def unused(*_: Any) -> Any:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "headers": [(b"content-length", b"11")]}
+    await BodyLimitMiddleware(unused, LIMIT, Metrics())(scope, unused, send)
+    assert sent[0]["status"] == 413
