@@ -89,19 +89,23 @@ def run_export(arguments: Sequence[str]) -> int:
     """
     command = [sys.executable, "-m", "triton_embed", "export", *arguments]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
+    started: list[subprocess.Popen[bytes]] = []
     received: list[int] = []
 
     def forward(number: int, _: object) -> None:
         received.append(number)
-        process.send_signal(number)
+        for process in started:
+            process.send_signal(number)
 
     handlers = {number: signal.getsignal(number) for number in FORWARDED_SIGNALS}
     for number, handler in handlers.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, forward)
     try:
-        status = process.wait()
+        started.append(subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}))
+        if received:
+            started[0].send_signal(received[0])
+        status = started[0].wait()
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -3,14 +3,12 @@ from __future__ import annotations
 import os
 import platform
 import socket
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 import pytest
 
-from testing.paths import ROOT
 from testing.ports import free_ports
 from triton_embed.serve import preflight
 from triton_embed.serve.errors import ServeError
@@ -83,16 +81,3 @@ def test_old_glibc_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.31"))
     with pytest.raises(ServeError, match=r"needs glibc 2\.35 .* this machine has glibc 2\.31"):
         preflight.check_glibc()
-
-
-def test_command_prints_its_error_in_one_line(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "triton_embed", "serve", "--model-repository", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("cannot serve: there is no model in")
-    assert len(done.stderr.splitlines()) == 1
