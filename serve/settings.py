@@ -95,7 +95,7 @@ class ModelSettings(RepositorySettings):
 
 
 @dataclass(frozen=True)
-class Settings(ModelSettings, TritonSettings, CommonSettings):
+class Settings(CommonSettings, TritonSettings, ModelSettings):
     """All settings of the supervisor."""
 
     heading: ClassVar[str] = "HTTP API"

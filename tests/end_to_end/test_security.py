@@ -15,18 +15,16 @@ from testing.server import RunningServer
 
 ORIGIN = "https://app.example.org"
 
-SETTINGS = {
-    "TRITON_EMBED_API_KEYS": "first-key,second-key",
-    "TRITON_EMBED_MAX_BODY_BYTES": "20000",
-    "TRITON_EMBED_CORS_ORIGINS": ORIGIN,
-}
+KEYS = {"TRITON_EMBED_API_KEYS": "first-key,second-key"}
+
+FLAGS = ("--max-body-bytes", "20000", "--cors-origins", ORIGIN)
 
 KEY = {"Authorization": "Bearer second-key"}
 
 
 @pytest.fixture(scope="module")
 def secured(tiny_repository: Path) -> Iterator[RunningServer]:
-    with RunningServer(tiny_repository, environment=SETTINGS, triton_http=True) as running:
+    with RunningServer(tiny_repository, FLAGS, KEYS, triton_http=True) as running:
         yield running
 
 
