@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -67,6 +68,8 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running_services(settings, metrics, _trace_headers(settings)) as services:
             app.state.services = services
+            # Exclude long-lived objects from garbage collection.
+            gc.freeze()
             yield
 
     return lifespan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -81,13 +80,13 @@ async def running_services(
     )
     metrics.register(TritonPhaseCollector(catalog.phases))
     await catalog.refresh()
-    # Exclude long-lived objects from garbage collection.
-    gc.freeze()
     refreshing = asyncio.ensure_future(catalog.run(settings.model_refresh_seconds))
-    yield services
-    refreshing.cancel()
-    await client.close()
-    await servers.close()
+    try:
+        yield services
+    finally:
+        refreshing.cancel()
+        await client.close()
+        await servers.close()
 
 
 def _credentials(settings: Settings) -> ChannelCredentials | None:
