@@ -67,23 +67,34 @@ async def test_health_depends_on_the_catalog(
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
+    ("path", "status", "code", "message"),
     [
-        ("GET", "/v1/unknown", 404, "not_found"),
-        ("GET", "/v1/embeddings", 405, "method_not_allowed"),
-        ("GET", "/v1/models", 503, "unavailable"),
-        ("GET", "/v1/metadata/", 404, "not_found"),
+        ("/v1/unknown", 404, "not_found", "There is no /v1/unknown"),
+        ("/v1/metadata/", 404, "not_found", "There is no /v1/metadata/"),
+        (
+            "/v1/embeddings",
+            405,
+            "method_not_allowed",
+            "Method GET is not allowed for /v1/embeddings",
+        ),
+        (
+            "/v1/models",
+            503,
+            "unavailable",
+            "There is no model yet: none is loaded, or none was exported.",
+        ),
     ],
 )
 async def test_every_error_has_the_same_body(
-    method: str, path: str, status: int, code: str
+    path: str, status: int, code: str, message: str
 ) -> None:
     async with asgi_client(started(Settings())) as client:
-        response = await client.request(method, path)
+        response = await client.get(path)
     assert response.status_code == status
     body: dict[str, Any] = response.json()
     assert body["object"] == "error"
     assert body["code"] == body["error"]["code"] == code
+    assert body["message"] == body["error"]["message"] == message
     assert ("retry-after" in response.headers) == (status == 503)
 
 

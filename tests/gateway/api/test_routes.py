@@ -68,5 +68,10 @@ def test_route_is_documented_with_its_responses(app: FastAPI) -> None:
     operation = app.openapi()["paths"]["/shout/{word}"]["post"]
     assert operation["tags"] == ["tests"]
     assert {"200", "400", "401", "404", "405", "413", "500", "503"} <= set(operation["responses"])
+    rejected = operation["responses"]["413"]
+    assert rejected["description"] == "The request body is larger than the server accepts."
+    reference = rejected["content"]["application/json"]["schema"]["$ref"]
+    schema = app.openapi()["components"]["schemas"][reference.rpartition("/")[2]]
+    assert set(schema["required"]) == {"object", "error", "message", "type", "param", "code"}
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
     assert schema["additionalProperties"] == {"type": "string"}
