@@ -33,24 +33,26 @@ class Permit:
         bulk: Whether it is sent in chunks.
     """
 
-    __slots__ = ("_bulk", "_queue", "_waiting", "_was_served")
+    __slots__ = ("_bulk", "_queue", "_remaining", "_tokens", "_was_served")
 
     def __init__(self, queue: ModelQueue, tokens: int, *, bulk: bool) -> None:
         self._queue = queue
-        self._waiting = tokens
+        self._tokens = self._remaining = tokens
         self._bulk = bulk
         self._was_served = False
         queue.enter(tokens, bulk=bulk)
 
     def embedded(self, tokens: int) -> None:
         """Record that Triton is done with `tokens` of the request, if only by an error."""
-        self._waiting -= tokens
+        self._remaining -= tokens
         self._queue.embedded(tokens, bulk=self._bulk, is_first=not self._was_served)
         self._was_served = True
 
     def release(self) -> None:
         """Give up the place."""
-        self._queue.leave(self._waiting, bulk=self._bulk, was_served=self._was_served)
+        self._queue.leave(
+            self._tokens, self._remaining, bulk=self._bulk, was_served=self._was_served
+        )
 
 
 class AdmissionController:
@@ -91,7 +93,7 @@ class AdmissionController:
             queue = ModelQueue(self._max_queue_seconds, self._clock)
             self._queues[job.model.name] = queue
         inputs = min(len(job.inputs), self._max_counted)
-        excess = queue.excess_seconds(bulk=bulk)
+        excess = queue.excess_seconds(job.tokens, bulk=bulk)
         if excess > 0 or self.inputs + inputs > self._max_inputs:
             raise self._rejection(excess or queue.seconds(bulk=True))
         permit = Permit(queue, job.tokens, bulk=bulk)

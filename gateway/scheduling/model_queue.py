@@ -7,12 +7,15 @@ from collections.abc import Callable
 from triton_embed.gateway.scheduling.codel import CoDel
 from triton_embed.gateway.scheduling.throughput import Throughput
 
-MIN_INTERACTIVE_REQUESTS = 16
-"""Interactive requests that are always admitted, however slow the model: a few clients that wait
-for each response are no overload. With more, the model is saturated."""
+MAX_SMALL_TOKENS = 4096
+"""Estimated tokens of a small request: a single text, or a list of 30 paragraphs."""
 
-MIN_BULK_REQUESTS = 3
-"""Bulk requests that are always admitted. They take turns, so that each takes at most about this
+MIN_SMALL_REQUESTS = 16
+"""Small requests that are always admitted, however slow the model: a few clients that wait for each
+response are no overload. With more, the model is saturated."""
+
+MIN_LARGE_REQUESTS = 3
+"""Larger requests that are always admitted. They take turns, so that each takes at most about this
 many times as long as alone."""
 
 
@@ -35,18 +38,18 @@ class ModelQueue:
         self._throughput = Throughput()
         self._codel = CoDel(target)
         self._unserved = 0
-        self._bulk_requests = 0
+        self._small_requests = 0
+        self._large_requests = 0
         self._interactive_tokens = 0
         self._bulk_tokens = 0
 
-    def excess_seconds(self, *, bulk: bool) -> float:
+    def excess_seconds(self, tokens: int, *, bulk: bool) -> float:
         """Return for how long a new request should wait before it is sent; 0 admits it."""
         self._advance()
-        is_free = (
-            self._bulk_requests < MIN_BULK_REQUESTS
-            if bulk
-            else self._unserved < MIN_INTERACTIVE_REQUESTS
-        )
+        if tokens <= MAX_SMALL_TOKENS:
+            is_free = self._small_requests < MIN_SMALL_REQUESTS
+        else:
+            is_free = self._large_requests < MIN_LARGE_REQUESTS
         if is_free:
             return 0.0
         budgeted = self.seconds(bulk=bulk)
@@ -67,7 +70,7 @@ class ModelQueue:
         """Add a request."""
         self._advance()
         self._unserved += 1
-        self._bulk_requests += bulk
+        self._count(tokens, 1)
         self._add(tokens, bulk)
 
     def embedded(self, tokens: int, *, bulk: bool, is_first: bool) -> None:
@@ -77,12 +80,18 @@ class ModelQueue:
         self._unserved -= is_first
         self._throughput.add(tokens, is_first)
 
-    def leave(self, tokens: int, *, bulk: bool, was_served: bool) -> None:
-        """Remove a request of which `tokens` were not embedded."""
+    def leave(self, tokens: int, remaining: int, *, bulk: bool, was_served: bool) -> None:
+        """Remove a request of `tokens`, of which `remaining` were not embedded."""
         self._advance()
-        self._add(-tokens, bulk)
-        self._bulk_requests -= bulk
+        self._add(-remaining, bulk)
+        self._count(tokens, -1)
         self._unserved -= not was_served
+
+    def _count(self, tokens: int, requests: int) -> None:
+        if tokens <= MAX_SMALL_TOKENS:
+            self._small_requests += requests
+        else:
+            self._large_requests += requests
 
     def _add(self, tokens: int, bulk: bool) -> None:
         if bulk:
@@ -93,7 +102,7 @@ class ModelQueue:
     def _advance(self) -> None:
         """Bring the rates and the queue time up to now."""
         now = self._clock()
-        if self._bulk_requests or self._unserved >= MIN_INTERACTIVE_REQUESTS:
+        if self._bulk_tokens or self._small_requests >= MIN_SMALL_REQUESTS:
             self._throughput.advance(now - self._now)
         self._now = now
         self._codel.update(self._throughput.seconds_for_requests(self._unserved), now)

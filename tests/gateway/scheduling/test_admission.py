@@ -160,6 +160,18 @@ def test_interactive_requests_are_admitted_beside_bulk_requests() -> None:
     assert not server.rejections
 
 
+def test_few_clients_with_lists_are_never_rejected() -> None:
+    server = SimulatedServer()
+    server.work(20, sent_each=10)
+    while server.waiting:
+        server.now += 10.0
+        server.embed_next()
+    server.rejections.clear()
+    for _ in range(16):
+        server.send(32, bulk=True)
+    assert not server.rejections
+
+
 def test_retry_after_is_capped_at_one_minute() -> None:
     server = SimulatedServer(limit=400)
     server.work(5, sent_each=10)
