@@ -10,7 +10,7 @@ from triton_embed.export.precedence import SpecOverrides
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Everything that an export can be told.
+    """All options of an export.
 
     Attributes:
         checkpoint: A folder, or a hub id (``owner/name``).

@@ -1,4 +1,4 @@
-"""Ends work that nobody waits for, and waits for work that cannot be ended."""
+"""Cancels work for disconnected clients, and waits for work that was sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CoDel, "controlled delay": tells a standing queue from a burst (RFC 8289)."""
+"""CoDel, "controlled delay": distinguishes a standing queue from a burst (RFC 8289)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paces the chunks of bulk requests, so that they delay nobody."""
+"""Paces the chunks of bulk requests, so that they do not delay other requests."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class SendWindow:
         self._admit_next()
 
     def _admit_next(self) -> None:
-        """Give the first in line its turn, if there is room and no other turn is being taken."""
+        """Give the first in line its turn, if there is room and no other turn has begun."""
         while self._waiting and self._next is None and self._in_flight <= self.chunk_tokens:
             turn = heappop(self._waiting)[-1]
             if not turn.cancelled():

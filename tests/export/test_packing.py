@@ -45,7 +45,7 @@ def is_padded(operation: Operation) -> bool:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_only_attention_and_the_mean_see_padding(
+def test_padding_reaches_attention_and_the_mean_only(
     families: Families, tmp_path: Path, name: str
 ) -> None:
     repository, model = families.exported(name), triton_model_name(name)

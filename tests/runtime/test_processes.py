@@ -66,6 +66,6 @@ def test_peak_memory_stays_after_memory_is_freed() -> None:
 @pytest.mark.parametrize(
     "measure", [processes.cpu_seconds, processes.rss_bytes, processes.pss_bytes]
 )
-def test_an_ended_process_counts_zero(measure: Callable[[int], float]) -> None:
+def test_ended_process_counts_zero(measure: Callable[[int], float]) -> None:
     assert measure(NO_SUCH_PROCESS) == 0
     assert processes.descendants(NO_SUCH_PROCESS) == []

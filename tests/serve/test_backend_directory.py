@@ -20,7 +20,7 @@ def test_python_backend_is_copied_and_others_are_linked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "linked"), [("models", False), ("it's (my) models", True)])
-def test_only_a_path_that_a_shell_interprets_is_linked(
+def test_path_that_a_shell_would_interpret_is_linked(
     tmp_path: Path, name: str, linked: bool
 ) -> None:
     repository = tmp_path / name

@@ -60,7 +60,7 @@ def nothing_in(repository: Path) -> bool:
     return not repository.exists() or not list(repository.iterdir())
 
 
-def test_a_hub_id_is_exported_and_then_again_without_the_hub(
+def test_hub_id_is_exported_again_without_the_hub(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = [
@@ -98,7 +98,7 @@ def test_a_hub_id_is_exported_and_then_again_without_the_hub(
         assert main(verify) == 0
 
 
-def test_a_dry_run_fetches_no_weights(
+def test_dry_run_downloads_no_weights(
     hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (hub.repositories[ID] / "config_sentence_transformers.json").write_text(
@@ -141,7 +141,7 @@ def without_tokenizer(hub: Hub) -> str:
         (without_tokenizer, "has no supported tokenizer"),
     ],
 )
-def test_what_cannot_be_had_is_refused_in_one_line_before_any_weights_are_fetched(
+def test_unavailable_checkpoint_is_rejected_before_weights_are_downloaded(
     hub: Hub,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -159,7 +159,7 @@ def test_what_cannot_be_had_is_refused_in_one_line_before_any_weights_are_fetche
     assert nothing_in(tmp_path / "repository")
 
 
-def test_a_token_opens_a_gated_repository(
+def test_token_opens_a_gated_repository(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.gated.add(ID)
@@ -167,14 +167,14 @@ def test_a_token_opens_a_gated_repository(
     assert run(tmp_path / "repository", "--dry-run") == 0
 
 
-def test_a_revision_that_is_not_there_is_named(
+def test_missing_revision_is_named(
     hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path / "repository", "--revision", "v9") == 1
     assert f"'{ID}' has no revision 'v9'" in capsys.readouterr().err
 
 
-def test_a_broken_download_leaves_nothing_behind_and_is_taken_up_again(
+def test_broken_download_leaves_nothing_behind_and_is_resumed(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # The client would try again five times, a second apart.
@@ -191,7 +191,7 @@ def test_a_broken_download_leaves_nothing_behind_and_is_taken_up_again(
     assert hub.ranges == ["bytes=1000000-"]
 
 
-def test_a_terminal_shows_the_progress_of_the_download(hub: Hub, tmp_path: Path) -> None:
+def test_terminal_shows_the_progress_of_the_download(hub: Hub, tmp_path: Path) -> None:
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
     program = (
         "from triton_embed.export.command_context import quiet_libraries\n"
@@ -218,7 +218,7 @@ def test_a_terminal_shows_the_progress_of_the_download(hub: Hub, tmp_path: Path)
     assert b"100%" in said, said.decode()
 
 
-def test_a_known_hub_id_keeps_its_prompts_under_another_name(
+def test_preset_hub_id_keeps_its_prompts_under_another_name(
     hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hub.repositories["intfloat/e5-small-v2"] = hub.repositories[ID]

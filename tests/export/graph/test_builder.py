@@ -35,7 +35,7 @@ def test_more_tokens_than_one_group_holds_are_embedded_in_several(
 
 
 @pytest.mark.parametrize("length", [-5, 0, 1000])
-def test_a_length_out_of_range_changes_no_neighbour(
+def test_length_out_of_range_does_not_change_batch_mates(
     session: onnxruntime.InferenceSession, length: int
 ) -> None:
     rows = [[101, 2000, 102], [101, 3000, 4000, 102], [101, 102]]
@@ -46,7 +46,7 @@ def test_a_length_out_of_range_changes_no_neighbour(
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_a_row_without_tokens_changes_no_neighbour(
+def test_row_without_tokens_does_not_change_batch_mates(
     session: onnxruntime.InferenceSession, place: int
 ) -> None:
     rows = [[101, 2000, 102], [101, 102]]
@@ -56,7 +56,7 @@ def test_a_row_without_tokens_changes_no_neighbour(
     assert embed(session, [[]]).shape == together[:1].shape
 
 
-def test_an_id_outside_the_vocabulary_changes_no_neighbour(
+def test_id_outside_the_vocabulary_does_not_change_batch_mates(
     session: onnxruntime.InferenceSession,
 ) -> None:
     rows = [[101, 2000, 102], [-7, 99999999], [101, 102]]
@@ -83,7 +83,7 @@ def test_activations_are_one_operator_and_norms_are_none_with_the_addition_befor
     assert not {"Erf", "SkipLayerNormalization"} & operators
 
 
-def test_a_norm_by_the_root_mean_square_is_one_operator(families: Families, tmp_path: Path) -> None:
+def test_root_mean_square_norm_is_one_operator(families: Families, tmp_path: Path) -> None:
     name = "mistral-sliding"
     repository = families.exported(name)
     kinds = [item.kind for item in trace(repository, triton_model_name(name), [[5, 6]], tmp_path)]

@@ -25,7 +25,7 @@ def products(checkpoint: Path, folder: Path, precision: str = "fp32") -> list[in
     return [prod(item.outputs[0][1][:-1]) for item in operations if "MatMul" in item.kind]
 
 
-def test_one_token_of_each_item_is_computed_where_one_is_pooled(
+def test_last_layer_computes_only_the_token_that_is_pooled(
     tmp_path: Path, minilm_folder: Path
 ) -> None:
     checkpoint = tiny_checkpoint(

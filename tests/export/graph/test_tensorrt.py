@@ -67,7 +67,7 @@ def undocumented(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["embedding-gemma", "mistral-sliding", "mpnet"])
-def test_the_graph_equals_the_reference_in_operators_that_tensorrt_documents(
+def test_graph_in_operators_of_tensorrt_equals_the_reference(
     tmp_path: Path, families: Families, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     flags = ["--model-id", "m", "--target", "tensorrt", "--precision", "fp32"]
@@ -95,7 +95,7 @@ def test_the_graph_equals_the_reference_in_operators_that_tensorrt_documents(
     assert np.abs(together[3] - embed(session, rows[3:])[0]).max() < 1e-5
 
 
-def test_an_engine_has_room_for_the_largest_batch_that_triton_may_form() -> None:
+def test_engine_has_room_for_the_largest_batch_of_triton() -> None:
     shapes = tensorrt.profile(max_batch_size=64, max_tokens=512)
     assert [item[2] for item in shapes.values()] == [(64 * 512,), (64, 1), (64, 1)]
     assert tensorrt.command(shapes) == (
@@ -108,11 +108,11 @@ def test_an_engine_has_room_for_the_largest_batch_that_triton_may_form() -> None
 
 
 @pytest.mark.parametrize(("max_tokens", "items"), [(256, 256), (1024, 64), (8192, 1)])
-def test_the_longer_texts_may_be_the_fewer_go_into_an_engine(max_tokens: int, items: int) -> None:
+def test_engine_takes_fewer_texts_the_longer_they_may_be(max_tokens: int, items: int) -> None:
     assert TARGETS["tensorrt"].default_batch_size(max_tokens) == items
 
 
-def test_the_script_builds_the_engine_where_trtexec_is(tmp_path: Path) -> None:
+def test_script_builds_the_engine_with_trtexec(tmp_path: Path) -> None:
     folder = tmp_path / "a folder"
     folder.mkdir()
     script = tensorrt.build(folder / "model.onnx", tensorrt.profile(8, 32))
@@ -165,7 +165,7 @@ def fake(
     )
 
 
-def test_with_tensorrt_and_a_gpu_the_engine_is_built(
+def test_engine_is_built_with_tensorrt_and_a_gpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", fake())
@@ -176,7 +176,7 @@ def test_with_tensorrt_and_a_gpu_the_engine_is_built(
     assert (tmp_path / "build.sh").exists()
 
 
-def test_a_model_that_tensorrt_refuses_ends_the_export_with_its_reason(
+def test_export_ends_with_the_reason_that_tensorrt_rejects_a_model(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", fake(reads=False))
@@ -184,7 +184,7 @@ def test_a_model_that_tensorrt_refuses_ends_the_export_with_its_reason(
         tensorrt.build(tmp_path / "model.onnx", tensorrt.profile(8, 32))
 
 
-def test_without_a_gpu_only_the_script_is_written(
+def test_script_alone_is_written_without_a_gpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def no_gpu(logger: object) -> object:
