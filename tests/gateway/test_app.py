@@ -50,20 +50,21 @@ async def test_open_application_needs_no_key_and_allows_no_origin() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(
-    ("path", "ready", "status"),
+    ("path", "ready", "status", "message"),
     [
-        ("/v1/health/live", False, 200),
-        ("/v1/health/ready", True, 200),
-        ("/v1/health/ready", False, 503),
+        ("/v1/health/live", False, 200, "Service is live."),
+        ("/v1/health/ready", True, 200, "Service is ready."),
+        ("/v1/health/ready", False, 503, "Service is not ready."),
     ],
 )
 async def test_health_depends_on_the_catalog(
-    method: str, path: str, ready: bool, status: int
+    method: str, path: str, ready: bool, status: int, message: str
 ) -> None:
     async with asgi_client(started(Settings(), ready=ready)) as client:
         response = await client.request(method, path)
     assert response.status_code == status
-    assert (response.content == b"") == (method == "HEAD")
+    body = {"object": "health-response", "message": message}
+    assert method == "HEAD" or response.json() == body
 
 
 @pytest.mark.parametrize(
