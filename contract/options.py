@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from reprlib import Repr
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from triton_embed.contract.errors import InvalidRequest
 
@@ -54,6 +55,11 @@ abbreviated.maxstring = abbreviated.maxother = 100
 """Abbreviates a client's value in a message: gRPC carries messages in a header of limited size."""
 
 
+@cache
+def _members(choices: type[Enum]) -> Mapping[str, Enum]:
+    return {choice.value.lower(): choice for choice in choices}
+
+
 def parse_choice(choices: type[Choice], value: object, *, param: str) -> Choice | None:
     """Return the member of `choices` with the value `value`, in any case; ``None`` if it is empty.
 
@@ -63,9 +69,9 @@ def parse_choice(choices: type[Choice], value: object, *, param: str) -> Choice 
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        for choice in choices:
-            if value.lower() == choice.value.lower():
-                return choice
+        member = _members(choices).get(value.lower())
+        if member is not None:
+            return cast(Choice, member)
     *others, last = (f"'{choice.value}'" for choice in choices)
     expected = f"{', '.join(others)} or {last}" if others else last
     raise InvalidRequest(

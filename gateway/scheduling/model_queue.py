@@ -67,8 +67,7 @@ class ModelQueue:
         return self._throughput.seconds_for_tokens(ahead)
 
     def enter(self, tokens: int, *, bulk: bool) -> None:
-        """Add a request."""
-        self._advance()
+        """Add a request that `excess_seconds` has just admitted."""
         self._unserved += 1
         self._count(tokens, 1)
         self._add(tokens, bulk)
