@@ -61,6 +61,8 @@ def _serve(
     from triton_embed.serve.provisioning import provision
 
     try:
+        if settings.gateway:
+            preflight.check_gateway_packages()
         server = installation.find()
         if checkpoint:
             provision(checkpoint, model_id, settings.repository)

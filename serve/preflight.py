@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import importlib.util
 import os
 import platform
 import shlex
@@ -57,6 +58,15 @@ def check(settings: Settings, installation: Installation) -> None:
         check_temporary_folder()
         check_glibc()
         check_libpython()
+
+
+def check_gateway_packages() -> None:
+    """Raise ServeError unless the packages of the HTTP API are installed."""
+    if importlib.util.find_spec("uvicorn") is None:
+        raise ServeError(
+            "the packages of the HTTP API are not installed; run: "
+            "pip install 'triton-embed[gateway]', or serve Triton alone: --no-gateway"
+        )
 
 
 def check_repository(folder: Path, served_model_name: str | None = None) -> None:

@@ -35,6 +35,14 @@ def test_port_given_twice_is_rejected_with_both_options(stub_repository: Path) -
         preflight.check(settings, find())
 
 
+def test_missing_packages_of_the_gateway_are_reported_with_their_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ServeError, match=r"triton-embed\[gateway\]"):
+        preflight.check_gateway_packages()
+
+
 def test_empty_repository_is_rejected_with_the_command_that_fills_it(tmp_path: Path) -> None:
     with pytest.raises(ServeError, match=r"no model in .* triton-embed export .* docker compose"):
         preflight.check_repository(tmp_path)
