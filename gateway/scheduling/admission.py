@@ -43,7 +43,7 @@ class Permit:
         queue.enter(tokens, bulk=bulk)
 
     def embedded(self, tokens: int) -> None:
-        """Record that Triton is done with `tokens` of the request, if only by an error."""
+        """Record that `tokens` of the request were embedded."""
         self._remaining -= tokens
         self._queue.embedded(tokens, bulk=self._bulk, is_first=not self._was_served)
         self._was_served = True

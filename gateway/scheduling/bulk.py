@@ -71,6 +71,7 @@ class BulkRequest:
         try:
             batch = await self._backend.embed(chunk)
             seconds = perf_counter() - sent
+            self._permit.embedded(chunk.tokens)
             return batch
         except BaseException as error:
             # The rest may be waiting for its turn, and would change nothing.
@@ -80,4 +81,3 @@ class BulkRequest:
             raise
         finally:
             self._window.release(chunk.tokens, seconds)
-            self._permit.embedded(chunk.tokens)

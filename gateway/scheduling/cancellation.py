@@ -30,9 +30,12 @@ async def cancel_on_disconnect(
     task = asyncio.current_task()
     assert task
     watching: asyncio.Future[Any] | None = None
+    has_ended = False
 
     def cancel(_: asyncio.Future[Any]) -> None:
-        task.cancel()
+        # A callback that is scheduled already could not be removed.
+        if not has_ended:
+            task.cancel()
 
     def watch() -> None:
         nonlocal watching
@@ -47,10 +50,15 @@ async def cancel_on_disconnect(
             raise ClientDisconnected from None
         raise
     finally:
+        has_ended = True
         timer.cancel()
         if watching:
-            watching.remove_done_callback(cancel)
             watching.cancel()
+
+
+def has_succeeded(result: asyncio.Future[Any]) -> bool:
+    """Return whether `result` is there, and is no exception."""
+    return result.done() and not result.cancelled() and result.exception() is None
 
 
 async def wait_for_all(results: Sequence[asyncio.Future[Any]]) -> None:

@@ -16,6 +16,10 @@ MIN_BYTES_PER_TOKEN = 1.0
 """Lower bound of bytes per token. Very short texts have fewer, because of the special tokens; a
 text in unknown characters has about one."""
 
+MAX_BYTES_PER_TOKEN = 16.0
+"""Bytes per token that a text teaches at most. Of languages and code, none has as many; but a long
+unknown word, or a run of spaces, is a single token, and would make all other texts look short."""
+
 DISCARDED_BYTES_PER_TOKEN = 128
 """Bytes beyond the model's limit whose tokenization takes as long as embedding one token. Measured
 with MiniLM, the fastest model that we serve; any other model embeds more slowly."""
@@ -65,7 +69,7 @@ class TokenEstimator:
         counts = chain.from_iterable(batch.token_counts.tolist() for batch in batches)
         for item, tokens in zip(job.inputs, counts, strict=True):
             if tokens < max_tokens:
-                self._bytes += len(item.data)
+                self._bytes += min(len(item.data), tokens * MAX_BYTES_PER_TOKEN)
                 self._tokens += tokens
         if self._tokens > AVERAGING_TOKENS:
             self._bytes /= 2

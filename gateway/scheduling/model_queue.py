@@ -75,9 +75,10 @@ class ModelQueue:
     def embedded(self, tokens: int, *, bulk: bool, is_first: bool) -> None:
         """Record that `tokens` of a request were embedded; `is_first` of it."""
         self._advance()
+        if self._is_saturated:
+            self._throughput.add(tokens, is_first)
         self._add(-tokens, bulk)
         self._unserved -= is_first
-        self._throughput.add(tokens, is_first)
 
     def leave(self, tokens: int, remaining: int, *, bulk: bool, was_served: bool) -> None:
         """Remove a request of `tokens`, of which `remaining` were not embedded."""
@@ -85,6 +86,10 @@ class ModelQueue:
         self._add(-remaining, bulk)
         self._count(tokens, -1)
         self._unserved -= not was_served
+
+    @property
+    def _is_saturated(self) -> bool:
+        return self._bulk_tokens > 0 or self._small_requests >= MIN_SMALL_REQUESTS
 
     def _count(self, tokens: int, requests: int) -> None:
         if tokens <= MAX_SMALL_TOKENS:
@@ -101,7 +106,7 @@ class ModelQueue:
     def _advance(self) -> None:
         """Bring the rates and the queue time up to now."""
         now = self._clock()
-        if self._bulk_tokens or self._small_requests >= MIN_SMALL_REQUESTS:
+        if self._is_saturated:
             self._throughput.advance(now - self._now)
         self._now = now
         self._codel.update(self._throughput.seconds_for_requests(self._unserved), now)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from triton_embed.gateway.scheduling.admission import AdmissionController, Permit
 from triton_embed.gateway.scheduling.backend import InferenceBackend
 from triton_embed.gateway.scheduling.bulk import BulkRequest
-from triton_embed.gateway.scheduling.cancellation import wait_for_all
+from triton_embed.gateway.scheduling.cancellation import has_succeeded, wait_for_all
 from triton_embed.gateway.scheduling.cost import TokenEstimator
 from triton_embed.gateway.scheduling.micro_batcher import BatchLimits, MicroBatcher
 from triton_embed.gateway.scheduling.send_window import SendWindow
@@ -63,5 +63,6 @@ class Scheduler:
         try:
             await wait_for_all([result])
         finally:
-            permit.embedded(job.tokens)
+            if has_succeeded(result):
+                permit.embedded(job.tokens)
         return result.result()

@@ -16,6 +16,10 @@ FIRST_SECONDS = 0.1
 """Weight of the first rate, in seconds."""
 
 
+MIN_TOKENS = 1.0
+"""Lower bound of the averaged tokens, so that there is a rate after hours without a response."""
+
+
 class Throughput:
     """Exponentially weighted rates over the time in which a model was saturated.
 
@@ -32,11 +36,11 @@ class Throughput:
         """Record that the model was saturated for `seconds`."""
         fade = exp(-seconds / AVERAGING_SECONDS)
         self._seconds = self._seconds * fade + seconds
-        self._tokens *= fade
+        self._tokens = max(self._tokens * fade, MIN_TOKENS)
         self._requests *= fade
 
     def add(self, tokens: int, requests: int) -> None:
-        """Record embedded tokens, and requests that received their first vectors."""
+        """Record what was embedded in that time: tokens, and requests with their first vectors."""
         self._tokens += tokens
         self._requests += requests
 

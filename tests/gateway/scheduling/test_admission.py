@@ -172,6 +172,13 @@ def test_few_clients_with_lists_are_never_rejected() -> None:
     assert not server.rejections
 
 
+def test_light_load_says_nothing_about_the_capacity() -> None:
+    server = SimulatedServer()
+    server.work(600, sent_each=1)
+    server.work(20, sent_each=10)
+    assert 50 < server.waiting < 130
+
+
 def test_retry_after_is_capped_at_one_minute() -> None:
     server = SimulatedServer(limit=400)
     server.work(5, sent_each=10)

@@ -41,6 +41,26 @@ async def test_result_is_returned_while_the_client_stays() -> None:
     assert await cancel_on_disconnect(work(), until_disconnect) == "vectors"
 
 
+async def test_disconnect_at_the_moment_of_the_result_cancels_nothing_later() -> None:
+    disconnected, watched = asyncio.Event(), asyncio.Event()
+    result = asyncio.get_running_loop().create_future()
+
+    async def until_disconnect() -> None:
+        watched.set()
+        await disconnected.wait()
+
+    async def request() -> str:
+        vectors = await cancel_on_disconnect(result, until_disconnect)
+        await asyncio.sleep(0)
+        return str(vectors)
+
+    responding = asyncio.create_task(request())
+    await watched.wait()
+    disconnected.set()
+    result.set_result("vectors")
+    assert await responding == "vectors"
+
+
 async def test_cancellation_by_the_server_is_no_disconnect() -> None:
     task = asyncio.create_task(cancel_on_disconnect(asyncio.Event().wait(), asyncio.Event().wait))
     await asyncio.sleep(0)

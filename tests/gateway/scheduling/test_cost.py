@@ -52,6 +52,12 @@ def test_estimate_has_at_most_one_token_per_byte() -> None:
     assert estimator.text(400, MAX_TOKENS) == 400
 
 
+def test_text_of_a_single_endless_word_teaches_little() -> None:
+    estimator = TokenEstimator()
+    estimator.learn(make_job(b" " * 10**7), [counted(2)])
+    assert estimator.text(2000, MAX_TOKENS) > 400
+
+
 def test_text_beyond_the_limit_costs_its_tokenization() -> None:
     limit = MAX_TOKENS * FIRST_BYTES_PER_TOKEN
     cost = TokenEstimator().text(int(limit) + 10 * DISCARDED_BYTES_PER_TOKEN, MAX_TOKENS)

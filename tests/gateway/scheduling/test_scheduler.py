@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
@@ -45,6 +46,22 @@ async def test_request_beyond_the_limit_of_inputs_is_rejected(texts: list[bytes]
     backend.open.set()
     await first
     await scheduler.embed(make_job(*texts))
+
+
+@pytest.mark.parametrize("texts", [[b"down"] * 60, [b"down"] * 3000])
+async def test_failed_requests_say_nothing_about_the_capacity(texts: list[bytes]) -> None:
+    admission = AdmissionController(10**4, max_queue_seconds=1.0, clock=lambda: 0.0)
+    scheduler = Scheduler(ControlledBackend(), admission)
+    large = make_job(*BULK, *BULK)
+    with ExitStack() as admitted:
+        admitted.enter_context(admission.admit(large, bulk=True))
+        for _ in range(100):
+            with pytest.raises(Unavailable, match="Triton is down"):
+                await scheduler.embed(make_job(*texts))
+        for _ in range(2):
+            admitted.enter_context(admission.admit(large, bulk=True))
+        with pytest.raises(Unavailable, match="try again later"):
+            admitted.enter_context(admission.admit(large, bulk=True))
 
 
 @pytest.mark.parametrize("texts", [[b"a"], BULK])

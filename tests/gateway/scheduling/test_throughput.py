@@ -39,3 +39,9 @@ def test_time_without_a_response_raises_the_estimate() -> None:
     work(throughput, 20, tokens_per_second=100)
     throughput.advance(10 * AVERAGING_SECONDS)
     assert throughput.seconds_for_tokens(1000) > 1000
+
+
+def test_hours_without_a_response_have_an_estimate() -> None:
+    throughput = Throughput()
+    throughput.advance(10_000)
+    assert throughput.seconds_for_tokens(1000) > 1000
