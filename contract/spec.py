@@ -86,7 +86,7 @@ class ModelSpec:
             offered = ", ".join(f"'{kind.value}'" for kind in self.modalities)
             raise InvalidRequest(
                 f"This model does not support modality '{modality.value}'; it supports {offered}. "
-                "To embed text that holds a data URL, set 'modality' to 'text'.",
+                "To embed text that contains a data URL, set 'modality' to 'text'.",
                 param="modality",
             )
 

@@ -83,7 +83,7 @@ override = partial(click.option, cls=HeadedOption, heading="Model spec")
 @click.option(
     "--max-batch-size",
     type=positive,
-    help="Maximum texts of one Triton request and of one execution.  [default: 256; less for "
+    help="Maximum texts per Triton request and per execution.  [default: 256; fewer for "
     "tensorrt if texts may be long]",
 )
 @click.option(
@@ -91,9 +91,9 @@ override = partial(click.option, cls=HeadedOption, heading="Model spec")
     is_flag=True,
     help="Print what would be exported; download no weights and write nothing.",
 )
-@override("--prompt-query", metavar="TEXT", help="Prompt of queries.")
-@override("--prompt-passage", metavar="TEXT", help="Prompt of passages.")
-@override("--prompt-default", metavar="TEXT", help="Prompt of texts without an input type.")
+@override("--prompt-query", metavar="TEXT", help="Prompt for queries.")
+@override("--prompt-passage", metavar="TEXT", help="Prompt for passages.")
+@override("--prompt-default", metavar="TEXT", help="Prompt for texts without an input type.")
 @override(
     "--asymmetric/--symmetric",
     "requires_input_type",
@@ -122,8 +122,8 @@ def export(ctx: click.Context, /, *, dry_run: bool, **_: Any) -> None:
     """Export a checkpoint into a model repository.
 
     CHECKPOINT is a folder in the layout of sentence-transformers, or an id on the Hugging Face hub.
-    By default, the model spec is that of the checkpoint's files, or for well-known ids that of
-    their publishers.
+    By default, the model spec is read from the checkpoint's files; for well-known ids, published
+    values supply what the files do not define.
     """
     with command_context("export"):
         if dry_run:

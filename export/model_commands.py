@@ -15,7 +15,7 @@ from triton_embed.runtime.options import setting_options
 
 _command = partial(click.command, cls=HeadedCommand)
 _model = click.argument("model")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
 @_command("list", params=setting_options(RepositorySettings))
@@ -23,7 +23,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for pr
 def list_models(model_repository: Path, *, as_json: bool) -> None:
     """Print one line for each model.
 
-    Broken models, and folders that no export made, are named with the reason.
+    Broken models, and folders that no export made, are listed with the reason.
     """
     with command_context("list"):
         from triton_embed.export import model_view
@@ -40,7 +40,7 @@ def list_models(model_repository: Path, *, as_json: bool) -> None:
 @_model
 @_json
 def show(model_repository: Path, model: str, *, as_json: bool) -> None:
-    """Print a model's spec, origin, parity and files.
+    """Print a model's spec, provenance, parity and files.
 
     MODEL is the public id in any case, or the name over gRPC.
     """
@@ -88,7 +88,7 @@ def verify(
 
     MODEL is the public id in any case, or the name over gRPC. CHECKPOINT is a folder or a hub id,
     by default the one that was exported. The exit status is 1 if the parity gate fails. Nothing is
-    written: a running server would load the model again.
+    written, so that a running server does not reload the model.
     """
     with command_context("verify"):
         from triton_embed.repository.scanner import find

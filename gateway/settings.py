@@ -33,7 +33,7 @@ class RequestSettings(CommonSettings):
 
     api_keys: tuple[str, ...] = setting(
         (),
-        "keys, one of which a client must send as 'Authorization: Bearer KEY'",
+        "API keys; a client must send one of them as 'Authorization: Bearer KEY'",
         parse=bearer_keys,
         secret=True,
     )
@@ -43,16 +43,16 @@ class RequestSettings(CommonSettings):
         "NIM_SERVER_HTTP_BODY_LIMIT_BYTES",
         parse=integer(1024, metavar="BYTES"),
     )
-    max_inputs_per_request: int = setting(8192, "maximum inputs of one request", parse=integer(1))
+    max_inputs_per_request: int = setting(8192, "maximum inputs in one request", parse=integer(1))
     max_concurrent_inputs: int = setting(
         1024,
-        "maximum inputs being embedded at a time, over all workers; beyond it requests get 503",
+        "maximum inputs being embedded at a time, over all workers; further requests get 503",
         *("NIM_SERVER_MAX_QUEUE_SIZE", "NIM_MAX_QUEUE_SIZE"),
         parse=integer(1),
     )
     max_queue_seconds: float = setting(
         1.0,
-        "queue time beyond which further requests get 503",
+        "queue time above which further requests get 503",
         parse=seconds,
     )
     cors_origins: tuple[str, ...] = setting(
@@ -62,12 +62,12 @@ class RequestSettings(CommonSettings):
     )
     workers: int = setting(
         max(1, min(MAX_WORKERS, len(os.sched_getaffinity(0)) // WORKER_CORES)),
-        f"processes that serve HTTP; by default one for every {WORKER_CORES} cores, at most "
+        f"worker processes of the HTTP API; by default one for every {WORKER_CORES} cores, at most "
         f"{MAX_WORKERS}",
         parse=integer(1, 64),
     )
     model_refresh_seconds: float = setting(
-        2.0, "time between two polls of the models that Triton serves", parse=seconds
+        2.0, "time between two polls of the models in Triton", parse=seconds
     )
 
 
@@ -85,20 +85,25 @@ class TritonConnection(SettingsBase):
     )
     triton_tls: bool = setting(False, "connect to Triton with TLS")
     triton_tls_root_certificate: str | None = setting(
-        None, "PEM file with the certificates that sign Triton's; default: gRPC's own", parse=file
+        None,
+        "PEM file with the root certificates for Triton's certificate (default: gRPC's own)",
+        parse=file,
     )
     triton_tls_certificate: str | None = setting(
-        None, "PEM file with the certificate that Triton requires of its clients", parse=file
+        None, "PEM file with the client certificate, if Triton requires one", parse=file
     )
-    triton_tls_key: str | None = setting(None, "PEM file with its key", parse=file)
+    triton_tls_key: str | None = setting(
+        None, "PEM file with the private key of --triton-tls-certificate", parse=file
+    )
 
     def __post_init__(self) -> None:
         if bool(self.triton_tls_certificate) != bool(self.triton_tls_key):
             raise ValueError(
-                "--triton-tls-certificate and --triton-tls-key go together, and only one is set"
+                "--triton-tls-certificate and --triton-tls-key must be set together, "
+                "but only one is set"
             )
         if not self.triton_tls and (self.triton_tls_root_certificate or self.triton_tls_key):
-            raise ValueError("certificates for Triton are set, but not --triton-tls")
+            raise ValueError("certificates for Triton are set, but --triton-tls is not")
 
 
 @dataclass(frozen=True)

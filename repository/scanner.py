@@ -111,7 +111,9 @@ def find(repository: Path, model: str) -> InstalledModel:
         if model.lower() == each.display_name.lower() or model == each.name:
             return each
     installed = ", ".join(f"'{each.display_name}'" for each in models) or "nothing"
-    raise RepositoryError(f"there is no model '{model}' in {repository}; there is {installed}")
+    raise RepositoryError(
+        f"there is no model '{model}' in {repository}; installed are: {installed}"
+    )
 
 
 @lru_cache(maxsize=CACHED_FOLDERS)

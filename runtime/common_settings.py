@@ -59,12 +59,17 @@ class HttpAddress(SettingsBase):
         parse=file,
     )
     tls_key: str | None = setting(
-        None, "PEM file with its key", "NIM_SERVER_TLS_KEY_PATH", parse=file
+        None,
+        "PEM file with the private key of --tls-certificate",
+        "NIM_SERVER_TLS_KEY_PATH",
+        parse=file,
     )
 
     def __post_init__(self) -> None:
         if bool(self.tls_certificate) != bool(self.tls_key):
-            raise ValueError("--tls-certificate and --tls-key go together, and only one is set")
+            raise ValueError(
+                "--tls-certificate and --tls-key must be set together, but only one is set"
+            )
 
     @property
     def url(self) -> str:
@@ -80,12 +85,14 @@ class LogSettings(SettingsBase):
 
     heading: ClassVar[str] = "Logs and traces"
 
-    log_level: str = setting("info", "lowest level to log", "NIM_LOG_LEVEL", parse=one_of(*LEVELS))
+    log_level: str = setting(
+        "info", "minimum level of log messages", "NIM_LOG_LEVEL", parse=one_of(*LEVELS)
+    )
     log_jsonl: bool = setting(
-        False, "log one JSON object a line", "NIM_JSONL_LOGGING", "NIM_LOGGING_JSONL"
+        False, "log one JSON object per line", "NIM_JSONL_LOGGING", "NIM_LOGGING_JSONL"
     )
     otel: bool = setting(
-        False, "send OpenTelemetry traces to where the OTEL_* variables say", "NIM_ENABLE_OTEL"
+        False, "send OpenTelemetry traces, as configured by the OTEL_* variables", "NIM_ENABLE_OTEL"
     )
 
 
@@ -97,6 +104,6 @@ class CommonSettings(LogSettings, HttpAddress):
 
     drain_seconds: int = setting(
         25,
-        "time that requests may take to finish after SIGTERM",
+        "time for requests in progress to finish after SIGTERM",
         parse=integer(0, metavar="SECONDS"),
     )

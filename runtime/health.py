@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 5.0
 
 @click.group("health")
 def health() -> None:
-    """Exit with status 0 if a running service is ready, else with 1."""
+    """Exit with status 0 if a running service is ready, otherwise with 1."""
 
 
 @health.command("gateway", cls=SettingsCommand, kinds=(HttpAddress,))

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 HELP = """Serve models with Triton and the HTTP API.
 
-With CHECKPOINT, a folder or an id on the Hugging Face hub, that model is exported first if the
-repository does not have it.
+With CHECKPOINT, a folder or an id on the Hugging Face hub, that checkpoint is exported first if
+the repository does not have its model.
 """
 
 

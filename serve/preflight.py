@@ -49,7 +49,7 @@ def check(settings: Settings, installation: Installation) -> None:
     options: dict[int, str] = {}
     for host, port, option in ports:
         if port in options:
-            raise ServeError(f"{options[port]} and {option} are both {port}; choose another")
+            raise ServeError(f"{options[port]} and {option} are both {port}; choose another port")
         options[port] = option
         check_port(host, port, option)
     check_space(Path("/dev/shm"), MIN_SHARED_MEMORY, "in a container, raise --shm-size")
@@ -83,7 +83,7 @@ def check_repository(folder: Path, served_model_name: str | None = None) -> None
     if served_model_name and len(ids) > 1:
         raise ServeError(
             f"--served-model-name renames a single model, but '{folder}' has "
-            f"{', '.join(ids)}; serve each from a repository of its own"
+            f"{', '.join(ids)}; serve each model from its own repository"
         )
 
 
@@ -106,8 +106,8 @@ def check_temporary_folder() -> None:
     folder = tempfile.gettempdir()
     if shlex.quote(folder) != folder:
         raise ServeError(
-            f"the bundled Triton server cannot work in '{folder}' because of the characters in its "
-            "name; set TMPDIR to another folder"
+            f"the bundled Triton server cannot run in the temporary folder '{folder}' because of "
+            "special characters in its name; set TMPDIR to another folder"
         )
 
 
@@ -131,7 +131,7 @@ def check_space(folder: Path, minimum: int, remedy: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < minimum:
         raise ServeError(
-            f"{folder} has {free >> 20} MiB free, at least {minimum >> 20} are needed; {remedy}"
+            f"{folder} has {free >> 20} MiB free, but {minimum >> 20} MiB are needed; {remedy}"
         )
 
 
@@ -141,7 +141,7 @@ def check_glibc() -> None:
     if name != "glibc" or tuple(map(int, version.split(".")[:2])) < MIN_GLIBC:
         needed = ".".join(map(str, MIN_GLIBC))
         raise ServeError(
-            f"the bundled Triton server needs glibc {needed} or newer, this machine has "
+            f"the bundled Triton server needs glibc {needed} or newer, but this machine has "
             f"{name or 'another C library'} {version}; use the container images (docker compose up)"
         )
 
@@ -156,6 +156,6 @@ def check_libpython() -> None:
     except OSError:
         package = name.split(".so")[0]
         raise ServeError(
-            f"{name} is missing, which Triton's Python backend needs; on Debian and Ubuntu: "
+            f"{name}, which Triton's Python backend needs, is missing; on Debian and Ubuntu, run: "
             f"apt-get install {package}"
         ) from None

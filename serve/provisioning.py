@@ -48,8 +48,8 @@ def provision(checkpoint: str, model_id: str | None, repository: Path) -> None:
     if model and not model.problem:
         if provenance and _origin(provenance.checkpoint) != _origin(source):
             logger.warning(
-                "NOTE: '%s' is installed already and served as it is; it was exported from '%s', "
-                "not from '%s'. To replace it: %s",
+                "NOTE: '%s' is already installed and is served as it is; it was exported from "
+                "'%s', not from '%s'. To replace it, run: %s",
                 *(model.display_name, provenance.checkpoint, source),
                 f"triton-embed export {checkpoint} --model-id {model_id}",
             )

@@ -137,7 +137,7 @@ class Reconciler:
             names = [name for name in managed if name not in rejections]
             if self._name_owner not in names:
                 self._name_owner = next(iter(names), None)
-            reason = f"--served-model-name gives its only name to {self._name_owner}"
+            reason = f"--served-model-name is already used by {self._name_owner}"
             rejections |= {name: reason for name in names if name != self._name_owner}
         return rejections
 

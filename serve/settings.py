@@ -58,7 +58,7 @@ class ModelSettings(RepositorySettings):
 
     max_queue_delay_microseconds: int | None = setting(
         None,
-        "time an encoder waits for more requests (default: as exported; 1000 for throughput)",
+        "time that an encoder waits for more requests (default: as exported; 1000 for throughput)",
         "NIM_TRITON_DYNAMIC_BATCHING_MAX_QUEUE_DELAY_MICROSECONDS",
         parse=integer(0, metavar="MICROSECONDS"),
     )
@@ -100,4 +100,4 @@ class Settings(CommonSettings, TritonSettings, ModelSettings):
 
     heading: ClassVar[str] = "HTTP API"
 
-    gateway: bool = setting(True, "start the gateway beside Triton")
+    gateway: bool = setting(True, "start the gateway in addition to Triton")

@@ -60,7 +60,7 @@ if [ "$machine" != "Linux x86_64" ] || [ "$newer" != "$libc" ]; then
 fi
 
 if [ -n "${PYTHON:-}" ] && ! suitable "$PYTHON"; then
-    echo "PYTHON=$PYTHON is no Python 3.10, 3.11 or 3.12." >&2
+    echo "PYTHON=$PYTHON is not Python 3.10, 3.11 or 3.12." >&2
     exit 1
 fi
 

@@ -145,11 +145,12 @@ class BatchTokenizer:
     def _validate_ids(self, ids: list[int], options: Options) -> list[int]:
         """Return the ids of a text, truncated; raise InvalidRequest if the model lacks one."""
         if not ids:
-            raise InvalidRequest("'input': a text without any token", param="input")
+            raise InvalidRequest("'input': the text has no tokens", param="input")
         if self._has_foreign_tokens and max(ids) >= self._spec.vocab_size:
             token = self._tokenizer.id_to_token(max(ids))
             raise InvalidRequest(
-                f"'input': the text holds the token '{token}', for which this model has no weights",
+                f"'input': the text contains the token '{token}', "
+                "for which this model has no weights",
                 param="input",
             )
         return self._truncation.truncate(ids, options)

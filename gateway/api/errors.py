@@ -69,4 +69,4 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
         )
         response.headers.update(error.headers or {})
         return response
-    return error_response(NotFound(f"There is no {request.url.path}"))
+    return error_response(NotFound(f"The path {request.url.path} does not exist"))

@@ -72,20 +72,20 @@ class EmbeddingRequest(BaseModel):
     input_type: Annotated[
         str | None,
         Field(
-            description="Which side of a retrieval pair; required for asymmetric models.",
+            description="Side of the retrieval pair; required for asymmetric models.",
             json_schema_extra=_one_of(InputType),
         ),
     ] = None
     truncate: Annotated[
         str | None,
         Field(
-            description="End of an over-length text to cut: `NONE` (error), `START`, `END`.",
+            description="Side on which a long text is truncated: `NONE` (error), `START`, `END`.",
             json_schema_extra=_one_of(Truncate),
         ),
     ] = None
     modality: Annotated[
         Union[str, Texts, None],  # noqa: UP007
-        Field(description="`text`, `image` or `text_image`; one for all, or one per input."),
+        Field(description="`text`, `image` or `text_image`; one value, or one per input."),
     ] = None
     dimensions: Annotated[
         int | None, Field(description="Length of the vectors, for Matryoshka models.")
@@ -168,7 +168,8 @@ class EmbeddingRequest(BaseModel):
         stated = [self.modality] if isinstance(self.modality, str) else self.modality
         if len(stated) not in (1, count):
             raise InvalidRequest(
-                f"'modality' has {len(stated)} values for {count} inputs; give one, or one each",
+                f"'modality' has {len(stated)} values for {count} inputs; "
+                "give one value, or one per input",
                 param="modality",
             )
         modalities = map_inputs(stated, partial(_read_modality, spec))

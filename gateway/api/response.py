@@ -28,7 +28,8 @@ class Usage(BaseModel):
     """Token counts of a request."""
 
     prompt_tokens: Annotated[
-        int, Field(description="Tokens the encoder saw, prompt and special tokens included.")
+        int,
+        Field(description="Tokens that the encoder processed, prompt and special tokens included."),
     ]
     total_tokens: int
 

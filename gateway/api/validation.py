@@ -24,7 +24,7 @@ def invalid_request(failure: ValidationError) -> InvalidRequest:
         reason = first["ctx"]["error"]
         if "hex escape" in reason:
             # An emoji that was cut in two.
-            reason = f"half of a surrogate pair is no character ({reason})"
+            reason = f"half of a surrogate pair is not a character ({reason})"
         return InvalidRequest(f"The request body is not valid JSON: {reason}")
     if not first["loc"]:
         return InvalidRequest("The request body must be a JSON object")

@@ -108,7 +108,7 @@ class Catalog:
         except Exception as error:
             failure = str(error)
             if failure != self._failure:
-                logger.error("the address of Triton cannot be resolved: %s", failure)
+                logger.error("Triton's address cannot be resolved: %s", failure)
         self._failure = failure
 
     def _follow_addresses(self) -> None:

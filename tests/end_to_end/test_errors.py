@@ -79,7 +79,7 @@ def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
         (
             {"modality": "image"},
             "This model does not support modality 'image'; it supports 'text'. "
-            "To embed text that holds a data URL, set 'modality' to 'text'.",
+            "To embed text that contains a data URL, set 'modality' to 'text'.",
             "modality",
             "invalid_value",
         ),
@@ -127,7 +127,9 @@ def test_body_other_than_a_json_object_is_rejected(service: RunningServer, body:
 def test_unknown_path_is_not_found(service: RunningServer) -> None:
     response = httpx.post(f"{service.url}/v1/chat/completions", json={})
     assert response.status_code == 404
-    assert response.json() == error_body("There is no /v1/chat/completions", None, "not_found")
+    assert response.json() == error_body(
+        "The path /v1/chat/completions does not exist", None, "not_found"
+    )
 
 
 def test_wrong_method_is_rejected_with_the_allowed_one(service: RunningServer) -> None:

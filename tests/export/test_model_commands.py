@@ -61,7 +61,7 @@ def test_remove_deletes_the_whole_model_and_nothing_else(
 ) -> None:
     (own_tiny_repository / "foreign").mkdir()
     assert run("remove", own_tiny_repository, "tinny") == 1
-    assert "there is 'foreign', 'tiny'" in capsys.readouterr().err
+    assert "installed are: 'foreign', 'tiny'" in capsys.readouterr().err
     assert run("remove", own_tiny_repository, "foreign") == 1
     assert "'foreign' was not made by" in capsys.readouterr().err
     assert run("remove", own_tiny_repository, "tiny") == 0

@@ -70,8 +70,8 @@ async def test_health_depends_on_the_catalog(
 @pytest.mark.parametrize(
     ("path", "status", "code", "message"),
     [
-        ("/v1/unknown", 404, "not_found", "There is no /v1/unknown"),
-        ("/v1/metadata/", 404, "not_found", "There is no /v1/metadata/"),
+        ("/v1/unknown", 404, "not_found", "The path /v1/unknown does not exist"),
+        ("/v1/metadata/", 404, "not_found", "The path /v1/metadata/ does not exist"),
         (
             "/v1/embeddings",
             405,

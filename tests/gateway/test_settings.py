@@ -11,8 +11,8 @@ from triton_embed.cli import main
         (["--log-level", "loud"], "'--log-level': must be one of debug"),
         (["--triton-address", "triton"], "'--triton-address': must be HOST:PORT"),
         (["--triton-tls", "--triton-tls-key", "k.pem"], "--triton-tls-certificate and"),
-        (["--triton-tls-root-certificate", "ca.pem"], "not --triton-tls"),
-        (["--tls-key", "key.pem"], "--tls-certificate and --tls-key go together"),
+        (["--triton-tls-root-certificate", "ca.pem"], "--triton-tls is not"),
+        (["--tls-key", "key.pem"], "--tls-certificate and --tls-key must be set together"),
     ],
 )
 def test_values_that_cannot_be_used_are_rejected(

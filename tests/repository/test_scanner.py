@@ -160,5 +160,7 @@ def test_unreadable_repository_is_an_error_with_its_name(
 def test_find_accepts_the_id_and_the_triton_name(stub_repository: Path) -> None:
     write_stub_model(stub_repository, CAPITALS)
     assert find(stub_repository, "TINY-2").name == find(stub_repository, "tiny_2").name == "tiny_2"
-    with pytest.raises(RepositoryError, match=r"no model 'tinny' .* there is 'tiny', 'Tiny-2'"):
+    with pytest.raises(
+        RepositoryError, match=r"no model 'tinny' .* installed are: 'tiny', 'Tiny-2'"
+    ):
         find(stub_repository, "tinny")

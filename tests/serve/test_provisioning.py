@@ -81,7 +81,7 @@ def test_installed_model_is_left_alone_with_a_note_if_it_is_of_another_checkpoin
     write_provenance(stub_repository, checkpoint)
     provision("owner/tiny", "Tiny", stub_repository)
     assert not exports
-    assert ("NOTE: 'tiny' is installed already" in caplog.text) is noted
+    assert ("NOTE: 'tiny' is already installed" in caplog.text) is noted
 
 
 @pytest.mark.parametrize("version", ["0", "99"])

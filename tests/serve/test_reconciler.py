@@ -209,7 +209,7 @@ async def test_second_model_gets_a_served_name_once_the_first_is_removed(
     write_stub_model(stub_repository, OTHER)
     triton.requests.clear()
     await settle(reconciler)
-    assert "other is not served: --served-model-name gives its only name to tiny" in caplog.text
+    assert "other is not served: --served-model-name is already used by tiny" in caplog.text
     parts = [part.rename(tmp_path / part.name) for part in stub_repository.glob("tiny*")]
     await reconciler.reconcile()
     for part in parts:

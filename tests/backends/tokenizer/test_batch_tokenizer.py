@@ -89,7 +89,7 @@ def test_token_without_weights_is_rejected(tokenizer_file: str) -> None:
     )
     assert valid == [ids_of(tokenizer_file, "good")]
     assert str(rejected) == (
-        "'input': the text holds the token '<new>', for which this model has no weights"
+        "'input': the text contains the token '<new>', for which this model has no weights"
     )
 
 

@@ -56,7 +56,7 @@ NO_MODALITY = "'modality': input should be 'text', 'image' or 'text_image'"
 
 NO_IMAGE = (
     "This model does not support modality 'image'; it supports 'text'. "
-    "To embed text that holds a data URL, set 'modality' to 'text'."
+    "To embed text that contains a data URL, set 'modality' to 'text'."
 )
 
 
@@ -103,7 +103,10 @@ def test_any_data_url_has_a_modality(text: str) -> None:
         ({"k" * 10**6: 1}, f"'{'k' * 100}': Extra inputs are not permitted"),
         ({"it's \n": 1}, "'it's \n': Extra inputs are not permitted"),
         ({"dimensions": "4"}, "'dimensions': Input should be a valid integer"),
-        ({"modality": ["text"] * 3}, "'modality' has 3 values for 2 inputs; give one, or one each"),
+        (
+            {"modality": ["text"] * 3},
+            "'modality' has 3 values for 2 inputs; give one value, or one per input",
+        ),
         ({"modality": ["text", "sound"]}, f"{NO_MODALITY}, not 'sound' (input[1])"),
         ({"modality": "sound"}, f"{NO_MODALITY}, not 'sound'"),
         ({"modality": ["text", "image"]}, f"{NO_IMAGE} (input[1])"),
