@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from triton_embed.backends.tokenizer.excerpts import GROWTH, Excerpts
 from triton_embed.backends.tokenizer.truncation import Truncation
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.inputs import map_inputs
@@ -26,6 +28,22 @@ are truncated, token ids and offsets take about a hundred times the memory of th
 
 Rows = list[list[int]]
 """The token ids of each input of a request."""
+
+
+class Text(NamedTuple):
+    """A text to tokenize.
+
+    Attributes:
+        request: The index of its request.
+        prompt: The text before it.
+        text: The text.
+        options: The options of its request.
+    """
+
+    request: int
+    prompt: str
+    text: str
+    options: Options
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,7 @@ class BatchTokenizer:
         self._tokenizer = tokenizer
         self._spec = spec
         self._truncation = Truncation(tokenizer, spec)
+        self._excerpts = Excerpts(tokenizer, spec.max_tokens)
         # A checkpoint's tokenizer may have added tokens for which its model has no embedding.
         self._has_foreign_tokens = max(tokenizer.get_vocab().values()) >= spec.vocab_size
 
@@ -71,7 +90,7 @@ class BatchTokenizer:
             in the vocabulary. For an invalid request, its error.
         """
         results: list[Rows | InvalidRequest] = []
-        texts: list[tuple[int, str]] = []
+        texts: list[Text] = []
         for index, request in enumerate(requests):
             options = request.options
             try:
@@ -82,7 +101,7 @@ class BatchTokenizer:
                     results.append(map_inputs(request.inputs, read))
                     continue
                 prompt = self._spec.prompt(options.input_type)
-                texts += [(index, prompt + text) for text in self._read_texts(request)]
+                texts += [Text(index, prompt, text, options) for text in self._read_texts(request)]
                 results.append([])
             except InvalidRequest as error:
                 results.append(_without_traceback(error))
@@ -92,29 +111,59 @@ class BatchTokenizer:
     def _encode_texts(
         self,
         requests: Sequence[Request],
-        texts: Sequence[tuple[int, str]],
+        texts: Sequence[Text],
         results: list[Rows | InvalidRequest],
     ) -> None:
         """Append the token ids of `texts` to the rows of their requests in `results`.
 
         Args:
             requests: All requests.
-            texts: Texts with their prompts, and the index of the request of each.
+            texts: Their texts, in order.
             results: The result of each request; replaced if one of its texts is invalid.
         """
+        for text, ids in zip(texts, self._token_ids(texts), strict=True):
+            rows = results[text.request]
+            if isinstance(rows, InvalidRequest):
+                continue
+            if isinstance(ids, InvalidRequest):
+                is_alone = len(requests[text.request].inputs) == 1
+                results[text.request] = ids if is_alone else ids.with_index(len(rows))
+            else:
+                rows.append(ids)
+
+    def _token_ids(self, texts: Sequence[Text]) -> list[list[int] | InvalidRequest]:
+        """Return the ids of each text, truncated, or its error.
+
+        Of a long text an excerpt is tokenized, and a longer one if it had too few tokens.
+        """
+        found: list[list[int] | InvalidRequest] = [[]] * len(texts)
+        pending = list(range(len(texts)))
+        size = self._excerpts.first_size
+        while pending:
+            excerpts = [
+                self._excerpts.excerpt(text.prompt, text.text, text.options.truncate, size)
+                for text in (texts[index] for index in pending)
+            ]
+            lacking = []
+            encodings = self._encode([excerpt.text for excerpt in excerpts])
+            for index, excerpt, ids in zip(pending, excerpts, encodings, strict=True):
+                if self._excerpts.suffices(excerpt, len(ids)):
+                    found[index] = self._truncated(ids, texts[index].options)
+                else:
+                    lacking.append(index)
+            pending, size = lacking, size * GROWTH
+        return found
+
+    def _truncated(self, ids: list[int], options: Options) -> list[int] | InvalidRequest:
+        try:
+            return self._validate_ids(ids, options)
+        except InvalidRequest as error:
+            return _without_traceback(error)
+
+    def _encode(self, texts: Sequence[str]) -> Iterator[list[int]]:
         for chunk in _chunks(texts):
-            encodings = self._tokenizer.encode_batch_fast([text for _, text in chunk])
-            for (index, _), encoding in zip(chunk, encodings, strict=True):
-                rows = results[index]
-                if isinstance(rows, InvalidRequest):
-                    continue
-                request = requests[index]
-                try:
-                    rows.append(self._validate_ids(encoding.ids, request.options))
-                except InvalidRequest as error:
-                    if len(request.inputs) > 1:
-                        error = error.with_index(len(rows))
-                    results[index] = _without_traceback(error)
+            for encoding in self._tokenizer.encode_batch_fast(chunk):
+                yield encoding.ids
 
     def _read_texts(self, request: Request) -> list[str]:
         modalities = request.modalities or [b""] * len(request.inputs)
@@ -146,20 +195,21 @@ class BatchTokenizer:
         """Return the ids of a text, truncated; raise InvalidRequest if the model lacks one."""
         if not ids:
             raise InvalidRequest("'input': the text has no tokens", param="input")
-        if self._has_foreign_tokens and max(ids) >= self._spec.vocab_size:
-            token = self._tokenizer.id_to_token(max(ids))
+        kept = self._truncation.truncate(ids, options)
+        if self._has_foreign_tokens and max(kept) >= self._spec.vocab_size:
+            token = self._tokenizer.id_to_token(max(kept))
             raise InvalidRequest(
                 f"'input': the text contains the token '{token}', "
                 "for which this model has no weights",
                 param="input",
             )
-        return self._truncation.truncate(ids, options)
+        return kept
 
 
-def _chunks(texts: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str]]]:
+def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield consecutive `texts` with at most `MAX_CHUNK_CHARACTERS` together, or a longer one."""
     start = size = 0
-    for stop, (_, text) in enumerate(texts):
+    for stop, text in enumerate(texts):
         size += len(text)
         if size > MAX_CHUNK_CHARACTERS and stop > start:
             yield texts[start:stop]

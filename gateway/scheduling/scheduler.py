@@ -44,9 +44,9 @@ class Scheduler:
             ApiError: Triton rejected an input or could not embed it.
         """
         window = self._windows[job.model.name]
-        if len(job.inputs) == 1:
-            window.note_interactive_request()
         bulk = not window.fits(job)
+        if len(job.inputs) == 1 and not bulk:
+            window.note_interactive_request()
         with self._admission.admit(job, bulk=bulk) as permit:
             if bulk:
                 batches = await BulkRequest(job, window, self._backend, permit).embed()

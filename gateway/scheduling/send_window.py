@@ -21,6 +21,10 @@ The encoder batches texts of similar length, and few texts have less in common."
 INTERACTIVE_HOLD_SECONDS = 10.0
 """Time for which one interactive request makes others likely: a person who searches."""
 
+MAX_INTERACTIVE_LIMITS = 2
+"""Estimated tokens of a single text that is sent at once, in limits of the model: with more, most
+of its cost is tokenization of what is then cut off, and others would wait for it."""
+
 FIRST_TOKENS, MIN_TOKENS, MAX_TOKENS = 512, 128, 1 << 18
 """Size of the window in estimated tokens: at first, at least and at most. The smallest chunk still
 has a few short texts; the largest is more than any request to Triton may hold."""
@@ -61,12 +65,12 @@ class SendWindow:
     def fits(self, job: EmbedJob) -> bool:
         """Return whether `job` is so short that it need not wait for a turn.
 
-        A single input fits whatever its size: it could not be cut in chunks.
+        A single input could not be cut in chunks, and fits unless it is far over the model's limit.
         """
         inputs = len(job.inputs)
-        return inputs == 1 or (
-            inputs <= job.model.max_batch_size and job.tokens <= self._tokens / 2
-        )
+        if inputs == 1:
+            return job.tokens <= MAX_INTERACTIVE_LIMITS * job.model.spec.max_tokens
+        return inputs <= job.model.max_batch_size and job.tokens <= self._tokens / 2
 
     def _factor(self) -> int:
         return BULK_CHUNK_FACTOR if self._clock() >= self._bulk_only_from else 1

@@ -11,6 +11,7 @@ from triton_embed.gateway.scheduling.send_window import (
     BULK_CHUNK_FACTOR,
     FIRST_TOKENS,
     INTERACTIVE_HOLD_SECONDS,
+    MAX_INTERACTIVE_LIMITS,
     ROUND_TRIP_SECONDS,
     SendWindow,
 )
@@ -135,7 +136,12 @@ async def test_request_larger_than_a_small_chunk_does_not_fit() -> None:
     assert not SendWindow().fits(job_of(FIRST_TOKENS // 2, FIRST_TOKENS // 2))
     assert not SendWindow().fits(job_of(1, 1, 1, max_batch_size=2))
     assert SendWindow().fits(job_of(50, 50))
-    assert SendWindow().fits(job_of(FIRST_TOKENS))
+
+
+async def test_single_text_fits_unless_most_of_it_is_cut_off() -> None:
+    limit = MODEL.spec.max_tokens
+    assert SendWindow().fits(job_of(MAX_INTERACTIVE_LIMITS * limit))
+    assert not SendWindow().fits(job_of(MAX_INTERACTIVE_LIMITS * limit + 1))
 
 
 async def test_large_chunk_may_take_proportionally_longer() -> None:
