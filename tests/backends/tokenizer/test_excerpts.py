@@ -81,7 +81,7 @@ def _without_pre_tokenizer() -> Tokenizer:
     for left, right in merges:
         vocabulary[left + right] = len(vocabulary)
     trained.model = models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True)
-    trained.pre_tokenizer = None  # type: ignore[assignment]
+    trained.pre_tokenizer = None
     trained.normalizer = normalizers.Sequence(
         [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
     )
