@@ -13,18 +13,24 @@ folder ends with ``/``."""
 def fingerprint(model: Path) -> Fingerprint:
     """Return the fingerprint of a Triton model's folder.
 
-    A folder that cannot be read now, because it is being replaced or belongs to another user, has
-    a fingerprint too.
+    A folder or file that cannot be read now, because it is being replaced or belongs to another
+    user, has a fingerprint too.
     """
     facts: list[tuple[str, int, int]] = []
     try:
-        for path in sorted(model.rglob("*")):
-            status = path.stat()
-            end = "/" if S_ISDIR(status.st_mode) else ""
-            name = path.relative_to(model).as_posix()
-            facts.append((f"{name}{end}", status.st_mtime_ns, status.st_size))
+        paths = sorted(model.rglob("*"))
     except OSError as error:
-        facts.append((f"{error.strerror}/", 0, 0))
+        return ((f"{error.strerror}/", 0, 0),)
+    for path in paths:
+        name = path.relative_to(model).as_posix()
+        try:
+            status = path.stat()
+        except OSError as error:
+            # A broken link, such as an editor's lock, or a file that is being replaced.
+            facts.append((f"{name}: {error.strerror}/", 0, 0))
+            continue
+        end = "/" if S_ISDIR(status.st_mode) else ""
+        facts.append((f"{name}{end}", status.st_mtime_ns, status.st_size))
     return tuple(facts)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from triton_embed.repository.staging import staging
@@ -29,22 +32,25 @@ def install(
 
     def take_out(target: Path) -> None:
         old = staged / f"{target.name}.old" if target.exists() else None
+        # Noted first: a signal can end this right after the move.
+        replaced.append((target, old))
         if old:
             target.rename(old)
-        replaced.append((target, old))
 
-    try:
-        for name in obsolete:
-            take_out(repository / name)
-        for name in models:
-            take_out(repository / name)
-            (staged / name).rename(repository / name)
-    except BaseException:
-        for target, old in reversed(replaced):
-            shutil.rmtree(target, ignore_errors=True)
-            if old:
-                old.rename(target)
-        raise
+    with _locked(repository):
+        try:
+            for name in obsolete:
+                take_out(repository / name)
+            for name in models:
+                take_out(repository / name)
+                (staged / name).rename(repository / name)
+        except BaseException:
+            for target, old in reversed(replaced):
+                if old is None or old.exists():
+                    shutil.rmtree(target, ignore_errors=True)
+                if old and old.exists():
+                    old.rename(target)
+            raise
 
 
 def remove(repository: Path, models: Iterable[str]) -> None:
@@ -56,13 +62,26 @@ def remove(repository: Path, models: Iterable[str]) -> None:
     Raises:
         OSError: a model cannot be moved.
     """
-    with staging(repository) as staged:
-        removed: list[str] = []
+    with staging(repository) as staged, _locked(repository):
+        removed: list[Path] = []
         try:
             for name in models:
+                removed.append(staged / name)
                 (repository / name).rename(staged / name)
-                removed.append(name)
         except BaseException:
-            for name in reversed(removed):
-                (staged / name).rename(repository / name)
+            for path in reversed(removed):
+                if path.exists():
+                    path.rename(repository / path.name)
             raise
+
+
+@contextmanager
+def _locked(repository: Path) -> Iterator[None]:
+    """Let no other process move models of `repository` meanwhile, where there are locks."""
+    descriptor = os.open(repository, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

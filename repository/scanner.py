@@ -211,6 +211,10 @@ def _spec(identity: Identity, roles: Mapping[Role, str], folders: _Folders) -> M
         raise SpecError(f"is of the unknown kind '{identity.pipeline}': {remedy}")
     if problem := next(_missing(pipeline, identity.model_id, roles, folders), None):
         raise SpecError(f"{problem}: {remedy}")
+    parts = (folders[name].identity for name in roles.values())
+    if len({part.exported_at for part in parts if part}) > 1:
+        # An export that was killed while it moved them, or two at once.
+        raise SpecError(f"has parts of several exports: {remedy}")
     try:
         return spec_from_parameters(folders[roles[Role.ENTRY]].parameters)
     except SpecError as error:

@@ -6,7 +6,10 @@ from ipaddress import IPv6Address, ip_address
 
 from triton_embed.runtime.values import tcp_port
 
-SCHEMES = ("dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds")
+ADDRESS_SCHEMES = ("dns", "ipv4", "ipv6")
+"""Schemes whose targets end with a list of ``HOST:PORT``. The gateway resolves these itself."""
+
+SCHEMES = (*ADDRESS_SCHEMES, "unix", "unix-abstract", "vsock", "xds")
 """Name resolvers of gRPC; https://github.com/grpc/grpc/blob/master/doc/naming.md."""
 
 
@@ -43,7 +46,11 @@ def grpc_target(address: str) -> str:
     Raises:
         ValueError: `address` has another form; the message shows it.
     """
-    if address.partition(":")[0] in SCHEMES:
+    scheme, _, rest = address.partition(":")
+    if scheme in SCHEMES:
+        if scheme in ADDRESS_SCHEMES:
+            for part in rest.rpartition("/")[2].split(","):
+                split_host_port(part)
         return address
     servers = [split_host_port(part) for part in address.split(",")]
     if len(servers) == 1:

@@ -13,8 +13,8 @@ from triton_embed.serve.errors import ServeError
 def loadable_models(repository: Path) -> dict[str, InstalledModel]:
     """Return the models in the folder `repository`, by name; none if there is no such folder.
 
-    Folders without a configuration are not models. A user's own model with an unreadable
-    configuration is: Triton's error describes the problem.
+    Folders without a configuration, or with a name that no request can contain, are not models. A
+    user's own model with an unreadable configuration is: Triton's error describes the problem.
 
     Raises:
         ServeError: the folder cannot be read.
@@ -23,4 +23,4 @@ def loadable_models(repository: Path) -> dict[str, InstalledModel]:
         models = scan(repository, missing_ok=True)
     except RepositoryError as error:
         raise ServeError(str(error)) from None
-    return {model.name: model for model in models if model.has_config}
+    return {model.name: model for model in models if model.has_config and model.name.isprintable()}

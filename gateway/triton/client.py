@@ -77,7 +77,8 @@ class InferenceClient:
             return await self._first_method(model)(request, metadata=trace)
         except grpc.aio.AioRpcError as error:
             failure = error
-        others = self._others(model, failure.code())
+        # Removed addresses are closed before the catalog's next refresh.
+        others = (item for item in self._others(model, failure.code()) if not item.closed)
         for _, server in zip(range(MAX_REPEATS), others, strict=False):
             if failure.code() not in REPEATABLE:
                 break
@@ -92,7 +93,10 @@ class InferenceClient:
         raise mapped from None
 
     def _first_method(self, model: ServedModel) -> Callable[..., Any]:
-        if self._routes.is_everywhere(model) or not (servers := self._routes.servers(model)):
+        if self._routes.is_everywhere(model):
+            return self._balanced
+        servers = [server for server in self._routes.servers(model) if not server.closed]
+        if not servers:
             return self._balanced
         self._turn += 1
         return servers[self._turn % len(servers)].infer

@@ -33,6 +33,7 @@ class Server:
     Attributes:
         address: `target` without the scheme.
         infer: The method ``ModelInfer``.
+        closed: True once it takes no further calls; those in progress may still finish.
     """
 
     def __init__(self, target: str, channel: grpc.aio.Channel) -> None:
@@ -40,6 +41,7 @@ class Server:
         self._channel = channel
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         self.infer = self._stub.ModelInfer
+        self.closed = False
 
     @property
     def connected(self) -> bool:
@@ -79,6 +81,7 @@ class Server:
 
     async def close(self, grace_seconds: float | None = None) -> None:
         """Close the channel, once its calls have finished or `grace_seconds` have passed."""
+        self.closed = True
         await self._channel.close(grace_seconds)
 
 

@@ -68,6 +68,15 @@ def test_change_of_any_step_changes_the_model(own_tiny_repository: Path) -> None
     assert after.changed_steps(before) == ["tiny_tokenizer"]
 
 
+def test_broken_link_hides_no_other_file(stub_repository: Path) -> None:
+    (stub_repository / "tiny_encoder" / ".#config.pbtxt").symlink_to("editor@host.1")
+    (before,) = scan(stub_repository)
+    assert before.problem is None
+    (stub_repository / "tiny_encoder" / "1" / "model.onnx").write_text("changed")
+    (after,) = scan(stub_repository)
+    assert after.changed_steps(before) == ["tiny_encoder"]
+
+
 def test_changed_configuration_is_read_again(stub_repository: Path) -> None:
     scan(stub_repository)
     changed = config.read(stub_repository / "tiny")
@@ -97,6 +106,18 @@ def test_torn_model_is_one_model_with_a_problem(
         f"{problem}: export it again with 'triton-embed export CHECKPOINT --model-id tiny'"
     )
     assert set(model.folders) == {path.name for path in stub_repository.iterdir()}
+
+
+def test_parts_of_two_exports_are_a_torn_model(stub_repository: Path) -> None:
+    for step in ("tiny_tokenizer", "tiny_encoder"):
+        changed = config.read(stub_repository / step)
+        changed.parameters["exported_at"].string_value = "2026-01-02T00:00:00Z"
+        config.write(stub_repository / step, changed)
+    (model,) = scan(stub_repository)
+    assert model.problem == (
+        "has parts of several exports: export it again with "
+        "'triton-embed export CHECKPOINT --model-id tiny'"
+    )
 
 
 def test_model_without_its_direct_ensemble_has_no_problem(stub_repository: Path) -> None:

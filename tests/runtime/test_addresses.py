@@ -27,7 +27,11 @@ def test_address_becomes_a_grpc_target(address: str, target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["triton", "triton:", ":8001", "::1:8001", "one:1,two:2", "10.0.0.7:1,[::1]:1", ""]
+    "address",
+    [
+        *("triton", "triton:", ":8001", "::1:8001", "one:1,two:2", "10.0.0.7:1,[::1]:1", ""),
+        *("dns:///triton", "dns://10.0.0.1:53/triton", "ipv4:10.0.0.7", "ipv4:10.0.0.7:1,10.0.0.8"),
+    ],
 )
 def test_other_address_is_rejected(address: str) -> None:
     with pytest.raises(ValueError):

@@ -179,6 +179,20 @@ async def test_unknown_model_is_repeated_at_the_only_address_that_has_it() -> No
         assert one.inferences and len(two.inferences) == 10
 
 
+@pytest.mark.parametrize("everywhere", [True, False])
+async def test_address_that_is_being_removed_gets_no_call(everywhere: bool) -> None:
+    async with running(FakeTriton()) as one, running(FakeTriton()) as two:
+        one.infer_failures = [GONE] * 100
+        routes = FixedRoutes([two.address, one.address], everywhere)
+        client = InferenceClient(open_channel(grpc_target(one.address)), routes)
+        await routes.servers(make_job().model)[1].close(grace_seconds=600)
+        for _ in range(4):
+            await embed(client)
+        await client.close()
+        await routes.close()
+    assert len(two.inferences) == 4
+
+
 async def test_call_that_fails_everywhere_is_unavailable() -> None:
     async with running(FakeTriton()) as one, running(FakeTriton()) as two:
         one.infer_failures = two.infer_failures = [GONE] * 100
