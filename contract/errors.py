@@ -3,21 +3,21 @@
 ::
 
     ApiError                 HTTP  gRPC
-    ├── InvalidRequest        400  INVALID_ARGUMENT   wrong, and just as wrong when sent again
+    ├── InvalidRequest        400  INVALID_ARGUMENT   invalid; a retry cannot help
     ├── Unauthorized          401                     no API key, or an unknown one
     ├── NotFound              404  NOT_FOUND          unknown model or path
     ├── MethodNotAllowed      405                     known path, wrong method
     ├── PayloadTooLarge       413                     the body is over the limit
-    ├── ClientDisconnected    499  CANCELLED          nobody receives the response
+    ├── ClientDisconnected    499  CANCELLED          the client receives no response
     ├── InternalError         500  INTERNAL           a defect of the server
     └── Unavailable           503  UNAVAILABLE        starting, restarting, overloaded: retry
 
-gRPC is Triton's own API. Our steps return only the first of these errors there, and Triton itself
-the others; those without a gRPC status exist over HTTP alone. `gateway.triton.errors` maps what
-the gateway receives from Triton.
+Over gRPC, Triton's own API, our steps return only `InvalidRequest`; Triton itself returns other
+statuses. Errors without a gRPC status exist only over HTTP. `gateway.triton.errors` maps the errors
+that the gateway receives from Triton.
 
-The HTTP body carries the same four fields twice, at the top level and under ``error``, because
-OpenAI's clients read the one and NVIDIA's the other.
+The HTTP body carries the same four fields twice, under ``error`` for OpenAI's clients and at the
+top level for NVIDIA's.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class ApiError(Exception):
 
     Args:
         message: One sentence that names the field and the limit.
-        param: The request field at fault, as the client spelt it.
-        code: A stable machine-readable reason; default: that of the class.
+        param: The request field at fault, as spelled by the client.
+        code: A stable machine-readable reason; default: the `default_code` of the class.
     """
 
     http_status: ClassVar[int] = 500
@@ -54,7 +54,7 @@ class ApiError(Exception):
 
 
 class InvalidRequest(ApiError):
-    """The request is wrong; sending it again cannot help.
+    """The request is invalid; sending it again cannot help.
 
     Args:
         message: See `ApiError`, as `param` and `code`.
@@ -103,7 +103,7 @@ class Unauthorized(ApiError):
 
 
 class NotFound(ApiError):
-    """There is no such model or path."""
+    """The model or path does not exist."""
 
     http_status = 404
     type = "invalid_request_error"
@@ -142,7 +142,7 @@ class ClientDisconnected(ApiError):
 
 
 class Unavailable(ApiError):
-    """The service cannot respond now, but will again; sent with ``Retry-After``.
+    """The service is temporarily unavailable; the response has ``Retry-After``.
 
     Args:
         message: See `ApiError`, as `param` and `code`.

@@ -1,4 +1,4 @@
-"""Mapping over the inputs of a request, with the position of an input that is wrong."""
+"""Mapping over the inputs of a request, with the index of an invalid input."""
 
 from __future__ import annotations
 

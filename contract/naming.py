@@ -36,5 +36,5 @@ def triton_model_name(model_id: str) -> str:
 
 
 def case_preserving_name(model_id: str) -> str:
-    """Return the name that nv-ingest uses for a model: it does not lower the case."""
+    """Return the name that nv-ingest uses for a model: it does not lower-case the id."""
     return re.sub(r"[^a-zA-Z0-9]", "_", model_id)

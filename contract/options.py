@@ -29,7 +29,7 @@ class Truncate(str, Enum):
 
 
 class Modality(str, Enum):
-    """The content of one input."""
+    """The content type of one input."""
 
     TEXT = "text"
     IMAGE = "image"

@@ -1,8 +1,8 @@
 """The form in which a model is declared: its steps, their tensors, and how ensembles wire them.
 
-A model consists of several models of Triton: steps that compute, and ensembles that pass tensors
-from step to step. Everything that must know which there are reads a `Pipeline` (see
-`contract.pipelines`) or the ``role`` in a Triton model's parameters, never a name or a position.
+A model consists of several Triton models: steps that compute, and ensembles that pass tensors from
+step to step. Code that must find these Triton models reads a `Pipeline` (see `contract.pipelines`)
+or the ``role`` in a Triton model's parameters, never a name or a position.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from triton_embed.contract.spec import ModelSpec
 
 
 class Role(str, Enum):
-    """The purpose of one of Triton's models within a model of ours."""
+    """The purpose of one Triton model within an exported model."""
 
     ENTRY = "entry"
-    """The ensemble that does everything an option can request."""
+    """The ensemble with all steps, for every option."""
     DIRECT = "direct"
-    """The ensemble that ends with the encoder, for requests that convert nothing."""
+    """The ensemble that ends with the encoder, for requests that need no conversion."""
     ALIAS = "alias"
     """The entry again, under the name that keeps the capitals of the model id."""
 
@@ -50,8 +50,8 @@ class Tensor:
         optional: Whether a request may leave it out.
         ragged: Whether requests with other lengths share a batch: items are then concatenated
             instead of stacked.
-        width_name: Name of a further input, INT32 [items, 1], that Triton computes: the length
-            of a ragged tensor in the request that each item came with.
+        width_name: Name of an additional input, INT32 [items, 1], that Triton computes for a
+            ragged tensor: its length in the request of each item.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Step:
         backend: Triton's backend; ``None``: the one of the export's target.
         inputs: Its input tensors.
         outputs: Its output tensors.
-        files: Names of the files without which it cannot work, in its version folder.
+        files: Names of the files that it requires in its version folder.
         needs_spec: Whether its parameters hold the whole spec, not only the identity.
     """
 

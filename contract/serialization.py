@@ -1,7 +1,7 @@
 """The form of a model's identity and spec in the ``parameters`` of Triton's config.pbtxt.
 
-Every Triton model of ours carries an `Identity`, those that need it the whole `ModelSpec` too.
-A change that older readers would misread raises `SPEC_VERSION`.
+Every exported Triton model carries an `Identity`, and models that need it also the whole
+`ModelSpec`. A change that older readers would misread must increase `SPEC_VERSION`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class Identity:
-    """The parameters by which a Triton model is recognized as part of a model of ours.
+    """The parameters that identify a Triton model as part of an exported model.
 
     Attributes:
         model_id: The public id of the model.
@@ -65,7 +65,7 @@ class Identity:
         """Check that this code can read the parameters.
 
         Raises:
-            SpecError: they are of another version; the message says what to do.
+            SpecError: they are of another version; the message names the remedy.
         """
         if self.spec_version == SPEC_VERSION:
             return
@@ -109,7 +109,7 @@ def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
     """Read a spec back from Triton model parameters.
 
     Raises:
-        SpecError: a parameter is missing or malformed, or the parameters are of another version;
+        SpecError: a parameter is missing or malformed, or the parameters have another version;
             the message is a sentence about the model without its subject.
     """
     identity = Identity.from_parameters(parameters)

@@ -26,10 +26,10 @@ ROUTERS = tuple(module.router for module in (embeddings, models, health, metadat
 
 
 class Gateway(FastAPI):
-    """FastAPI without its layers for dependencies, telemetry and unexpected exceptions.
+    """FastAPI without its middleware for dependencies, telemetry and unexpected exceptions.
 
-    No route has dependencies, the spans are our own, and the access log handles exceptions. The
-    layers would take about 5 % of the time that the gateway spends on a short text.
+    No route has dependencies, the spans are our own, and the access log handles exceptions. This
+    middleware would take about 5 % of the time that the gateway spends on a short text.
     """
 
     def build_middleware_stack(self) -> ASGIApp:

@@ -105,7 +105,7 @@ class Metrics:
         )
 
     def register(self, collector: Collector) -> None:
-        """Add the metrics of `collector`, which are the same in every worker process."""
+        """Add the metrics of `collector`, which must be the same in every worker process."""
         self._all.register(collector)
 
     def observe_http_request(self, route: str, method: str, status: int, seconds: float) -> None:

@@ -15,7 +15,7 @@ HELP = "Duration of Triton's phases of requests in seconds: its queues, and each
 
 
 class TritonPhaseCollector(Collector):
-    """Reports Triton's own counters, so that calls over gRPC count, too.
+    """Reports Triton's own counters, which include direct calls over gRPC.
 
     They have a metric of their own: a summary cannot be mixed with the histogram of the gateway's
     phases.

@@ -23,11 +23,11 @@ from triton_embed.runtime.variables import log_unknown_variables
 logger = logging.getLogger("gateway")
 
 KEEP_ALIVE_SECONDS = 75
-"""Time that an idle connection stays open, in seconds. Longer than load balancers keep one, so that
-they never use a connection that we close."""
+"""Time that an idle connection stays open, in seconds. Longer than in load
+balancers, so that they never use a connection that the gateway closes."""
 
 WORKER_START_SECONDS = 60
-"""Time that one of several workers may take to import everything, in seconds; then it is killed."""
+"""Time in seconds for each of several workers to start, mostly imports; then it is killed."""
 
 
 def application() -> FastAPI:
@@ -66,7 +66,7 @@ def run(settings: Settings) -> int:
             log_config=None,
             log_level="warning",
             access_log=False,
-            # Nothing here uses the client's address.
+            # The client's address is not used.
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_worker_healthcheck=WORKER_START_SECONDS,

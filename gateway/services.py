@@ -55,7 +55,7 @@ def get_services(connection: HTTPConnection) -> Services:
 async def running_services(
     settings: Settings, metrics: Metrics, trace_headers: Callable[[], TraceHeaders]
 ) -> AsyncIterator[Services]:
-    """Connect to Triton, and keep the catalog up to date while in the block.
+    """Connect to Triton, and refresh the catalog while in the block.
 
     Args:
         settings: The gateway's settings.

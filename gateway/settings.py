@@ -19,15 +19,15 @@ from triton_embed.runtime.values import (
 )
 
 WORKER_CORES = 4
-"""Cores for each worker process: Triton needs the others to keep one worker busy."""
+"""Cores per worker process: Triton needs the other cores to keep one worker busy."""
 
 MAX_WORKERS = 4
-"""Maximum worker processes by default: one encoder cannot keep more of them busy."""
+"""Maximum worker processes by default: one encoder cannot keep more workers busy."""
 
 
 @dataclass(frozen=True)
 class RequestSettings(CommonSettings):
-    """What clients of the HTTP API may do. `serve` passes these on to its gateway."""
+    """Limits and permissions of HTTP clients. `serve` passes these settings on to its gateway."""
 
     heading: ClassVar[str] = "Requests"
 

@@ -17,7 +17,7 @@ def all_workers() -> Collector | None:
     folder = os.environ.get(FOLDER_VARIABLE)
     if not folder:
         return None
-    # A worker that was killed would count its inputs as in flight indefinitely.
+    # Without this, the inputs of a killed worker would count as in flight indefinitely.
     for file in Path(folder).glob("gauge_live*.db"):
         pid = int(file.stem.rpartition("_")[2])
         if not Path(f"/proc/{pid}").exists():

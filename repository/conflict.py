@@ -1,4 +1,4 @@
-"""Conflicts of an export with the installed models: which model it may replace."""
+"""Conflicts of an export with the installed models: the model that it may replace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fingerprint of a Triton model's folder: it differs after every change of a file."""
+"""Fingerprint of a Triton model's folder, which changes with every change of a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes of a model repository that is being served: as a whole or not at all."""
+"""Atomic changes of a model repository that is being served."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def install(
         repository: The model repository.
         staged: The staging folder. Replaced models are moved here, and deleted with it.
         models: Names of the Triton models in `staged`.
-        obsolete: Names of Triton models that are removed before.
+        obsolete: Names of Triton models that are removed first.
 
     Raises:
         OSError: a model cannot be moved.

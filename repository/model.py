@@ -35,9 +35,9 @@ class InstalledModel:
         roles: Triton's name of the ensemble or step with each role.
         spec: The model's spec; ``None`` if it cannot be read.
         problem: The reason why the model cannot be served, as a sentence without its subject, and
-            the remedy. Of a user's own model only that its configuration cannot be read.
-        configs: Configuration of each Triton model that has a readable one. Not to be changed:
-            scans share them.
+            the remedy. For a user's own model, only that its configuration cannot be read.
+        configs: Configuration of each Triton model that has a readable one. Read-only: scans
+            share them.
     """
 
     repository: Path
@@ -64,7 +64,7 @@ class InstalledModel:
 
     @property
     def has_config(self) -> bool:
-        """Whether there is a config.pbtxt; other folders are no models to Triton."""
+        """Whether there is a config.pbtxt; Triton ignores other folders."""
         return any(f"{name}/{layout.CONFIG_FILE}" in self.files for name in self.folders)
 
     @property

@@ -25,7 +25,7 @@ LATEST_VERSION = -1
 
 @dataclass(frozen=True)
 class StepRuntime:
-    """What executes a step.
+    """The runtime of a step.
 
     Attributes:
         backend: Triton's backend.

@@ -4,9 +4,9 @@
   purpose of each (see `contract.serialization.Identity`). Ids that differ in case only have the
   same Triton names and are one model too.
 - A Triton model without these parameters is the user's own, even if it is an ensemble over steps
-  of ours. Its own steps belong to it.
-- A part of ours that has lost its configuration is recognized by the name that the pipeline
-  declares for it, so that a torn model can be shown, removed and replaced as a whole.
+  of an exported model. Its own steps belong to it.
+- A part of an exported model that has lost its configuration is recognized by the name that the
+  pipeline declares for it, so that an incomplete model can be shown, removed and replaced.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ six; in a repository with more folders, all are parsed at every scan."""
 
 @dataclass(frozen=True)
 class _Folder:
-    """One folder of the repository: a Triton model, or what is left of one.
+    """One folder of the repository: a Triton model, or its remains.
 
     Attributes:
         name: Its name, which is Triton's name of the model.
         fingerprint: Its fingerprint.
         config: The configuration; ``None`` if Triton could not use it.
-        identity: The identity in the configuration; ``None``: not ours, or not readable.
+        identity: The identity in the configuration; ``None``: a user's own model, or not readable.
         problem: The reason why there is no `config`.
     """
 
@@ -132,7 +132,7 @@ def _read(path: Path, facts: Fingerprint) -> _Folder:
 
 
 def _groups(folders: _Folders) -> list[list[_Folder]]:
-    """Return the folders of each model of ours."""
+    """Return the folders of each exported model."""
     groups: defaultdict[str, list[_Folder]] = defaultdict(list)
     for folder in folders.values():
         if folder.identity:
@@ -151,7 +151,7 @@ def _declared_names(model_id: str) -> set[str]:
 
 
 def _managed(repository: Path, members: Sequence[_Folder], folders: _Folders) -> InstalledModel:
-    """Return the model of ours that consists of the folders `members`."""
+    """Return the exported model that consists of the folders `members`."""
     roles = _roles(members)
     entry = folders.get(roles.get(Role.ENTRY, ""))
     identity = next(each.identity for each in (entry, *members) if each and each.identity)
@@ -199,10 +199,10 @@ def _name_without_entry(model_id: str, members: Sequence[_Folder], folders: _Fol
 
 
 def _spec(identity: Identity, roles: Mapping[Role, str], folders: _Folders) -> ModelSpec:
-    """Return the spec of a model of ours that is whole.
+    """Return the spec of an exported model that is complete.
 
     Raises:
-        SpecError: the model is of another version, or not whole.
+        SpecError: the model has another version, or is incomplete.
     """
     identity.check_version()
     remedy = f"export it again with '{identity.export_command}'"

@@ -14,8 +14,8 @@ from time import time
 from triton_embed.repository.layout import STAGING_PREFIX
 
 LOCK_DELAY_SECONDS = 60.0
-"""Age in seconds from which a staging folder without a lock belongs to an export that has died. A
-younger one may be about to be locked."""
+"""Minimum age in seconds at which a staging folder without a lock belongs to a dead export. The
+lock of a newer folder may not have been taken yet."""
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def _delete_abandoned(repository: Path) -> None:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[bool]:
-    """Lock `folder` unless another process has, and yield whether that succeeded.
+    """Lock `folder` unless another process holds the lock, and yield whether that succeeded.
 
     The lock ends with this process, even if it is killed. Some file systems have no locks.
     """

@@ -14,7 +14,7 @@ SCHEMES = (*ADDRESS_SCHEMES, "unix", "unix-abstract", "vsock", "xds")
 
 
 def split_host_port(text: str) -> tuple[str, int]:
-    """Return host and port of ``HOST:PORT``; an IPv6 address stands in brackets.
+    """Return host and port of ``HOST:PORT``; an IPv6 address is in brackets.
 
     Raises:
         ValueError: `text` has another form; the message shows it.

@@ -9,9 +9,9 @@ from pathlib import Path
 import grpc
 
 OPTIONS: tuple[tuple[str, int | str], ...] = (
-    # One address after the other, call by call; the default is to stay with the first.
+    # Send each call to the next address; the default is to use only the first.
     ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
-    # Triton is beside us, whatever proxy the environment names.
+    # Connect directly, whatever proxy the environment names.
     ("grpc.enable_http_proxy", 0),
     # The gateway limits bodies and chunks itself; the default for messages is 4 MiB.
     ("grpc.max_send_message_length", -1),
@@ -21,7 +21,7 @@ OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.dns_min_time_between_resolutions_ms", 1000),
     # A restarted Triton is used within 2 s; the default grows to 2 minutes.
     ("grpc.max_reconnect_backoff_ms", 2000),
-    # A machine that vanished is given up after 40 s, although calls have no deadline.
+    # A lost machine is detected after 40 s, although calls have no deadline.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),

@@ -1,4 +1,4 @@
-"""Settings that several commands have."""
+"""Settings of several commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from triton_embed.runtime.values import (
 
 @dataclass(frozen=True)
 class RepositorySettings(SettingsBase):
-    """The model repository, of all commands that read or write it."""
+    """The model repository, for all commands that read or write it."""
 
     heading: ClassVar[str] = "Models"
 
@@ -81,7 +81,7 @@ class HttpAddress(SettingsBase):
 
 @dataclass(frozen=True)
 class LogSettings(SettingsBase):
-    """Logs and traces, of every server."""
+    """Logs and traces, for every server."""
 
     heading: ClassVar[str] = "Logs and traces"
 

@@ -48,7 +48,7 @@ def triton(address: str) -> int:
 def is_gateway_ready(url: str) -> bool:
     """Return whether the gateway with the base URL `url` is ready.
 
-    It is on this machine: the certificate need not name it, and proxies are not used.
+    The gateway is on this machine: the certificate is not verified, and proxies are not used.
     """
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -71,7 +71,7 @@ def has_ready_model(address: str) -> bool:
     options = [("grpc.enable_http_proxy", 0)]
     with grpc.InferenceServerClient(address, channel_args=options) as client:
         try:
-            # Statistics are of ready models, and unlike the repository's index open to clients.
+            # Statistics list the ready models and, unlike the repository index, are public.
             statistics = client.get_inference_statistics(client_timeout=TIMEOUT_SECONDS)
         except InferenceServerException:
             return False

@@ -13,7 +13,7 @@ STANDARD = frozenset(vars(logging.makeLogRecord({})))
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one JSON object; what was passed as ``extra`` becomes fields."""
+    """Formats a record as one JSON object; values passed as ``extra`` become fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -41,7 +41,7 @@ def configure(level: str, *, jsonl: bool) -> None:
         level: One of `LEVELS`.
         jsonl: One JSON object a line, instead of text.
     """
-    # No line of ours shows where in the code it comes from; logging's how-to says what that saves.
+    # Our formats omit source locations: skip collecting them ("Optimization" in the logging HOWTO).
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)

@@ -19,8 +19,9 @@ SettingsT = TypeVar("SettingsT", bound=SettingsBase)
 class SettingOption(HeadedOption):
     """The option of one setting.
 
-    Unlike click's own, it knows which of its variables has set it, and an empty variable counts as
-    set if the setting is secret: ``TRITON_EMBED_API_KEYS=""`` must not start an open server.
+    Unlike click's own options, it reports the variable that has set it, and an empty variable
+    counts as set if the setting is secret: ``TRITON_EMBED_API_KEYS=""`` must not start an open
+    server.
     """
 
     def __init__(self, item: Field[Any], heading: str) -> None:
@@ -73,7 +74,7 @@ def _is_from_environment(ctx: click.Context, option: click.Option) -> bool:
 
 
 def setting_options(*kinds: type[SettingsBase]) -> list[click.Parameter]:
-    """Return the options of settings classes; a setting that several have gets one option."""
+    """Return the options of settings classes; a setting of several classes gets one option."""
     options: dict[str, click.Parameter] = {}
     for kind in kinds:
         for item in setting_fields(kind):
@@ -85,7 +86,7 @@ def read_settings(ctx: click.Context, kind: type[SettingsT]) -> SettingsT:
     """Return the settings that the options of a command have set.
 
     Raises:
-        UsageError: values do not go together; the message is that of the ValueError of `kind`.
+        UsageError: values contradict each other; the message is that of the ValueError of `kind`.
     """
     try:
         return kind(**{item.name: ctx.params[item.name] for item in setting_fields(kind)})

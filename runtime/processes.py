@@ -39,7 +39,7 @@ def cpu_seconds(*pids: int) -> float:
 
 
 def rss_bytes(*pids: int) -> int:
-    """Return the resident memory of the processes; a page that two share counts for both."""
+    """Return the resident memory of the processes; a shared page counts for each of them."""
     total = 0
     for pid in pids:
         with suppress(psutil.Error):
@@ -62,10 +62,10 @@ def tree_rss_bytes(pid: int) -> int:
 
 
 def peak_rss_bytes() -> int:
-    """Return the highest resident memory that this process has had.
+    """Return the peak resident memory of this process.
 
-    From ``/proc``: psutil 7 has no peak on Linux, and ``ru_maxrss`` includes that of the process
-    which this one was forked from.
+    Read from ``/proc``: psutil 7 has no peak on Linux, and ``ru_maxrss`` includes that of the
+    parent process at the fork.
     """
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     (peak,) = (line for line in lines if line.startswith("VmHWM:"))

@@ -1,7 +1,7 @@
 """Settings as frozen data classes, read from the command line and the environment.
 
 A field made with `setting` has a flag ``--like-this``, a variable ``TRITON_EMBED_LIKE_THIS``, and
-often variables of the NIM, so that a deployment can be moved over unchanged. A flag takes
+often variables of the NIM, so that a deployment of the NIM needs no changes. A flag takes
 precedence over the environment, and an earlier variable of a field over a later one.
 `runtime.options` makes the command line options.
 """
@@ -40,8 +40,8 @@ def setting(
         help: One phrase for ``--help``.
         env: Variables of the NIM that set it.
         parse: Turns text into the value; raises ValueError if it cannot. The ``metavar`` of a
-            `runtime.values.Parser` stands for the value in ``--help``.
-        secret: It is not shown, and a variable that is set but empty does not count as unset.
+            `runtime.values.Parser` is the placeholder of the value in ``--help``.
+        secret: Mask the value in ``--show-config``; an empty variable counts as set.
     """
     assert NIM_VARIABLES.issuperset(env), "a variable is missing in NIM_VARIABLES"
     metadata = {"help": help, "env": env, "parse": parse, "secret": secret}

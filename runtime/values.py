@@ -112,7 +112,7 @@ comma_separated = Parser("ITEM,...", _comma_separated)
 
 bearer_keys = Parser("KEY,...", _bearer_keys)
 """Parses a list of keys that clients can send in a header. An empty list is an error: it must not
-mean that no key is needed."""
+disable the check of keys."""
 
 file = Parser("FILE", str)
 """Parses the path of a file, as a string."""

@@ -1,4 +1,4 @@
-"""Environment variables that mean something to a command of ours, and a warning about others."""
+"""The environment variables that our commands read, and a warning about unknown ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NIM_VARIABLES = frozenset(
         "NIM_TRITON_PERFORMANCE_MODE",
     }
 )
-"""Variables of the NIM that set something, in one command or another."""
+"""Variables of the NIM that at least one command reads."""
 
 OWN_VARIABLES = frozenset(
     f"TRITON_EMBED_{name}"
@@ -77,11 +77,11 @@ OWN_VARIABLES = frozenset(
         "WORKERS",
     )
 )
-"""Our own variables, of all commands: each command sees those of the others, too."""
+"""Our own variables, of all commands; every process receives the full set."""
 
 
 def log_unknown_variables(environment: Mapping[str, str] = os.environ) -> None:
-    """Log, in one line, the ``NIM_*`` and ``TRITON_EMBED_*`` variables that mean nothing here."""
+    """Log, in one line, the unknown ``NIM_*`` and ``TRITON_EMBED_*`` variables."""
     unknown = sorted(
         name
         for name in environment.keys() - NIM_VARIABLES - OWN_VARIABLES

@@ -1,7 +1,7 @@
 """Joins the requests of one execution into the inputs of an ONNX model, as Triton's C++ code does.
 
-Source: Triton's backend_input_collector.cc. Of the kinds of `BatchInput` in model_config.proto only
-BATCH_ITEM_SHAPE is here, which exported models use.
+Source: Triton's backend_input_collector.cc. Only BATCH_ITEM_SHAPE, the kind of `BatchInput` that
+exported models use, is implemented.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def open_session(
         path: The ONNX file.
         parameters: The Triton model's parameters: ``intra_op_thread_count`` is the number of
             threads, by default one for each core.
-        gpu: Number of the GPU to use, if ONNX Runtime has support for it.
+        gpu: Number of the GPU to use, if ONNX Runtime supports it.
 
     Raises:
         RuntimeError: the model is for a GPU, and ONNX Runtime has none.

@@ -1,1 +1,1 @@
-"""The last step of an ensemble: truncates and quantizes vectors as each request's options say."""
+"""The last step of an ensemble: truncates and quantizes vectors as requested."""

@@ -16,7 +16,7 @@ from triton_embed.contract.spec import ModelSpec
 Embeddings = NDArray[np.float32] | NDArray[np.int8] | NDArray[np.uint8]
 
 MIN_NORM = 1e-12
-"""Least length by which a truncated vector is divided: the default of torch's `normalize`."""
+"""Minimum length by which a truncated vector is divided: the default of torch's `normalize`."""
 
 
 def convert(vectors: NDArray[np.float32], options: Options, spec: ModelSpec) -> Embeddings:

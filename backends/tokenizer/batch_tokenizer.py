@@ -19,12 +19,12 @@ from triton_embed.contract.options import Modality, Options, parse_choice
 from triton_embed.contract.spec import ModelSpec
 
 MAX_TEXT_BYTES = 1 << 20
-"""Bytes of one text, at most; a longer one is rejected. Other requests wait while it is tokenized.
+"""Maximum bytes of one text; a longer text is rejected. Other requests wait while it is tokenized.
 The longest supported models take 32 768 tokens, a few hundred kilobytes."""
 
 MAX_CHUNK_CHARACTERS = 1 << 20
-"""Characters of all texts in one call of the tokenizer, unless a single text has more. Until they
-are truncated, token ids and offsets take about a hundred times the memory of their text."""
+"""Maximum characters in one call of the tokenizer, unless a single text has more. Until they are
+truncated, token ids and offsets take about a hundred times the memory of their text."""
 
 Rows = list[list[int]]
 """The token ids of each input of a request."""
@@ -76,7 +76,7 @@ class BatchTokenizer:
         self._spec = spec
         self._truncation = Truncation(tokenizer, spec)
         self._excerpts = Excerpts(tokenizer, spec.max_tokens)
-        # A checkpoint's tokenizer may have added tokens for which its model has no embedding.
+        # A checkpoint's tokenizer may have additional tokens that its model has no weights for.
         self._has_foreign_tokens = max(tokenizer.get_vocab().values()) >= spec.vocab_size
 
     def encode(self, requests: Sequence[Request]) -> list[Rows | InvalidRequest]:
@@ -94,7 +94,7 @@ class BatchTokenizer:
         for index, request in enumerate(requests):
             options = request.options
             try:
-                # Before anything is embedded in vain.
+                # Reject invalid options before any text is tokenized.
                 self._spec.validate_options(options)
                 if options.token_ids:
                     read = partial(self._read_token_ids, options)
@@ -192,7 +192,7 @@ class BatchTokenizer:
         return self._truncation.truncate(ids.tolist(), options)
 
     def _validate_ids(self, ids: list[int], options: Options) -> list[int]:
-        """Return the ids of a text, truncated; raise InvalidRequest if the model lacks one."""
+        """Return the ids of a text, truncated; raise InvalidRequest for an id without weights."""
         if not ids:
             raise InvalidRequest("'input': the text has no tokens", param="input")
         kept = self._truncation.truncate(ids, options)

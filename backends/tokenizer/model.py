@@ -66,7 +66,7 @@ def _respond(
         return error_response(rows)
     token_ids, lengths = pad(rows)
     values = {tensors.TOKEN_IDS: token_ids, tensors.LENGTH: lengths, tensors.TOKEN_COUNT: lengths}
-    # Each output takes time, and the direct ensemble does not use the last one.
+    # Each output takes time, and the direct ensemble does not use the last output.
     return pb_utils.InferenceResponse(
         [pb_utils.Tensor(name, values[name]) for name in request.requested_output_names()]
     )

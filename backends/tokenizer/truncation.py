@@ -15,7 +15,7 @@ from triton_embed.contract.spec import ModelSpec
 
 
 class Truncation:
-    """Truncates token ids as a request's ``truncate`` option says.
+    """Truncates token ids according to a request's ``truncate`` option.
 
     Special tokens around the text are kept, and the prompt if the start is truncated.
 

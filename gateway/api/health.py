@@ -1,4 +1,4 @@
-"""``/v1/health/live`` and ``/v1/health/ready``, which respond at once however busy Triton is."""
+"""``/v1/health/live`` and ``/v1/health/ready``; they respond at once, however busy Triton is."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Health(BaseModel):
     message: str
 
 
-# Some probes send HEAD, `wget --spider` for one.
+# Some probes, such as `wget --spider`, send HEAD.
 @router.head("/v1/health/live", include_in_schema=False)
 @router.get("/v1/health/live", summary="Is the gateway running?", response_model=Health)
 async def live(request: Request) -> JSONResponse:
-    """Respond with status 200 whenever the process can."""
+    """Respond with status 200 while the process runs."""
     return _health("Service is live.", 200)
 
 
@@ -37,7 +37,7 @@ async def live(request: Request) -> JSONResponse:
     responses={503: {"model": Health, "description": "No model is available."}},
 )
 async def ready(request: Request) -> JSONResponse:
-    """Respond with status 200 while Triton serves at least one model, else 503."""
+    """Respond with status 200 while Triton serves at least one model, otherwise 503."""
     if get_services(request).catalog.ready:
         return _health("Service is ready.", 200)
     return _health("Service is not ready.", 503)

@@ -52,7 +52,7 @@ async def metadata(request: Request) -> JSONResponse:
     return JSONResponse(body)
 
 
-@router.get("/v1/manifest", summary="The models and their abilities", response_model=dict[str, Any])
+@router.get("/v1/manifest", summary="The specs of all models", response_model=dict[str, Any])
 async def manifest(request: Request) -> JSONResponse:
     """Return every model's spec."""
     specs = [spec_to_parameters(model.spec) for model in get_services(request).catalog.models]

@@ -16,7 +16,7 @@ from triton_embed.gateway.triton.model import ServedModel
 
 router = routes.router("models")
 
-# For an argument of the function, FastAPI would document a 422 response that does not exist.
+# If this were a function argument, FastAPI would document a 422 response that does not exist.
 MODEL_ID: dict[str, Any] = {
     "parameters": [
         {"name": "model_id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -35,7 +35,7 @@ class ModelDescription(BaseModel):
 
 
 class ModelList(BaseModel):
-    """The models that can be named in a request."""
+    """The models that a request can name."""
 
     object: Literal["list"] = "list"
     data: list[ModelDescription]
@@ -43,7 +43,7 @@ class ModelList(BaseModel):
 
 @router.get("/v1/models", summary="List the models", response_model=ModelList)
 async def list_models(request: Request) -> JSONResponse:
-    """Return the models that can be named in a request."""
+    """Return the models that a request can name."""
     models = get_services(request).catalog.models
     if not models:
         # Clients that pick the first model treat an empty list as final but retry on 503.
@@ -61,7 +61,7 @@ async def list_models(request: Request) -> JSONResponse:
 async def get_model(request: Request) -> JSONResponse:
     """Return one model; slashes in its id may be plain or encoded as ``%2F``.
 
-    The path may contain any name that a request may use, also one with a suffix.
+    The path may contain any name that a request may use, including a name with a suffix.
     """
     model, _ = get_services(request).catalog.resolve(request.path_params["model_id"])
     return JSONResponse(_describe(model).model_dump())

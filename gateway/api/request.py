@@ -36,7 +36,7 @@ EXAMPLE: JsonDict = {
 }
 
 
-# One error per list is enough: one for every element of a long list costs gigabytes.
+# Report one error per list: an error for every element of a long list would take gigabytes.
 Texts = Annotated[list[str], Field(fail_fast=True)]
 TokenIds = Annotated[list[int], Field(fail_fast=True)]
 TokenIdLists = Annotated[list[TokenIds], Field(fail_fast=True)]
@@ -67,7 +67,7 @@ class EmbeddingRequest(BaseModel):
     ]
     input: Annotated[
         Union[str, Texts, TokenIds, TokenIdLists],  # noqa: UP007
-        Field(description="A text, a list of texts, or token ids of this model's own tokenizer."),
+        Field(description="A text, a list of texts, or token ids from the model's own tokenizer."),
     ]
     input_type: Annotated[
         str | None,
@@ -121,7 +121,7 @@ class EmbeddingRequest(BaseModel):
                 "truncate": self.truncate,
                 "dimensions": self.dimensions,
                 "embedding_type": self.embedding_type,
-                # Each input's modality is checked here, so that Triton need not infer it again.
+                # The modality of each input is checked here; Triton must not infer it again.
                 "modality": Modality.TEXT.value,
                 "token_ids": not isinstance(self.input, str) and not isinstance(self.input[0], str),
             }
@@ -183,7 +183,7 @@ def parse(body: bytes) -> EmbeddingRequest:
         InvalidRequest: it is not JSON, or a field is missing, unknown or of the wrong type; the
             message names the field.
     """
-    # None of millions of lists is garbage, but collecting takes longer than parsing them.
+    # Parsing allocates millions of live lists; collecting garbage would take longer than parsing.
     gc.disable()
     try:
         request = EmbeddingRequest.model_validate_json(body.removeprefix(BOM_UTF8))

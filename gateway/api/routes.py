@@ -1,4 +1,4 @@
-"""Routes whose endpoints receive the request as it is, and return the response."""
+"""Routes whose endpoints receive the unprocessed request and return the response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from triton_embed.gateway.api.errors import RESPONSES
 
 
 class RawRoute(APIRoute):
-    """Calls its endpoint with the bare request.
+    """Calls its endpoint with the unprocessed request.
 
     FastAPI documents it like any other route, but injects no parameters and validates no response:
     for a short text that would take longer than the gateway's own work.

@@ -1,4 +1,4 @@
-"""Errors of pydantic as one error of the API, with the field and the input's position."""
+"""Converts pydantic's errors into one API error, with the field and the index of the input."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pydantic import ValidationError
 from triton_embed.contract.errors import InvalidRequest
 
 MAX_ERRORS = 1000
-"""Errors of one body up to which the first is reported; of more, only their number."""
+"""Maximum errors of one body for which the first is reported; above it, only their number."""
 
 MAX_NAME = 100
-"""Characters of an unknown field's name in a message."""
+"""Maximum characters of an unknown field's name in a message."""
 
 
 def invalid_request(failure: ValidationError) -> InvalidRequest:
     """Return the error that reports the first of the failures."""
     if failure.error_count() > MAX_ERRORS:
-        # Reading the first would create them all.
+        # Reading the first error would create all of them.
         return InvalidRequest(f"The request body has {failure.error_count()} errors")
     errors = failure.errors(include_url=False, include_input=False)
     first = errors[0]
@@ -30,7 +30,7 @@ def invalid_request(failure: ValidationError) -> InvalidRequest:
         return InvalidRequest("The request body must be a JSON object")
     field = str(first["loc"][0])[:MAX_NAME]
     if field == "input" and first["type"] != "missing":
-        # The list type that accepted the most elements is the one that was meant.
+        # The list type that accepted the most elements is the intended type.
         places = [
             part
             for error in errors

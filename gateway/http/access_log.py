@@ -15,10 +15,10 @@ from triton_embed.gateway.metrics import Metrics
 logger = logging.getLogger("gateway.access")
 
 EMBEDDINGS = "/v1/embeddings"
-"""The route whose requests are all logged at level INFO; elsewhere only errors are."""
+"""The route whose requests are all logged at level INFO; for other routes, only errors are."""
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-"""Methods with a label of their own; a client could invent any number of further ones."""
+"""Methods with their own label: a client could invent any number of other methods."""
 
 OTHER = "other"
 """Label of paths and methods that do not exist."""
@@ -66,7 +66,7 @@ class AccessLogMiddleware:
         level = logging.INFO if route == EMBEDDINGS or status >= 400 else logging.DEBUG
         if not logger.isEnabledFor(level):
             return
-        # Escaped: a path can contain line ends, with which a client could forge lines of the log.
+        # Escaped: with line ends in a path, a client could forge log lines.
         path = ascii(scope["path"])[1:-1]
         milliseconds = seconds * 1000
         logger.log(

@@ -19,7 +19,7 @@ PUBLIC_PATHS = re.compile(r"/(v1/)?(health/.*|metrics|docs|openapi\.json)?")
 
 
 class ApiKeyMiddleware:
-    """Lets requests through that have a valid key as a bearer token.
+    """Passes on requests that have a valid key as a bearer token.
 
     Args:
         app: The application to protect.
@@ -46,7 +46,7 @@ class ApiKeyMiddleware:
             return True
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         given = _digest(key.strip())
-        # Compare every key, so that the duration does not reveal which one was close.
+        # Compare every key, so that the duration reveals nothing about them.
         matches = [hmac.compare_digest(given, digest) for digest in self._digests]
         return scheme.lower() == "bearer" and any(matches)
 

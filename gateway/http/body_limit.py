@@ -14,7 +14,7 @@ from triton_embed.gateway.metrics import Metrics
 
 
 class BodyLimitMiddleware:
-    """Responds with status 413 to larger bodies, before reading them if they state their length.
+    """Responds with status 413 to larger bodies, before reading a body with a stated length.
 
     Args:
         app: The application to protect.
@@ -38,7 +38,7 @@ class BodyLimitMiddleware:
         elif length > self._limit:
             await error_response(_reject(self._limit, self._metrics))(scope, receive, send)
             return
-        # A server passes on no more than the stated length.
+        # The server passes on at most the stated length.
         await self._app(scope, receive, send)
 
 

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class UpgradeIgnoringProtocol(HttpToolsProtocol):
-    """Serves a request with an ``Upgrade`` header as if it had none (RFC 9110, section 7.8).
+    """Ignores the ``Upgrade`` header of a request (RFC 9110, section 7.8).
 
     Java's HttpClient, for example, offers HTTP/2 with every request. Uvicorn alone (0.54) loses
     the body, because its parser treats the bytes after the head as the other protocol:

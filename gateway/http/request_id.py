@@ -1,4 +1,4 @@
-"""The id of a request, from its client or made here, which its response and the log carry."""
+"""The request id, sent by the client or generated here; the response and the log carry it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.types import Scope
 HEADER = b"x-request-id"
 
 VALID_ID = re.compile(rb"[\x21-\x7e]{1,128}")
-"""Ids accepted from clients: printable ASCII, so that an id cannot forge a line of the log."""
+"""Ids accepted from clients: printable ASCII, so that an id cannot forge a log line."""
 
 
 def request_id(scope: Scope) -> str:

@@ -1,6 +1,6 @@
 """Rejects requests that would wait too long.
 
-Triton's own queue policy costs random stalls of half a second, so that the limit is here.
+The limit is not in Triton, whose own queue policy causes random stalls of half a second.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from triton_embed.gateway.scheduling.model_queue import ModelQueue
 from triton_embed.gateway.triton.job import EmbedJob
 
 MAX_COUNTED_INPUTS = 256
-"""Inputs of one request that count towards the limit: the rest waits in the gateway."""
+"""Maximum inputs of one request that count toward the limit: the rest waits in the gateway."""
 
 MIN_CONCURRENT_REQUESTS = 4
-"""Requests that the limit always has room for: a list counts as its share of it at most."""
+"""Minimum requests that fit in the limit: each counts as at most its share of the limit."""
 
 MAX_RETRY_SECONDS = 60
-"""Upper bound of `Retry-After`: the estimate grows without bound while Triton returns nothing."""
+"""Upper bound of `Retry-After`: the estimate diverges while Triton returns nothing."""
 
 
 class Permit:

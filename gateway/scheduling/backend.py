@@ -1,4 +1,4 @@
-"""The interface of whatever embeds a job; Triton's client implements it."""
+"""The interface of the backend that embeds a job; Triton's client implements it."""
 
 from __future__ import annotations
 

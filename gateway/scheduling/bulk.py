@@ -14,12 +14,12 @@ from triton_embed.gateway.triton.batch import EmbeddingBatch
 from triton_embed.gateway.triton.job import EmbedJob
 
 CHUNK_PRIORITY_SECONDS = 0.25
-"""Time by which each chunk of a request is due later than the one before. A new bulk request
-precedes the remaining chunks of older ones, unless these have waited longer than that."""
+"""Time between the due times of two chunks of a request. A new bulk request precedes the remaining
+chunks of older requests, unless these have waited longer."""
 
 
 class BulkRequest:
-    """Sends the chunks of `job` as its turns come.
+    """Sends the chunks of `job` in turn with other bulk requests.
 
     Args:
         job: The request.
@@ -40,8 +40,8 @@ class BulkRequest:
     async def embed(self) -> list[EmbeddingBatch]:
         """Embed all chunks and return their vectors in order.
 
-        If this is cancelled, or a chunk fails, chunks that were not sent are dropped. Those that
-        were sent are waited for.
+        If this is canceled, or a chunk fails, the unsent chunks are dropped, and the chunks that
+        were sent are awaited.
 
         Raises:
             ApiError: a chunk failed.
@@ -74,7 +74,7 @@ class BulkRequest:
             self._permit.embedded(chunk.tokens)
             return batch
         except BaseException as error:
-            # The rest may be waiting for its turn, and would change nothing.
+            # Drop the queued chunks: the request has already failed.
             self._sending.cancel()
             if isinstance(error, InvalidRequest):
                 raise error.with_index(start, stop - start) from None

@@ -1,4 +1,4 @@
-"""Cancels work for disconnected clients, and waits for work that was sent."""
+"""Cancels the unsent work of disconnected clients, and awaits the work that was sent."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from triton_embed.contract.errors import ClientDisconnected
 T = TypeVar("T")
 
 UNWATCHED_SECONDS = 0.1
-"""Time before a disconnected client is noticed: most requests have their response by then, and
-watching costs a task."""
+"""Time before a disconnected client is detected: most requests have their response by then, and
+detection costs a task."""
 
 
 async def cancel_on_disconnect(
@@ -62,9 +62,9 @@ def has_succeeded(result: asyncio.Future[Any]) -> bool:
 
 
 async def wait_for_all(results: Sequence[asyncio.Future[Any]]) -> None:
-    """Wait until all `results` are there, even if this is cancelled meanwhile.
+    """Wait until all `results` are available, even if this is canceled meanwhile.
 
-    A call that was sent is never cancelled: that can crash Triton 2.51
+    A call that was sent is never canceled: that can crash Triton 2.51
     (https://github.com/triton-inference-server/server/issues/7368), and a client that disconnects
     keeps its place for as long as there is work for it.
     """

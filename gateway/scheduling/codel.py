@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 INTERVAL_TARGETS = 5
-"""Length of the interval, in targets. RFC 8289 §4.3 has 20, for packets whose burst lasts a
-round-trip time; a client of ours sends its next request after a response, so that a burst is gone
-after about as many targets as it has requests per client."""
+"""Length of the interval, in targets. RFC 8289 §4.3 uses 20, for packets whose burst lasts a
+round-trip time. A client of the gateway sends its next request after a response, so that a burst
+lasts about as many targets as it has requests per client."""
 
 RECOVERED_SHARE = 0.5
-"""Share of the target below which the queue no longer counts as standing. With 1, rejecting would
-end as soon as it works, and the next interval would admit a burst (RFC 8289 §4.2 remembers its
-drop rate for the same reason)."""
+"""Share of the target below which the queue no longer counts as standing. With 1, rejections
+would end as soon as they take effect, and the next interval would admit a burst (RFC 8289 §4.2
+keeps its drop rate for the same reason)."""
 
 
 class CoDel:
-    """Watches the queue time of one model.
+    """Tracks the queue time of one model.
 
     The queue is standing when its time has not been below `target` once in an interval, until it
     is below half the target.

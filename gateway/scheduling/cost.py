@@ -10,7 +10,7 @@ from triton_embed.gateway.triton.batch import EmbeddingBatch
 from triton_embed.gateway.triton.job import EmbedJob
 
 FIRST_BYTES_PER_TOKEN = 4.0
-"""Bytes of text per token before anything is known: English with a WordPiece or BPE vocabulary."""
+"""Bytes of text per token before the first response: English with a WordPiece or BPE vocabulary."""
 
 MIN_BYTES_PER_TOKEN = 1.0
 """Lower bound of bytes per token. Very short texts have fewer, because of the special tokens; a

@@ -50,9 +50,9 @@ class _MicroBatch:
 
 
 class MicroBatcher:
-    """Joins the requests of one turn of the event loop; none waits for others to arrive.
+    """Joins the requests of one iteration of the event loop; no request waits for others to arrive.
 
-    A further request costs Triton and each of its steps more than a further text in a request.
+    An additional request costs Triton and each step more than an additional text in a request.
 
     Args:
         backend: Embeds the micro-batches.
@@ -66,8 +66,8 @@ class MicroBatcher:
     def embed(self, job: EmbedJob, limits: BatchLimits) -> asyncio.Future[EmbeddingBatch]:
         """Embed a short request.
 
-        An invalid request does not harm its batch mates. A request whose future is cancelled is
-        embedded all the same: a cancelled call can crash Triton 2.51.
+        An invalid request does not harm its batch mates. A request whose future is canceled
+        is embedded anyway: a canceled call can crash Triton 2.51.
 
         Args:
             job: The request.
@@ -91,13 +91,13 @@ class MicroBatcher:
         task.add_done_callback(self._sending.discard)
 
     async def _embed(self, key: Key, batch: _MicroBatch) -> None:
-        # A task starts in the next turn of the event loop: until here others could join.
+        # A task starts in the next iteration of the event loop; until now, others could join.
         if self._open.get(key) is batch:
             del self._open[key]
         try:
             embedded = await self._backend.embed(batch.job())
         except asyncio.CancelledError:
-            # Nothing else would end the requests that wait.
+            # Fail the waiting requests; no other code holds their futures.
             for _, result in batch.parts:
                 result.cancel()
             raise
@@ -114,7 +114,7 @@ class MicroBatcher:
                     result.set_result(embedded[part])
 
     def _send_apart(self, key: Key, batch: _MicroBatch) -> None:
-        """Send each request again alone, to find the invalid ones."""
+        """Send each request again separately, to find the invalid ones."""
         for part, result in batch.parts:
             alone = _MicroBatch(batch.first)
             alone.add(batch.job(part), result)

@@ -12,7 +12,7 @@ MAX_SMALL_TOKENS = 4096
 
 MIN_SMALL_REQUESTS = 16
 """Small requests that are always admitted, however slow the model: a few clients that wait for each
-response are no overload. With more, the model is saturated."""
+response are not an overload. With more, the model is saturated."""
 
 MIN_LARGE_REQUESTS = 3
 """Larger requests that are always admitted. They take turns, so that each takes at most about this
@@ -23,8 +23,8 @@ class ModelQueue:
     """Counts the waiting work of one model and estimates the time that it takes.
 
     Two rules limit the queue time. *Budget*: the tokens waiting must be embedded within `target`,
-    at the rate of the last seconds. *CoDel*: what the estimate gets wrong shows as a queue of
-    requests that does not become short.
+    at the rate of the last seconds. *CoDel*: if the estimate is wrong, the queue
+    of requests stays long.
 
     Args:
         target: Acceptable queue time, in seconds.
@@ -44,7 +44,7 @@ class ModelQueue:
         self._bulk_tokens = 0
 
     def excess_seconds(self, tokens: int, *, bulk: bool) -> float:
-        """Return for how long a new request should wait before it is sent; 0 admits it."""
+        """Return the time that a new request should wait before it is sent; 0 admits it."""
         self._advance()
         if tokens <= MAX_SMALL_TOKENS:
             is_free = self._small_requests < MIN_SMALL_REQUESTS
@@ -59,9 +59,9 @@ class ModelQueue:
         return 0.0
 
     def seconds(self, *, bulk: bool) -> float:
-        """Return the time in which what is ahead of a new request is embedded.
+        """Return the time needed to embed the work ahead of a new request.
 
-        Interactive requests do not wait for bulk requests, of which Triton has two chunks at most.
+        Interactive requests do not wait for bulk requests: Triton has at most two of their chunks.
         """
         ahead = self._interactive_tokens + (self._bulk_tokens if bulk else 0)
         return self._throughput.seconds_for_tokens(ahead)
@@ -73,7 +73,7 @@ class ModelQueue:
         self._add(tokens, bulk)
 
     def embedded(self, tokens: int, *, bulk: bool, is_first: bool) -> None:
-        """Record that `tokens` of a request were embedded; `is_first` of it."""
+        """Record that `tokens` of a request were embedded; `is_first`: its first."""
         self._advance()
         if self._is_saturated:
             self._throughput.add(tokens, is_first)

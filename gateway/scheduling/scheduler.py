@@ -1,4 +1,4 @@
-"""Embeds requests of any length through requests that Triton accepts."""
+"""Embeds requests of any length through Triton requests of limited size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Scheduler:
     """Sends interactive requests at once, in micro-batches, and bulk requests in chunks.
 
     Args:
-        backend: Embeds what fits in one request to Triton.
+        backend: Embeds jobs that fit in one request to Triton.
         admission: Rejects requests that would wait too long.
     """
 
@@ -37,7 +37,7 @@ class Scheduler:
     async def embed(self, job: EmbedJob) -> list[EmbeddingBatch]:
         """Embed all inputs of `job` and return their vectors in order, by chunk.
 
-        If this is cancelled, what was not sent to Triton is dropped.
+        If this is canceled, inputs that were not yet sent to Triton are dropped.
 
         Raises:
             Unavailable: the request is rejected, or Triton is not available.

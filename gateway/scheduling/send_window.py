@@ -11,23 +11,23 @@ from time import perf_counter
 from triton_embed.gateway.triton.job import EmbedJob
 
 ROUND_TRIP_SECONDS = 0.05
-"""Target for the round trip of a chunk while there are interactive requests: one that arrives
-meanwhile waits about as long."""
+"""Target for the round trip of a chunk while there are interactive requests, which wait about as
+long."""
 
 BULK_CHUNK_FACTOR = 16
 """Factor on the size of chunks, and on their round trip, while there are no interactive requests.
-The encoder batches texts of similar length, and few texts have less in common."""
+The encoder groups texts of similar length, and a large chunk has more of them."""
 
 INTERACTIVE_HOLD_SECONDS = 10.0
-"""Time for which one interactive request makes others likely: a person who searches."""
+"""Time after an interactive request during which others are likely, as when a person searches."""
 
 MAX_INTERACTIVE_LIMITS = 2
-"""Estimated tokens of a single text that is sent at once, in limits of the model: with more, most
-of its cost is tokenization of what is then cut off, and others would wait for it."""
+"""Maximum cost of a single text that is sent at once, in token limits of the model. Above it, most
+of the cost is the tokenization of text that is then truncated, and other requests would wait."""
 
 FIRST_TOKENS, MIN_TOKENS, MAX_TOKENS = 512, 128, 1 << 18
-"""Size of the window in estimated tokens: at first, at least and at most. The smallest chunk still
-has a few short texts; the largest is more than any request to Triton may hold."""
+"""Initial, minimum and maximum size of the window, in estimated tokens. The smallest chunk still
+has a few short texts; the largest exceeds any request to Triton."""
 
 MIN_SHRINK, MAX_GROWTH = 0.8, 1.25
 """Limits on the change of the window by one round trip, so that an outlier changes little."""
@@ -63,9 +63,9 @@ class SendWindow:
         self._bulk_only_from = self._clock() + INTERACTIVE_HOLD_SECONDS
 
     def fits(self, job: EmbedJob) -> bool:
-        """Return whether `job` is so short that it need not wait for a turn.
+        """Return whether `job` is so short that it does not have to wait for a turn.
 
-        A single input could not be cut in chunks, and fits unless it is far over the model's limit.
+        A single input cannot be split, and fits unless it is far over the limit of the model.
         """
         inputs = len(job.inputs)
         if inputs == 1:
@@ -81,7 +81,7 @@ class SendWindow:
         Args:
             job: The bulk request.
             start: The first input of the chunk.
-            due: Time by which the chunk is ordered among those that wait.
+            due: Time that determines the order of the waiting chunks.
 
         Returns:
             The end of the chunk. `release` must be called when it has been embedded.
@@ -114,7 +114,7 @@ class SendWindow:
         self._in_flight -= tokens
         if seconds is not None:
             wanted = ROUND_TRIP_SECONDS * self._factor()
-            # Without others waiting it is not the window that keeps chunks small.
+            # If no other chunk waits, the window is not the reason that chunks are small.
             max_growth = MAX_GROWTH if self._waiting else 1.0
             self._tokens *= min(max(wanted / seconds, MIN_SHRINK), max_growth)
             self._tokens = min(max(self._tokens, MIN_TOKENS), MAX_TOKENS)

@@ -1,16 +1,17 @@
-"""A model's rate of work while it has enough of it."""
+"""The rate at which a saturated model works."""
 
 from __future__ import annotations
 
 from math import exp
 
 AVERAGING_SECONDS = 5.0
-"""Time constant of the averages. Shorter ones follow single batches, longer ones react to another
-kind of texts only after the queue has grown."""
+"""Time constant of the averages. With a shorter one they follow single batches; with a
+longer one they react to another kind of texts only after the queue has grown."""
 
 FIRST_TOKENS_PER_SECOND = 16_000
-"""Rate before anything is measured: about half of that of MiniLM on 2 cores. A slower model accepts
-too much once, a faster one too little, until it has been busy for about `FIRST_SECONDS`."""
+"""Rate before anything is measured: about half of that of MiniLM on 2 cores. At first, a slower
+model admits too much and a faster model too little, until it has been busy for about
+`FIRST_SECONDS`."""
 
 FIRST_SECONDS = 0.1
 """Weight of the first rate, in seconds."""
@@ -23,8 +24,8 @@ MIN_TOKENS = 1.0
 class Throughput:
     """Exponentially weighted rates over the time in which a model was saturated.
 
-    A server that waits for its clients says nothing about its capacity, so that time spent idle or
-    nearly idle is left out.
+    While a server waits for its clients, its rate does not show its capacity; time spent idle or
+    nearly idle is therefore excluded.
     """
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ class EmbeddingBatch:
 
     Attributes:
         vectors: [n, d] in the requested element type.
-        token_counts: Tokens of each input that the encoder saw, int32 [n].
+        token_counts: Tokens of each input that the encoder processed, int32 [n].
     """
 
     vectors: NDArray[Any]

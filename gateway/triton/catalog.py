@@ -20,12 +20,12 @@ from triton_embed.gateway.triton.statistics import Phase, phases
 logger = logging.getLogger("gateway")
 
 RELOAD_SECONDS = 60.0
-"""Time that a restarted Triton, or one at a new address, has to load models. Until then a request
-for a model that was known before is rejected as unavailable, not as unknown."""
+"""Time in seconds for a restarted Triton, or a Triton at a new address, to load its models. Until
+then, a request for a previously known model is rejected as unavailable, not as unknown."""
 
 MAX_REFRESH_SECONDS = 2.0
-"""Time after which a refresh continues without the Tritons that have not responded, in seconds: an
-unreachable machine must not delay the changes of reachable ones."""
+"""Time in seconds after which a refresh continues without the Tritons that have not responded: an
+unreachable machine must not delay changes on reachable machines."""
 
 NO_MODEL = "There is no model yet: none is loaded, or none was exported."
 
@@ -48,8 +48,8 @@ class Offer:
 class Catalog:
     """The models of all Tritons behind one target, which serve the same repository.
 
-    They may differ while the repository changes. The catalog then lists the models of all Tritons
-    and the newest export of each model, to whose Tritons its requests go.
+    They may differ while the repository changes. The catalog then lists the models of all Tritons,
+    and requests go to the Tritons with the newest export of the model.
 
     Args:
         servers: The Tritons.
@@ -79,7 +79,7 @@ class Catalog:
 
     @property
     def ready(self) -> bool:
-        """True while a Triton that responds serves a model."""
+        """True while a responding Triton serves a model."""
         return self._has_models and any(item.reachable for item in self._inventories.values())
 
     async def run(self, pause_seconds: float) -> None:
@@ -89,7 +89,7 @@ class Catalog:
             await asyncio.sleep(pause_seconds)
 
     async def refresh(self) -> None:
-        """Request the state of every Triton; one that does not respond keeps its last state."""
+        """Request the state of every Triton; keep the last state of one that does not respond."""
         if self._resolving is None or self._resolving.done():
             self._resolving = asyncio.ensure_future(self._resolve())
         await asyncio.wait([self._resolving], timeout=MAX_REFRESH_SECONDS)
@@ -163,7 +163,7 @@ class Catalog:
             logger.info("no longer serving %s", model_id)
 
     def _expect(self, present: set[str]) -> None:
-        """Update the models that exist or may return: after a restart, all that were known."""
+        """Update the models that exist or may return: after a restart, all known models."""
         restarts = {address: item.restarts for address, item in self._inventories.items()}
         if self._models and restarts != self._known_restarts:
             self._recovered_at = self._clock()
@@ -196,7 +196,7 @@ class Catalog:
 
         Raises:
             NotFound: there is no such model; the message lists the served ones.
-            Unavailable: no Triton was reached yet, none has a model, or this one is being loaded.
+            Unavailable: no Triton was reached yet, none has a model, or this model is being loaded.
         """
         if name in self._models:
             return self._models[name], None

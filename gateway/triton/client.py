@@ -20,8 +20,8 @@ from triton_embed.gateway.triton.servers import Server
 logger = logging.getLogger("gateway")
 
 MAX_REPEATS = 2
-"""Further calls after one that failed, each to another address. gRPC does not report which address
-failed, so that the first repetition may reach the same one; of two, one does not."""
+"""Maximum repetitions of a failed call, each at another address. gRPC does not report the address
+that failed, so the first repetition may reach it again; the second does not."""
 
 
 class Routes(Protocol):
@@ -62,7 +62,7 @@ class InferenceClient:
     async def embed(self, job: EmbedJob) -> EmbeddingBatch:
         """Embed all inputs of `job` as one request.
 
-        The caller must not cancel this: a cancelled call can crash Triton 2.51
+        The caller must not cancel this: a canceled call can crash Triton 2.51
         (https://github.com/triton-inference-server/server/issues/7368).
 
         Raises:
@@ -104,7 +104,7 @@ class InferenceClient:
     def _others(self, model: ServedModel, code: grpc.StatusCode) -> Sequence[Server]:
         """Return the addresses for a repetition, those with an open connection first."""
         servers = self._routes.servers(model)
-        # Where the model is unknown, the call went to another address than one that has it.
+        # If the model was unknown, the call reached an address that does not have it.
         if not servers or (len(servers) == 1 and code is not grpc.StatusCode.NOT_FOUND):
             return ()
         self._turn += 1

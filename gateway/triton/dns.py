@@ -1,7 +1,7 @@
 """A minimal DNS client, for targets that name their own DNS server.
 
-The system's resolver cannot be directed to another server, and gRPC, which can, does not report
-the addresses that it found.
+The system's resolver cannot use another server. gRPC can, but does not report the addresses that it
+found.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Triton's errors as errors of the API: one table, and the form of our steps' errors."""
+"""Maps Triton's errors to API errors: one table, and the format of our steps' errors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def api_error(status: grpc.StatusCode, details: str) -> ApiError:
 
 
 def step_error(message: str) -> InvalidRequest | None:
-    """Return the error that a step of ours reported; ``None`` if `message` is Triton's own."""
+    """Return the error that one of our steps reported; ``None`` if `message` is Triton's own."""
     found = STEP_ERROR.fullmatch(message)
     if not found:
         return None

@@ -17,8 +17,8 @@ from triton_embed.gateway.triton.statistics import Statistics, has_fallen, has_r
 logger = logging.getLogger("gateway")
 
 MAX_CONFIG_AGE_SECONDS = 60.0
-"""Age at which a configuration is requested again, in seconds: the reload of an idle model is
-detected within this time, that of a used model at once, by its counters."""
+"""Age in seconds at which a configuration is requested again. The reload of an idle model is
+detected within this time, the reload of a used model at once, by its counters."""
 
 
 class Inventory:
@@ -33,7 +33,7 @@ class Inventory:
         reachable: True if it responded to the last refresh.
         restarts: Number of times that it became reachable again or its counters restarted.
         statistics: Its statistics.
-        models: Its models that were exported by us.
+        models: Its exported models.
     """
 
     def __init__(self, server: Server, clock: Callable[[], float] = monotonic) -> None:
@@ -60,7 +60,7 @@ class Inventory:
         except grpc.aio.AioRpcError as error:
             self._fail(f"{error.code().name}: {error.details()}")
         except Exception as error:
-            # Another service may use the address now; the known models are better than none.
+            # Another service may use the address now; keep the known models.
             self._fail(f"unexpected response: {error!r}")
 
     def _accept(self, statistics: Statistics) -> None:
@@ -105,7 +105,7 @@ class Inventory:
         return has_fallen(self.statistics[name], statistics[name])
 
     def _reject(self, name: str, reason: str) -> None:
-        """Log the reason that a model of ours is not served, once for each reason."""
+        """Log the reason that an exported model is not served, once per reason."""
         if self._rejected.get(name) != reason:
             logger.error("model '%s' at %s is not served: it %s", name, self.server.address, reason)
         self._rejected[name] = reason

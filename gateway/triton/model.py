@@ -16,7 +16,7 @@ STEPS = (Role.TOKENIZE, Role.ENCODE, Role.POSTPROCESS)
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """One of Triton's models that belongs to a model of ours.
+    """One Triton model of an exported model.
 
     Attributes:
         name: Its name in Triton.
@@ -24,7 +24,7 @@ class LoadedModel:
         role: Its role in that model.
         exported_at: Time of the export, ISO 8601; sorts by time.
         max_batch_size: Maximum inputs per request.
-        spec: The spec of the model; only its entry has it.
+        spec: The spec of the model; only the entry has one.
     """
 
     name: str
@@ -41,7 +41,7 @@ class LoadedModel:
 
     @classmethod
     def from_config(cls, config: model_config_pb2.ModelConfig) -> LoadedModel | None:
-        """Return the model with `config`; ``None`` if it is not an export of ours.
+        """Return the model with `config`; ``None`` if it was not exported by us.
 
         Raises:
             SpecError: the parameters of an export are malformed or of another version.

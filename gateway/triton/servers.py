@@ -11,11 +11,11 @@ from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from triton_embed.gateway.triton.resolver import resolve
 
 CALL_TIMEOUT_SECONDS = 30.0
-"""Deadline of a request for statistics or a configuration, in seconds: a Triton that takes longer
-is treated as unreachable. Triton serves both at once, however busy it is."""
+"""Deadline in seconds of a request for statistics or a configuration: a Triton that takes longer is
+treated as unreachable. Triton responds to both at once, however busy it is."""
 
 REMOVED_GRACE_SECONDS = 600.0
-"""Time for inferences to finish at an address that DNS no longer reports, in seconds: a Triton that
+"""Time in seconds for inferences to finish at an address that DNS no longer reports: a Triton that
 is being stopped is removed from DNS before it has finished them."""
 
 UNKNOWN_MODEL = "unknown model"
