@@ -76,7 +76,7 @@ class BulkRequest:
         except BaseException as error:
             # Drop the queued chunks: the request has already failed.
             self._sending.cancel()
-            if isinstance(error, InvalidRequest):
+            if isinstance(error, InvalidRequest) and len(self._job.inputs) > 1:
                 raise error.with_index(start, stop - start) from None
             raise
         finally:

@@ -88,6 +88,7 @@ async def test_disconnected_client_keeps_its_place_until_sent_work_is_done(
     ("texts", "message"),
     [
         ([b"wrong"], "'input' is wrong"),
+        ([b"wrong" * 100], "'input' is wrong"),
         ([b"a", b"wrong"], "'input' is wrong (input[1])"),
         ([*BULK, b"wrong", *BULK], "'input' is wrong (input[700])"),
         ([b"long" * 1000] * 299 + [b"wrong"], "'input' is wrong (input[299])"),
