@@ -113,6 +113,7 @@ def diff(
     actions: list[Action] = [
         Unload(status.model) for name, status in statuses.items() if name not in desired
     ]
+    served = {name: status.serving for name, status in statuses.items() if status.serving}
     for name, model in desired.items():
         status = statuses.get(name)
         rejection = rejections.get(name)
@@ -121,19 +122,21 @@ def diff(
         if rejection:
             actions.append(Reject(model, rejection))
         else:
-            actions.append(Load(model, _mixed_ensembles(model, statuses.values())))
+            mixed = _mixed_models(model, served)
+            actions.append(Load(model, tuple(each for old in mixed for each in old.ensembles)))
+            # The next actions find them unloaded, and this model loaded.
+            served = {key: each for key, each in served.items() if each not in mixed}
+            served[name] = model
     return actions
 
 
-def _mixed_ensembles(model: InstalledModel, statuses: Iterable[ModelStatus]) -> tuple[str, ...]:
-    """Return the served ensembles that use more than one step which `model` changes."""
-    mixed: list[str] = []
-    for serving in filter(None, (status.serving for status in statuses)):
-        shared = set(model.steps) & set(serving.steps)
-        changed = [step for step in shared if step in model.changed_steps(serving)]
-        if len(changed) > 1:
-            mixed += serving.ensembles
-    return tuple(mixed)
+def _mixed_models(model: InstalledModel, served: Models) -> list[InstalledModel]:
+    """Return the served models that use more than one step which `model` changes."""
+    return [
+        each
+        for each in served.values()
+        if len(set(each.steps).intersection(model.changed_steps(each))) > 1
+    ]
 
 
 def only_in(model: InstalledModel, others: Iterable[InstalledModel]) -> list[str]:

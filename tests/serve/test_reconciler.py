@@ -143,11 +143,28 @@ async def test_user_s_ensemble_over_our_tokenizer_stays_loaded_without_our_model
     assert triton.loaded == {"user", "tiny_tokenizer"}
 
 
-def add_ensemble(repository: Path, name: str, step: str) -> None:
-    """Add a user's own ensemble of one step."""
-    text = f'ensemble_scheduling {{ step {{ model_name: "{step}" }} }}'
+@pytest.mark.parametrize("name", ["before", "user"])
+async def test_user_s_ensemble_over_several_new_steps_is_replaced_beside_our_model(
+    stub_repository: Path, triton: FakeTriton, name: str
+) -> None:
+    steps = ("tiny_tokenizer", "tiny_encoder")
+    add_ensemble(stub_repository, name, *steps)
+    reconciler = reconciler_of(stub_repository, triton)
+    await reconciler.load_all()
+    loaded = set(triton.loaded)
+    for step in steps:
+        (stub_repository / step / "config.pbtxt").touch()
+    await settle(reconciler)
+    assert set(reconciler.states.values()) == {ModelState.READY}
+    assert triton.loaded == loaded
+    assert sum(request.startswith("drain") for request in triton.requests) == 1
+
+
+def add_ensemble(repository: Path, name: str, *steps: str) -> None:
+    """Add a user's own ensemble of steps."""
+    text = " ".join(f'step {{ model_name: "{step}" }}' for step in steps)
     (repository / name).mkdir()
-    (repository / name / "config.pbtxt").write_text(text)
+    (repository / name / "config.pbtxt").write_text(f"ensemble_scheduling {{ {text} }}")
 
 
 def set_version(repository: Path, version: str, name: str) -> None:
