@@ -254,16 +254,34 @@ def _users_own(
     for name, folder in folders.items():
         if name in managed or name in used:
             continue
-        own = [step for step in folder.steps if step in folders and step not in managed]
-        parts = [folders[part] for part in {name, *folder.steps} if part in folders]
+        steps = _all_steps(folder, folders)
+        own = [step for step in reversed(steps) if step in folders and step not in managed]
+        parts = [folders[part] for part in {name, *steps} if part in folders]
         yield InstalledModel(
             repository=repository,
             name=name,
             identity=None,
             ensembles=(name,),
-            steps=folder.steps,
+            steps=steps,
             folders=(name, *own),
             fingerprints={part.name: part.fingerprint for part in parts},
             problem=folder.problem,
             configs={part.name: part.config for part in parts if part.config},
         )
+
+
+def _all_steps(ensemble: _Folder, folders: _Folders) -> tuple[str, ...]:
+    """Return the steps of an ensemble, each after those that it uses as an ensemble itself."""
+    steps: dict[str, None] = {}
+    seen = {ensemble.name}
+
+    def add(folder: _Folder) -> None:
+        for step in folder.steps:
+            if step not in seen:
+                seen.add(step)
+                if step in folders:
+                    add(folders[step])
+                steps[step] = None
+
+    add(ensemble)
+    return tuple(steps)

@@ -58,3 +58,14 @@ def test_export_does_not_replace_a_user_s_own_model(tmp_path: Path, name: str) -
     (tmp_path / name / "config.pbtxt").write_text('backend: "python"')
     with pytest.raises(RepositoryError, match=f"would replace '{name}' .* not made by"):
         find_replaced(tmp_path, "new")
+
+
+def test_export_does_not_replace_a_step_of_a_user_s_own_ensemble(tmp_path: Path) -> None:
+    for name, step in (("outer", "inner"), ("inner", "new_encoder")):
+        (tmp_path / name).mkdir()
+        text = f'ensemble_scheduling {{ step {{ model_name: "{step}" }} }}'
+        (tmp_path / name / "config.pbtxt").write_text(text)
+    (tmp_path / "new_encoder").mkdir()
+    (tmp_path / "new_encoder" / "config.pbtxt").write_text('backend: "python"')
+    with pytest.raises(RepositoryError, match=r"would replace 'outer' .* not made by"):
+        find_replaced(tmp_path, "new")

@@ -60,6 +60,18 @@ def test_user_s_ensembles_are_models_of_their_own(stub_repository: Path) -> None
     assert tiny.folders == (*tiny.ensembles, "tiny_encoder", "tiny_postprocess", "tiny_tokenizer")
 
 
+def test_user_s_ensemble_has_the_steps_of_its_ensembles(stub_repository: Path) -> None:
+    write_config(stub_repository, "pre", 'backend: "python"')
+    for ensemble, steps in (("inner", ("pre", "inner")), ("user", ("inner", "tiny_direct"))):
+        text = "".join(f'step {{ model_name: "{name}" }}' for name in steps)
+        write_config(stub_repository, ensemble, f"ensemble_scheduling {{ {text} }}")
+    (user,) = (model for model in scan(stub_repository) if model.name == "user")
+    assert user.steps == ("pre", "inner", "tiny_tokenizer", "tiny_encoder", "tiny_direct")
+    assert user.folders == ("user", "inner", "pre")
+    (stub_repository / "pre" / "config.pbtxt").write_text('backend: "other"')
+    assert user not in scan(stub_repository)
+
+
 def test_change_of_any_step_changes_the_model(own_tiny_repository: Path) -> None:
     (before,) = scan(own_tiny_repository)
     assert scan(own_tiny_repository) == [before]
