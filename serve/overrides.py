@@ -78,7 +78,7 @@ class Overrides:
         if self.served_model_name:
             config.parameters["model_id"].string_value = self.served_model_name
         if identity.role == Role.TOKENIZE.value and self.tokenizer_instances is not None:
-            config.instance_group[0].count = self.tokenizer_instances
+            _set_instances(config, self.tokenizer_instances)
         if identity.role == Role.ENCODE.value:
             self._apply_to_encoder(config)
 
@@ -87,6 +87,12 @@ class Overrides:
             delay = self.max_queue_delay_microseconds
             config.dynamic_batching.max_queue_delay_microseconds = delay
         if self.encoder_instances is not None:
-            config.instance_group[0].count = self.encoder_instances
+            _set_instances(config, self.encoder_instances)
             threads = str(self.encoder_threads)
             config.parameters["intra_op_thread_count"].string_value = threads
+
+
+def _set_instances(config: pb.ModelConfig, count: int) -> None:
+    groups = config.instance_group
+    # A user may have edited the file.
+    (groups[0] if groups else groups.add()).count = count

@@ -43,6 +43,18 @@ def test_overrides_apply_to_the_steps_that_they_name(stub_repository: Path) -> N
     assert encoder["parameters"]["intra_op_thread_count"] == {"string_value": "1"}  # type: ignore[index]
 
 
+def test_number_of_instances_applies_to_a_configuration_that_has_none(
+    stub_repository: Path,
+) -> None:
+    for step in ("tiny_tokenizer", "tiny_encoder"):
+        edited = config.read(stub_repository / step)
+        edited.ClearField("instance_group")
+        config.write(stub_repository / step, edited)
+        overrides = Overrides(tokenizer_instances=2, encoder_instances=2, encoder_threads=1)
+        changed = overridden(stub_repository, step, overrides)
+        assert changed and changed["instance_group"] == [{"count": 2}]
+
+
 def test_overrides_do_not_change_a_user_s_own_model(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "config.pbtxt").write_text('backend: "onnxruntime" max_batch_size: 8')
