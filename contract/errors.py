@@ -7,7 +7,9 @@
     ├── Unauthorized          401                     no API key, or an unknown one
     ├── NotFound              404  NOT_FOUND          unknown model or path
     ├── MethodNotAllowed      405                     known path, wrong method
+    ├── RequestTimeout        408                     the request was not finished in time
     ├── PayloadTooLarge       413                     the body is over the limit
+    ├── RequestHeadTooLarge   431                     the request line and headers are
     ├── ClientDisconnected    499  CANCELLED          the client receives no response
     ├── InternalError         500  INTERNAL           a defect of the server
     └── Unavailable           503  UNAVAILABLE        starting, restarting, overloaded: retry
@@ -116,6 +118,36 @@ class MethodNotAllowed(ApiError):
     http_status = 405
     type = "invalid_request_error"
     default_code = "method_not_allowed"
+
+
+class RequestTimeout(ApiError):
+    """The rest of a request did not arrive.
+
+    Args:
+        seconds: Time that was waited for it.
+    """
+
+    http_status = 408
+    type = "invalid_request_error"
+    default_code = "request_timeout"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The rest of the request did not arrive within {seconds:.0f} seconds.")
+
+
+class RequestHeadTooLarge(ApiError):
+    """The request line and headers are larger than the server accepts.
+
+    Args:
+        limit: Maximum size in bytes.
+    """
+
+    http_status = 431
+    type = "invalid_request_error"
+    default_code = "request_head_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request line and headers are larger than {limit} bytes.")
 
 
 class PayloadTooLarge(ApiError):

@@ -93,7 +93,14 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
         )
     if settings.api_keys:
         layers.append(Middleware(ApiKeyMiddleware, keys=settings.api_keys, metrics=metrics))
-    layers.append(Middleware(BodyLimitMiddleware, limit=settings.max_body_bytes, metrics=metrics))
+    layers.append(
+        Middleware(
+            BodyLimitMiddleware,
+            limit=settings.max_body_bytes,
+            budget=settings.max_concurrent_body_bytes // settings.workers,
+            metrics=metrics,
+        )
+    )
     return layers
 
 

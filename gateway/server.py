@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from triton_embed.gateway import app
-from triton_embed.gateway.http.protocol import UpgradeIgnoringProtocol
+from triton_embed.gateway.http.connection import LimitedConnection
 from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.workers import FOLDER_VARIABLE
 from triton_embed.runtime import logs
@@ -61,7 +61,7 @@ def run(settings: Settings) -> int:
             workers=settings.workers,
             host=settings.host,
             port=settings.port,
-            http=UpgradeIgnoringProtocol,
+            http=LimitedConnection,
             ws="none",
             log_config=None,
             log_level="warning",

@@ -43,6 +43,12 @@ class RequestSettings(CommonSettings):
         "NIM_SERVER_HTTP_BODY_LIMIT_BYTES",
         parse=integer(1024, metavar="BYTES"),
     )
+    max_concurrent_body_bytes: int = setting(
+        128 << 20,
+        "maximum size of all request bodies in progress, over all workers; beyond it requests get "
+        "503",
+        parse=integer(1024, metavar="BYTES"),
+    )
     max_inputs_per_request: int = setting(8192, "maximum inputs in one request", parse=integer(1))
     max_concurrent_inputs: int = setting(
         1024,

@@ -13,14 +13,10 @@ from tokenizers import Tokenizer
 from triton_embed.backends.tokenizer.excerpts import GROWTH, Excerpts
 from triton_embed.backends.tokenizer.truncation import Truncation
 from triton_embed.contract.errors import InvalidRequest
-from triton_embed.contract.inputs import map_inputs
+from triton_embed.contract.inputs import map_inputs, validate_text_size
 from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import Modality, Options, parse_choice
 from triton_embed.contract.spec import ModelSpec
-
-MAX_TEXT_BYTES = 1 << 20
-"""Maximum bytes of one text; a longer text is rejected. Other requests wait while it is tokenized.
-The longest supported models take 32 768 tokens, a few hundred kilobytes."""
 
 MAX_CHUNK_CHARACTERS = 1 << 20
 """Maximum characters in one call of the tokenizer, unless a single text has more. Until they are
@@ -227,11 +223,7 @@ def _without_traceback(error: InvalidRequest) -> InvalidRequest:
 def _decode(item: bytes) -> str:
     if not item:
         raise InvalidRequest("'input' must not be an empty string", param="input")
-    if len(item) > MAX_TEXT_BYTES:
-        raise InvalidRequest(
-            f"'input': a text of {len(item)} bytes exceeds the maximum of {MAX_TEXT_BYTES} bytes",
-            param="input",
-        )
+    validate_text_size(len(item))
     try:
         return item.decode()
     except UnicodeDecodeError as error:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 
 from triton_embed.contract.errors import InvalidRequest
-from triton_embed.contract.inputs import map_inputs
+from triton_embed.contract.inputs import map_inputs, validate_text_size
 from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import (
     EmbeddingType,
@@ -204,6 +204,7 @@ def _read(
         raise InvalidRequest("'input' must not be empty", param="input")
     if not isinstance(item, str):
         return Input(Modality.TEXT, _pack(item), min(len(item), spec.max_tokens))
+    validate_text_size(len(item))
     if modality is None:
         modality = infer_modality(item)
         spec.validate_modality(modality)

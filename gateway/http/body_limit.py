@@ -1,4 +1,4 @@
-"""Rejects request bodies over a limit.
+"""Rejects request bodies over a limit, and bodies that together need too much memory.
 
 Starlette's `RequestBodyLimitMiddleware` (1.10) responds in plain text, where clients expect our
 error body.
@@ -8,24 +8,32 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from triton_embed.contract.errors import PayloadTooLarge
+from triton_embed.contract.errors import PayloadTooLarge, Unavailable
 from triton_embed.gateway.errors import error_response
 from triton_embed.gateway.metrics import Metrics
+
+SMALL_BODY_BYTES = 64 << 10
+"""Stated length up to which a body is not counted: as many bytes wait in uvicorn's buffer."""
 
 
 class BodyLimitMiddleware:
     """Responds with status 413 to larger bodies, before reading a body with a stated length.
 
+    Responds with status 503 while the bodies of unfinished requests fill their budget.
+
     Args:
         app: The application to protect.
         limit: Maximum bytes of a request body.
+        budget: Maximum bytes of all bodies of unfinished requests; one body is always accepted.
         metrics: The counter of rejected requests.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, limit: int, budget: int, metrics: Metrics) -> None:
         self._app = app
         self._limit = limit
+        self._budget = budget
         self._metrics = metrics
+        self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -33,49 +41,74 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         length = _stated_length(scope)
-        if length is None:
-            receive = BodyReader(receive, self._limit, self._metrics).receive
-        elif length > self._limit:
-            await error_response(_reject(self._limit, self._metrics))(scope, receive, send)
+        if length is not None and length <= min(SMALL_BODY_BYTES, self._limit):
+            # A server passes on no more than the stated length.
+            await self._app(scope, receive, send)
             return
-        # The server passes on at most the stated length.
-        await self._app(scope, receive, send)
+        if length is not None and length > self._limit:
+            await error_response(self._too_large())(scope, receive, send)
+            return
+        reader = BodyReader(receive, self)
+        try:
+            await self._app(scope, reader.receive, send)
+        finally:
+            self._in_flight -= reader.size
+
+    def count(self, size: int, received: int) -> None:
+        """Count bytes of a body.
+
+        Args:
+            size: Bytes of the body so far.
+            received: How many of them are new.
+
+        Raises:
+            PayloadTooLarge: the body is over the limit.
+            Unavailable: the bodies of all requests are over the budget.
+        """
+        self._in_flight += received
+        if size > self._limit:
+            raise self._too_large()
+        if self._in_flight > self._budget and self._in_flight > size:
+            self._metrics.requests_rejected.labels("overloaded").inc()
+            raise Unavailable(
+                f"The bodies of the requests in progress are larger than {self._budget} bytes; "
+                "try again later.",
+                code="overloaded",
+            )
+
+    def _too_large(self) -> PayloadTooLarge:
+        """Count a request as rejected and return the error."""
+        self._metrics.requests_rejected.labels("payload_too_large").inc()
+        return PayloadTooLarge(f"The request body is larger than {self._limit} bytes.")
 
 
 class BodyReader:
-    """The body of one request that does not state its length.
+    """The body of one request that is counted.
 
     Args:
         receive: The server's callable.
-        limit: Maximum bytes of the body.
-        metrics: The counter of rejected requests.
+        limits: Counts the bytes.
     """
 
-    __slots__ = ("_limit", "_metrics", "_receive", "_size")
+    __slots__ = ("_limits", "_receive", "size")
 
-    def __init__(self, receive: Receive, limit: int, metrics: Metrics) -> None:
+    def __init__(self, receive: Receive, limits: BodyLimitMiddleware) -> None:
         self._receive = receive
-        self._limit = limit
-        self._metrics = metrics
-        self._size = 0
+        self._limits = limits
+        self.size = 0
 
     async def receive(self) -> Message:
         """Return the next message.
 
         Raises:
             PayloadTooLarge: the body is over the limit.
+            Unavailable: the bodies of all requests are over the budget.
         """
         message = await self._receive()
-        self._size += len(message.get("body", b""))
-        if self._size > self._limit:
-            raise _reject(self._limit, self._metrics)
+        received = len(message.get("body", b""))
+        self.size += received
+        self._limits.count(self.size, received)
         return message
-
-
-def _reject(limit: int, metrics: Metrics) -> PayloadTooLarge:
-    """Count a request as rejected and return the error."""
-    metrics.requests_rejected.labels("payload_too_large").inc()
-    return PayloadTooLarge(f"The request body is larger than {limit} bytes.")
 
 
 def _stated_length(scope: Scope) -> int | None:

@@ -10,11 +10,11 @@ from tokenizers import Tokenizer
 
 from triton_embed.backends.tokenizer.batch_tokenizer import (
     MAX_CHUNK_CHARACTERS,
-    MAX_TEXT_BYTES,
     BatchTokenizer,
     Request,
 )
 from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.inputs import MAX_TEXT_BYTES
 from triton_embed.contract.options import InputType, Modality, Options, Truncate
 from triton_embed.contract.spec import ModelSpec
 

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from testing.asgi import application, asgi_client
 from testing.metrics import samples
 from triton_embed.contract.errors import PayloadTooLarge
-from triton_embed.gateway.http.body_limit import BodyLimitMiddleware
+from triton_embed.gateway.api import errors
+from triton_embed.gateway.http.body_limit import SMALL_BODY_BYTES, BodyLimitMiddleware
 from triton_embed.gateway.metrics import Metrics
 
 LIMIT = 10
@@ -24,7 +30,7 @@ async def post(metrics: Metrics, content: bytes, *, states_length: bool) -> http
         for byte in content:
             yield bytes([byte])
 
-    layer = Middleware(BodyLimitMiddleware, limit=LIMIT, metrics=metrics)
+    layer = Middleware(BodyLimitMiddleware, limit=LIMIT, budget=LIMIT, metrics=metrics)
     async with asgi_client(application(layer, paths=["/echo"])) as client:
         return await client.post("/echo", content=content if states_length else parts())
 
@@ -69,7 +75,7 @@ async def test_body_is_counted_unless_its_length_is_known(
     async def send(message: Message) -> None:
         raise AssertionError
 
-    request = BodyLimitMiddleware(read, LIMIT, Metrics())(
+    request = BodyLimitMiddleware(read, LIMIT, LIMIT, Metrics())(
         {"type": "http", "headers": headers}, receive, send
     )
     if limited:
@@ -89,5 +95,31 @@ async def test_body_with_a_length_over_the_limit_is_not_read() -> None:
         sent.append(message)
 
     scope = {"type": "http", "headers": [(b"content-length", b"11")]}
-    await BodyLimitMiddleware(unused, LIMIT, Metrics())(scope, unused, send)
+    await BodyLimitMiddleware(unused, LIMIT, LIMIT, Metrics())(scope, unused, send)
     assert sent[0]["status"] == 413
+
+
+async def test_bodies_over_the_budget_are_rejected_until_others_are_done() -> None:
+    size = SMALL_BODY_BYTES + 1
+    arrived, finish = asyncio.Event(), asyncio.Event()
+
+    async def hold(request: Request) -> Response:
+        await request.body()
+        arrived.set()
+        await finish.wait()
+        return Response()
+
+    app = Starlette(routes=[Route("/hold", hold, methods=["POST"])])
+    errors.install(app)
+    metrics = Metrics()
+    limited = BodyLimitMiddleware(app, limit=3 * size, budget=2 * size, metrics=metrics)
+    async with asgi_client(limited) as client:
+        # One body is accepted even if it is over the budget.
+        first = asyncio.ensure_future(client.post("/hold", content=b"x" * 3 * size))
+        await arrived.wait()
+        rejected = await client.post("/hold", content=b"x" * size)
+        assert (rejected.status_code, rejected.headers["retry-after"]) == (503, "1")
+        small = asyncio.ensure_future(client.post("/hold", content=b"x" * SMALL_BODY_BYTES))
+        finish.set()
+        assert (await first).status_code == (await small).status_code == 200
+        assert (await client.post("/hold", content=b"x" * size)).status_code == 200

@@ -20,7 +20,7 @@ from triton_embed.gateway.metrics import Metrics
     [
         lambda app: AccessLogMiddleware(app, Metrics()),
         lambda app: ApiKeyMiddleware(app, ("key",), Metrics()),
-        lambda app: BodyLimitMiddleware(app, 10, Metrics()),
+        lambda app: BodyLimitMiddleware(app, 10, 10, Metrics()),
     ],
 )
 async def test_connection_is_passed_on(wrap: Callable[[ASGIApp], ASGIApp], kind: str) -> None:
