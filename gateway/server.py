@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import ssl
@@ -29,9 +30,19 @@ balancers, so that they never use a connection that the gateway closes."""
 WORKER_START_SECONDS = 60
 """Time in seconds for each of several workers to start, mostly imports; then it is killed."""
 
+M_MMAP_THRESHOLD = -3
+"""Parameter of glibc's `mallopt`, see malloc.h."""
+
+MAPPED_BYTES = 1 << 20
+"""Blocks of this size or more, such as large bodies, are returned to the system when they are
+freed. By default glibc raises the threshold to 32 MiB with the first such block."""
+
 
 def application() -> FastAPI:
     """Return the application of a worker process, whose settings `run` left in the environment."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
     settings = settings_from_environment(Settings)
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     return app.create(settings)
