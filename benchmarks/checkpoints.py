@@ -54,6 +54,6 @@ def checkpoint(name: str, folder: Path) -> Path:
         MINILM_FOLDER,
         config=config,
         max_seq_length=256,
-        # As real models are initialized; with more, many layers amplify rounding errors.
+        # The usual initialization; with a larger range, many layers amplify rounding errors.
         initializer_range=0.02,
     )

@@ -1,4 +1,4 @@
-"""Clients of the service that spend as little as possible of the cores they share with it."""
+"""Clients of the service that use little CPU time, because they share its cores."""
 
 from __future__ import annotations
 

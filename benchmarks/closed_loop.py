@@ -1,4 +1,4 @@
-"""Clients in closed loops: each sends its next request when it has the response to the last."""
+"""Clients in closed loops: each sends its next request after the response to the previous one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service of this checkout beside that of another one, measured in turns.
+"""The service of this checkout and that of another checkout, measured in turns.
 
 The speed of a shared machine changes from minute to minute, so both are measured in each round,
 and rounds are compared, not runs.
@@ -32,7 +32,7 @@ ONE_WORKER = {"TRITON_EMBED_WORKERS": "1"}
 """Environment of a service whose gateway is one process, so that its CPU time is all of it."""
 
 MIN_ROUNDS = 2
-"""Rounds of every experiment, however little time there is: one in each order."""
+"""Minimum rounds of every experiment: one in each order."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Experiment:
 
     Attributes:
         measure: Measures one side.
-        share: The part of the total time that it gets.
+        share: Its share of the total time.
     """
 
     measure: Measure
@@ -155,7 +155,7 @@ def add_flag(parser: argparse.ArgumentParser) -> None:
         "--against",
         metavar="CHECKOUT",
         type=Path,
-        help="folder of another commit with its own .venv, to be measured in turns with this one",
+        help="folder of another commit with its own .venv; measured in turns with this one",
     )
 
 
@@ -181,7 +181,7 @@ def command(module: str, description: str | None, experiments: Sequence[Experime
         "--minutes",
         type=float,
         default=3.0,
-        help="duration, start excluded; more gives medians of more rounds (default: %(default)g)",
+        help="duration without start; a longer run has more rounds (default: %(default)g)",
     )
     options = parser.parse_args()
     shares = sum(experiment.share for experiment in experiments)

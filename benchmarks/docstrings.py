@@ -1,4 +1,4 @@
-"""Real English text that is on every machine: docstrings of Python's standard library."""
+"""Real English text that exists on every machine: the docstrings of Python's standard library."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIN_QUERY_WORDS = 4
 """Minimum words of a query; fewer are too vague to find one passage."""
 
 MIN_PASSAGE_WORDS = 8
-"""Minimum words of a passage; fewer have nothing that could be found."""
+"""Minimum words of a passage; fewer contain nothing to find."""
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -21,7 +21,7 @@ PROCESSES = {
     "tritonserver": "bin/tritonserver",
     **{step.name: f"_{step.name}" for step in pipelines.TEXT.steps},
 }
-"""Processes, and text in the command line of each."""
+"""Text in the command line of each process, by its name."""
 
 
 def main() -> None:

@@ -1,13 +1,13 @@
-r"""The embedding server infinity, a peer to compare with, in a virtual environment of its own.
+r"""The embedding server infinity, for comparison, in its own virtual environment.
 
-It needs older packages than we do. These commands create its environment::
+It requires older packages than ours. These commands create its environment::
 
     python3.11 -m venv FOLDER
     FOLDER/bin/pip install "infinity-emb[torch,server]==0.0.78" torch==2.13.0 \
         optimum==1.27.0 transformers==4.48.3 sentence-transformers==3.4.1 fastapi==0.165.0 \
         starlette==1.10.0 uvicorn==0.32.1 typer==0.12.5 click==8.1.8 numpy==1.26.4
 
-The command is then ``FOLDER/bin/infinity_emb``. With ``optimum``, infinity uses BetterTransformer,
+Pass ``--infinity FOLDER/bin/infinity_emb``. With ``optimum``, infinity uses BetterTransformer,
 its default, which needs transformers before 4.49.
 """
 
@@ -27,7 +27,7 @@ from benchmarks.server import MODEL_ID
 from testing.ports import free_ports
 
 START_SECONDS = 180
-"""Seconds until it must be ready. It embeds two batches first, which takes a while on few cores."""
+"""Deadline in seconds of its start, in which it embeds two batches: slow on few cores."""
 
 STOP_SECONDS = 30
 """Seconds from SIGTERM to SIGKILL."""
@@ -37,8 +37,8 @@ STOP_SECONDS = 30
 def running(command: str, checkpoint: Path) -> Iterator[str]:
     """Serve `checkpoint` with infinity on the CPU while in the block, and yield its URL.
 
-    Like our gateway it has ``/v1/embeddings`` and the model `MODEL_ID`. It ignores request fields
-    that only we have.
+    Like our gateway, it provides ``/v1/embeddings`` and the model `MODEL_ID`. It ignores fields of
+    our API that it does not have.
 
     Args:
         command: The program ``infinity_emb``.

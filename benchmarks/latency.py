@@ -1,4 +1,4 @@
-"""Latency of one text, on an idle server and beside a long list."""
+"""Latency of one text, on an idle server and during a bulk request."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ from benchmarks.server import MODEL_ID
 from benchmarks.texts import text_sets
 
 ROUNDS = 8
-"""Times that each system is measured."""
+"""Measurements of each system."""
 
 REQUESTS = 40
 """Requests of one measurement, in a row."""
 
 WARM_REQUESTS = 10
-"""First requests of a measurement, not counted: the threads of what ran in this process before
-keep spinning for a while."""
+"""First requests of a measurement, not counted: threads of the previous system may still spin."""
 
 LIST_TEXTS = 2000
-"""Texts of the long list: seconds of work."""
+"""Texts of the bulk request: seconds of work."""
 
 PAUSE_SECONDS = 0.05
-"""Pause between two texts beside the list, so that they meet it at any moment and do not compete
-with it."""
+"""Pause in seconds between two texts during the bulk request, so that they arrive at any moment and
+do not compete with it."""
 
 ONE_TEXT = Quantity("one short text, ms", digits=2, by_difference=True)
 
@@ -74,9 +73,9 @@ class LatencyBesideList:
 
     Attributes:
         idle_p50: Median milliseconds on an idle server.
-        p50: Median milliseconds beside the list.
-        p95: 95th percentile beside the list, in milliseconds.
-        requests: Texts that were embedded beside the list.
+        p50: Median milliseconds during the bulk request.
+        p95: 95th percentile during the bulk request, in milliseconds.
+        requests: Texts that were embedded during the bulk request.
     """
 
     idle_p50: float

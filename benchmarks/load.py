@@ -14,13 +14,13 @@ import numpy as np
 from benchmarks.server import MODEL_ID
 
 SIZES = range(1, 33)
-"""Numbers of texts of a request."""
+"""Numbers of texts in a request."""
 
 BODIES = 10
 """Prepared requests of each size; they differ in their texts."""
 
 MAX_OPEN_REQUESTS = 800
-"""Maximum requests without a response; more would use up the file descriptors of this process."""
+"""Maximum requests without a response; more would exhaust the file descriptors of this process."""
 
 RESPONSE_TIMEOUT_SECONDS = 120.0
 """A request without any byte of the response after this time has failed."""
@@ -35,9 +35,9 @@ class Outcome:
 
     Attributes:
         inputs: Number of texts.
-        seconds: Time from when it was due to the last byte of the response.
+        seconds: Time from its due time to the last byte of the response.
         status: HTTP status; 0 without a response.
-        fault: The mistake in the response; empty if it is correct.
+        fault: The error in the response; empty if it is correct.
     """
 
     inputs: int
@@ -155,7 +155,7 @@ def _body(texts: Sequence[str]) -> bytes:
 
 
 def _fault(response: httpx.Response, inputs: int) -> str:
-    """Return the mistake in `response`, or an empty text."""
+    """Return the error in `response`, or an empty text."""
     if response.status_code == 200:
         count = response.content.count(b'"embedding":')
         return "" if count == inputs else f"{count} embeddings for {inputs} inputs"

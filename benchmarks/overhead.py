@@ -23,12 +23,12 @@ GRPC_RATE = Quantity("trivial encoder over gRPC, requests/s")
 
 
 def cpu_per_request(process: str) -> Quantity:
-    """Return the quantity that has the CPU time of one of `Side.processes`."""
+    """Return the quantity for the CPU time of one of `Side.processes`."""
     return Quantity(f"CPU of {process}, ms per HTTP request", digits=3)
 
 
 def measure(side: Side) -> Mapping[Quantity, float]:
-    """Send requests with one text each, over HTTP and then over gRPC, where nothing is joined."""
+    """Send requests with one text each, over HTTP and then over gRPC, without micro-batches."""
     url, address = side.server.url, f"127.0.0.1:{side.server.grpc_port}"
     before = side.cpu_seconds()
     requests = count_within(SECONDS, TEXT, CLIENTS, partial(base64_client, url, TRIVIAL_ID))

@@ -28,7 +28,7 @@ requests are sent before the remaining chunks of old ones."""
 
 MIN_CAPACITY_SHARE = 0.5
 """Minimum share of the capacity that must be embedded under overload. The server also has to
-reject requests then, and this program takes more of the same cores."""
+reject requests, and this program uses more of the same cores."""
 
 MAX_MEMORY_GROWTH = 1.05
 """Maximum memory in the last quarter relative to the second; in the first, buffers still grow."""

@@ -1,4 +1,4 @@
-"""What NVIDIA's perf_analyzer says of the ensemble and of each of its steps, over gRPC."""
+"""Measure the ensemble and each of its steps over gRPC, with NVIDIA's perf_analyzer."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from triton_embed.contract.tensors import (
 )
 
 MAX_TOKENS, DIMENSION = 256, 384
-"""Of the default model."""
+"""Token limit and dimension of the default model."""
 
 ENSEMBLE = "ensemble"
 
 Inputs = list[dict[str, Any]]
-"""Requests of one item each: tensors by name, as perf_analyzer's input files have them."""
+"""Requests of one item each: tensors by name, in the format of perf_analyzer's input files."""
 
 
 def inputs(texts: Sequence[str]) -> dict[str, Inputs]:
     """Return requests for the ensemble and for each step, one for each of `texts`.
 
-    The encoder gets the ids of the text, so no two requests need have the same width; what the
-    postprocessing gets is random unit vectors, since its time does not depend on them.
+    The encoder receives the ids of the text, so the widths of requests differ. The postprocess step
+    receives random unit vectors, because its time does not depend on them.
     """
     tokenizer = Tokenizer.from_file(str(MINILM_FOLDER / "tokenizer.json"))
     tokenizer.no_padding()
@@ -59,7 +59,7 @@ def inputs(texts: Sequence[str]) -> dict[str, Inputs]:
 
 
 def _tensor(values: Sequence[float]) -> dict[str, Sequence[float]]:
-    """Return a tensor with its shape, which perf_analyzer wants of variable dimensions."""
+    """Return a tensor with its shape, which perf_analyzer requires for variable dimensions."""
     return {"content": values, "shape": [len(values)]}
 
 
@@ -71,7 +71,7 @@ def measure(
     count: int,
 ) -> Iterator[tuple[str, int, Report]]:
     """Yield a report for each of `requests` and each number of `clients`."""
-    # Some docstrings are longer than the model takes; the steps after the tokenizer ignore this.
+    # Some docstrings exceed the model's limit; the steps after the tokenizer ignore this option.
     flags = ["-u", address, "-i", "grpc", "--request-parameter", "truncate:END:string"]
     ensemble = triton_model_name(MODEL_ID)
     steps = (TOKENIZER, ENCODER, POSTPROCESS)
@@ -84,7 +84,7 @@ def measure(
 
 @contextmanager
 def _triton(address: str | None) -> Iterator[str]:
-    """Yield `address`, or that of a Triton with the default model that lives in the block."""
+    """Yield `address`, or that of a Triton with the default model that runs while in the block."""
     if address:
         yield address
         return
@@ -104,9 +104,12 @@ def main() -> None:
         help="a running Triton with the default model (default: start one on free ports)",
     )
     parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 16], metavar="CLIENTS")
-    parser.add_argument("--texts", type=int, default=384, help="how many texts of mixed length")
+    parser.add_argument("--texts", type=int, default=384, help="number of texts of mixed length")
     parser.add_argument(
-        "--requests", type=int, default=100, help="fewest of a window, of which each run has three"
+        "--requests",
+        type=int,
+        default=100,
+        help="minimum requests per window; each run has three windows",
     )
     options = parser.parse_args()
     requests = inputs(text_sets(options.texts, 0, 0)["mixed"])

@@ -22,11 +22,11 @@ SEARCH_DEPTH = 10
 """Results of one search that count: the k of nDCG@k, as in MTEB's main metric for retrieval."""
 
 DTYPES = {"float": "<f4", "int8": "i1", "uint8": "u1", "binary": "i1", "ubinary": "u1"}
-"""The dtype of the base64 of each ``embedding_type``. Written out, like a client's, so that the
-benchmark notices if the server's changes."""
+"""The dtype of the base64 of each ``embedding_type``. Defined independently of the
+server, so that the benchmark detects a change of the format."""
 
 MAX_INT8_LOSS = 0.005
-"""Maximum share of float's nDCG that int8 may lose; more would fail the benchmark."""
+"""Maximum share of float's nDCG that int8 may lose; above it, the benchmark fails."""
 
 Vectors = NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""Libraries that embed in this process: the encoder's limit, and peers to compare with."""
+"""Libraries that embed in this process: the limit, and other systems for comparison."""
 
 from __future__ import annotations
 
@@ -83,14 +83,14 @@ class PaddedOnnxRuntime:
 
     Args:
         checkpoint: The checkpoint; it pools by the mean.
-        folder: Where the ONNX file may be left.
+        folder: Folder for the ONNX file.
     """
 
     def __init__(self, checkpoint: Path, folder: Path) -> None:
         self._tokenizer = _tokenizer(checkpoint / "tokenizer.json")
         self._tokenizer.enable_padding()
         path = folder / "padded.onnx"
-        # With padding, or transformers would leave the mask out of the graph.
+        # With padding: otherwise transformers would omit the mask from the graph.
         mask = torch.tensor([[1] * 9, [1] * 5 + [0] * 4])
         sizes = {0: torch.export.Dim("items"), 1: torch.export.Dim("longest")}
         logging.getLogger("torch.onnx._internal.exporter").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Texts to embed: real ones of mixed length, and ones of equal length."""
+"""Texts to embed: real texts of mixed length, and texts of equal length."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SEED = 20260101
 """Seed of the texts' order; printed with every result."""
 
 SHORT_WORDS, LONG_WORDS = 10, 200
-"""Words of a text of equal length."""
+"""Words of each short and each long text."""
 
 
 @cache
 def text_sets(mixed: int, short: int, long: int) -> Mapping[str, list[str]]:
-    """Return texts by kind, as many as given; ``mixed`` has the lengths that docstrings have."""
+    """Return the given number of texts by kind; ``mixed`` has the lengths of docstrings."""
     generator = random.Random(SEED)
     passages = [pair.passage for pair in pairs(10_000)]
     generator.shuffle(passages)

@@ -25,10 +25,10 @@ from triton_embed.gateway.scheduling.send_window import INTERACTIVE_HOLD_SECONDS
 AT_ONCE = "all at once"
 
 REQUESTS = 2
-"""Minimum requests of each client; with one, the slowest response would decide."""
+"""Minimum requests of each client; with a single request, the slowest response would decide."""
 
 PEERS_EVERY = 2
-"""Peers are measured in one of this many rounds; they differ too much to need more."""
+"""Rounds per measurement of a peer: its speed differs too much to need more."""
 
 MAX_ROUNDS = 5
 """Maximum rounds of a workload, however much time is left."""
@@ -67,7 +67,7 @@ class Systems:
 
     Attributes:
         limit: Embeds all texts at once, from token ids.
-        servers: Functions that make a client each, by name.
+        servers: Functions that each create a client, by name.
         peers_in_process: Libraries that embed one request after the other on all cores, by name.
         peers: Like `servers`; measured in one of `PEERS_EVERY` rounds.
     """
@@ -128,7 +128,7 @@ def measure(
 
     Servers receive the texts more than once if each client would send fewer than `REQUESTS`.
 
-    A library in this process has one client, whatever the workload: more would add nothing. Its
+    A library in this process has one client for every workload: more would not be faster. Its
     requests are embedded one after the other.
     """
     rows = systems.limit.tokenize(texts)
@@ -139,7 +139,7 @@ def measure(
     # The relative duration of a round: the servers' passes, and the work in this process.
     lengths = {workload: _passes(len(texts), workload) + 1 for workload in workloads}
     bulk_from = perf_counter()
-    # Single texts first, and lists when the gateway no longer expects single texts.
+    # Single texts first; lists once the gateway no longer expects single texts.
     for workload in reversed(workloads):
         size = WORKLOADS[workload][1]
         unit = (end - perf_counter()) / sum(lengths.values())
@@ -184,7 +184,7 @@ def _measure_servers(
 
 
 def _rounds(seconds: float, min_rounds: int) -> Iterator[int]:
-    """Yield the numbers of rounds: at least `min_rounds`, then while one ends within `seconds`."""
+    """Yield the numbers of rounds: at least `min_rounds`, then as many as end within `seconds`."""
     starts = [perf_counter()]
     for index in range(MAX_ROUNDS):
         if index >= min_rounds:
@@ -212,7 +212,7 @@ def _one_by_one(embed: Embed, requests: Sequence[Sequence[str]]) -> float:
 
 
 def table(title: str, rates: Rates, workloads: Sequence[str]) -> str:
-    """Return the rates as a Markdown table, with the share of the limit in brackets.
+    """Return the rates as a Markdown table, with the share of the limit in parentheses.
 
     The limit embeds all texts at once, whatever the workload of the round.
     """

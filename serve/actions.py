@@ -16,7 +16,7 @@ class ModelState(Enum):
     """State of one model in a running Triton."""
 
     LOADING = "loading"
-    """It is being loaded, or loaded and not yet verified; nothing of it was served before."""
+    """It is being loaded, or is loaded and not yet verified; no version was served before."""
 
     READY = "ready"
     """It is loaded and has embedded a text."""
@@ -51,7 +51,7 @@ class Load:
 
     Attributes:
         model: The model.
-        unload_first: Loaded ensembles that would mix its old and new steps meanwhile: Triton
+        unload_first: Loaded ensembles that would otherwise mix its old and new steps: Triton
             replaces one step at a time.
     """
 
@@ -86,7 +86,7 @@ def settled(previous: Models, current: Models, statuses: Mapping[str, ModelStatu
     Args:
         previous: Result of the scan before.
         current: Result of the last scan.
-        statuses: Status of each model that there was an action on.
+        statuses: Status of each model that has had an action.
     """
     models: dict[str, InstalledModel] = {}
     for name in {**current, **statuses}:
@@ -103,11 +103,11 @@ def diff(
 ) -> list[Action]:
     """Return the actions that bring Triton to the desired state, in order.
 
-    Removed models come first: they free memory, and the public id that another one may take.
+    Removed models come first: they free memory, and a public id for another model.
 
     Args:
         desired: The models to serve.
-        statuses: Status of each model that there was an action on.
+        statuses: Status of each model that has had an action.
         rejections: The reason for each desired model that must not be served.
     """
     actions: list[Action] = [
@@ -140,6 +140,6 @@ def _mixed_models(model: InstalledModel, served: Models) -> list[InstalledModel]
 
 
 def only_in(model: InstalledModel, others: Iterable[InstalledModel]) -> list[str]:
-    """Return the Triton models of `model` that none of the others uses, ensembles first."""
+    """Return the Triton models of `model` that no other model uses, ensembles first."""
     kept = {name for other in others for name in other.models}
     return [name for name in reversed(model.models) if name not in kept]

@@ -15,18 +15,18 @@ from triton_embed.serve.errors import TritonError
 from triton_embed.serve.server_command import ADMIN_HEADER
 
 DRAIN_TIMEOUT_SECONDS = 10.0
-"""Time that a replaced model has to finish its requests. Its steps may be dead, so that they never
+"""Time in seconds for a replaced model to finish its requests. Its steps may be dead and never
 finish; the new version is then loaded over them."""
 
 DRAIN_POLL_INTERVAL = 0.05
 """Seconds between two requests for the state of the models that are being drained."""
 
 MAX_RECONNECT_BACKOFF_MS = 500
-"""Longest pause between two attempts to connect: a restarted Triton is noticed that soon."""
+"""Maximum pause between two attempts to connect, which delays the use of a restarted Triton."""
 
 
 class TritonAdmin(Protocol):
-    """Requests to a running Triton that the supervisor makes. Each may raise `TritonError`."""
+    """The supervisor's requests to a running Triton. Each may raise `TritonError`."""
 
     async def is_live(self) -> bool:
         """Return whether the server responds."""

@@ -1,4 +1,4 @@
-"""The folder that Triton gets as ``--backend-directory``."""
+"""The folder that is passed to Triton as ``--backend-directory``."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from triton_embed.serve.installation import ROOT
 from triton_embed.serve.settings import Settings
 
 CONNECTION_PREFIX = "TRITON_EMBED_TRITON_TLS"
-"""Start of the variables about TLS to a Triton elsewhere; ours is on this machine without TLS."""
+"""Prefix of the variables for TLS to a remote Triton; ours is on this machine, without TLS."""
 
 
 def gateway_command(settings: Settings) -> list[str]:
@@ -20,7 +20,7 @@ def gateway_command(settings: Settings) -> list[str]:
 
 
 def gateway_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the gateway: ours and its settings.
+    """Return the environment of the gateway: that of this process, and its settings.
 
     Args:
         variables: The settings as environment variables, see `runtime.settings.to_variables`.

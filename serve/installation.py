@@ -1,7 +1,7 @@
 """The Triton server that is installed on this machine.
 
-It is the ``tritonserver`` on the PATH with the backends beside it, as in NVIDIA's container image,
-or else the one bundled in the ``nvidia-pytriton`` wheel, with its Python backend only.
+It is the ``tritonserver`` on the PATH with the backends next to it, as in NVIDIA's container image;
+otherwise the server in the ``nvidia-pytriton`` wheel, which has only the Python backend.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOT = Path(triton_embed.__file__).parent.parent
 """Folder that contains the package ``triton_embed``: the checkout or site-packages."""
 
 NGC_BACKENDS = Path("/opt/tritonserver/backends")
-"""Backends of NVIDIA's container image, if there are none beside the binary."""
+"""Backends of NVIDIA's container image, if there are none next to the binary."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_LINE_BYTES = 1 << 20
-"""Length of an output line in bytes; a longer one is replaced by a note, to bound memory."""
+"""Maximum bytes of an output line; a longer line is replaced by a note, to bound memory."""
 
 LEVELS = {"W": logging.WARNING, "E": logging.ERROR}
-"""Log level by the first letter of a line of Triton's; all other lines are information."""
+"""Log level by the first letter of Triton's lines; all other lines have level INFO."""
 
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 """At least one of these exists wherever an NVIDIA GPU is visible; ``/dev/dxg`` is WSL."""
@@ -29,7 +29,7 @@ these lines explain what is wrong."""
 
 
 def ignored_output(*, verbose: bool) -> tuple[str, ...]:
-    """Return the parts that identify lines of Triton's output not worth showing.
+    """Return the texts that identify irrelevant lines of Triton's output.
 
     Args:
         verbose: Show everything.
@@ -62,5 +62,5 @@ async def _read_line(stream: asyncio.StreamReader) -> bytes:
     try:
         return await stream.readline()
     except ValueError:
-        # The stream has dropped it. The process would block if its output were not read.
+        # The stream has dropped the line. Keep reading: otherwise the process would block.
         return b"(output line over 1 MiB omitted)\n"

@@ -14,12 +14,12 @@ from triton_embed.repository.config import parameters
 from triton_embed.serve.settings import Settings
 
 MAX_THROUGHPUT_INSTANCES = 4
-"""Encoder instances in throughput mode, at most. Each holds its own copy of the weights, and beyond
+"""Maximum encoder instances in throughput mode. Each holds its own copy of the weights, and beyond
 four, on the machines measured so far, memory grows but throughput does not."""
 
 THROUGHPUT_QUEUE_DELAY_MICROSECONDS = 1000
 """Time in µs that an encoder waits for more requests in throughput mode: long enough for requests
-that clients send together, short beside an execution on a CPU."""
+that clients send together, short compared with an execution on a CPU."""
 
 
 @dataclass(frozen=True)

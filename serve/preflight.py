@@ -1,4 +1,4 @@
-"""Checks before the start, for conditions that would otherwise fail later and obscurely."""
+"""Checks before the start, for conditions that would cause obscure failures later."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from triton_embed.serve.loadable import loadable_models
 from triton_embed.serve.settings import Settings
 
 MIN_GLIBC = (2, 35)
-"""Version of glibc that the server in ``nvidia-pytriton`` 0.7.0 is linked against."""
+"""Minimum version of glibc: the server in ``nvidia-pytriton`` 0.7.0 is linked against it."""
 
 MIN_SHARED_MEMORY = 32 << 20
-"""Free bytes in /dev/shm. Triton's Python steps exchange tensors there, in a segment each
-that grows with its batches. Docker's default of 64 MiB passes, and serves short texts."""
+"""Minimum free bytes in /dev/shm. Triton's Python steps exchange tensors there, each in a segment
+that grows with its batches. Docker's default of 64 MiB passes, and is enough for short texts."""
 
 MIN_DISK = 16 << 20
-"""Free bytes in the temporary folder, which gets a copy of the Python backend (3 MiB)."""
+"""Minimum free bytes in the temporary folder, for a copy of the Python backend (3 MiB)."""
 
 
 def check(settings: Settings, installation: Installation) -> None:
@@ -70,7 +70,7 @@ def check_gateway_packages() -> None:
 
 
 def check_repository(folder: Path, served_model_name: str | None = None) -> None:
-    """Raise ServeError unless `folder` holds a model, and only one if it gets another name."""
+    """Raise ServeError unless `folder` holds a model, and a single one if it is renamed."""
     models = loadable_models(folder).values()
     if not models:
         check_readable(folder)

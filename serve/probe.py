@@ -39,7 +39,7 @@ CONFIRMATION_INTERVAL = 0.2
 """Seconds between a failed probe and the next one, which decides on a restart."""
 
 UNHEALTHY_STATUS = frozenset({"INTERNAL", "UNAVAILABLE", "UNKNOWN", "DEADLINE_EXCEEDED"})
-"""gRPC status of a broken model. With any other, the model has rejected the probe and works."""
+"""gRPC statuses of a broken model. With another status, the model works but rejects the probe."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class ProbeTarget:
     Attributes:
         ensemble: Triton's name of the ensemble to embed a text with.
         spec: The model's spec.
-        encode: Name of the step that takes the time.
-        postprocess: Name of the step that is probed by itself, because requests that need no
-            conversion do not use it; ``None`` for an ensemble without one.
+        encode: Name of the step that takes most of the time.
+        postprocess: Name of the step that is probed separately, because requests that need no
+            conversion do not use it; ``None`` for an ensemble without this step.
     """
 
     ensemble: str
@@ -100,7 +100,7 @@ class Probe:
 
     Args:
         client: The Triton to probe.
-        stall: Tells a busy step from a dead one.
+        stall: Distinguishes a busy step from a stalled step.
     """
 
     def __init__(self, client: TritonAdmin, stall: StallDetector | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A supervised child process: started, watched, restarted when it dies, stopped on request."""
+"""A supervised child process: started, probed, restarted when it dies, stopped on request."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ INITIAL_BACKOFF_SECONDS = 0.5
 """Pause before the first restart: long enough for the kernel to free ports and memory."""
 
 MAX_BACKOFF_SECONDS = 30.0
-"""Maximum pause before a restart. The pause doubles after each, so that a process that dies at
-every start costs little CPU, and runs again within this time once its cause is gone."""
+"""Maximum pause before a restart. It doubles after each restart, so that a process that dies at
+every start uses little CPU, and runs again within this time once the cause is removed."""
 
 BACKOFF_RESET_SECONDS = 60.0
-"""Uptime after which a process restarts after the initial pause again. Twice the maximum pause."""
+"""Uptime in seconds after which the pause is reset to the initial one. Twice the maximum pause."""
 
 UNHEALTHY_STOP_TIMEOUT_SECONDS = 1.0
-"""Time that an unhealthy process has to end after SIGTERM before it is killed, in seconds. It has
-hardly any request left that it could finish."""
+"""Time in seconds between SIGTERM and SIGKILL for an unhealthy process, which can hardly finish any
+request."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ProcessSpec:
         stop_timeout_seconds: Time to end after SIGTERM before it is killed.
         wait_ready: Returns once the process serves.
         wait_unhealthy: Returns a reason once the running process needs a restart.
-        clean_up: Called after the process has ended, for whatever reason.
+        clean_up: Called after every end of the process.
     """
 
     name: str
@@ -137,7 +137,7 @@ class SupervisedProcess:
                 logger.error("%s; trying again in %.0f s", error, backoff)
 
     async def stop(self) -> None:
-        """End the process and every process that it started; let it finish its work before."""
+        """End the process and its descendants, after it has finished its work."""
         await self._end(self._spec.stop_timeout_seconds)
 
     async def _end(self, timeout_seconds: float) -> None:

@@ -22,14 +22,14 @@ from triton_embed.serve.installation import ROOT
 logger = logging.getLogger("serve")
 
 FORWARDED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that end the export too, so that it cleans up."""
+"""Signals that are forwarded to the export, so that it cleans up."""
 
 
 def provision(checkpoint: str, model_id: str | None, repository: Path) -> None:
     """Export a checkpoint, unless `repository` has a model of its id that can be served.
 
-    A model that another version of triton-embed exported, or that is not whole, is exported again,
-    with the same target and precision. An installed model from another checkpoint is left alone.
+    A model that another version of triton-embed exported, or that is incomplete, is exported again
+    with the same target and precision. An installed model from another checkpoint is not changed.
 
     Args:
         checkpoint: A folder, or a hub id.
@@ -60,7 +60,7 @@ def provision(checkpoint: str, model_id: str | None, repository: Path) -> None:
     options = ["--model-repository", str(repository), "--model-id", model_id]
     if provenance:
         options += ["--target", provenance.target, "--precision", provenance.precision]
-    # After the dashes even a folder whose name starts with one is an argument.
+    # After "--", a folder whose name starts with a dash is an argument, too.
     status = run_export([*options, "--", checkpoint])
     if status:
         raise ServeError(

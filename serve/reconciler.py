@@ -33,9 +33,9 @@ logger = logging.getLogger("serve")
 class Reconciler:
     """Loads, reloads and unloads the models of one running Triton.
 
-    Triton's own polling would load a broken model again every few seconds, and could load one
-    that is half replaced. The reconciler loads a model with its steps as a whole, and a broken one
-    again only once its files have changed.
+    Triton's own polling would load a broken model again every few seconds, and could load a
+    partly replaced model. The reconciler loads a model with all of its steps, and reloads a broken
+    model only once its files have changed.
 
     Args:
         repository: The model repository.
@@ -81,7 +81,7 @@ class Reconciler:
         )
 
     async def load_all(self) -> list[str]:
-        """Load every model into a Triton that has none, and return the names of those that work.
+        """Load every model into an empty Triton, and return the names of the working models.
 
         Raises:
             ServeError: The repository cannot be read, or Triton has not survived its models.
@@ -126,8 +126,8 @@ class Reconciler:
     def _rejections(self, desired: Models) -> dict[str, str]:
         """Return the reason for each model that must not be served.
 
-        It is not whole, or of another version, or its public id belongs to another model: the id
-        of `Overrides.served_model_name` belongs to one model until that is removed.
+        The model is incomplete, has another version, or its public id belongs to another model: the
+        id in `Overrides.served_model_name` belongs to one model until that model is removed.
         """
         managed = {name: model for name, model in desired.items() if model.is_managed}
         rejections = {
@@ -149,7 +149,7 @@ class Reconciler:
             await self._unload_if_loaded(self._only_in(before.serving))
 
     async def _replace(self, action: Load) -> None:
-        """Load a new or changed model, verify it, and unload what its old version had more."""
+        """Load a new or changed model, verify it, and unload obsolete parts of its old version."""
         if action.unload_first:
             await self._unload_if_loaded(action.unload_first)
             await self._client.drain(action.unload_first)

@@ -12,7 +12,7 @@ from triton_embed.serve.server_instance import ServerInstance
 from triton_embed.serve.settings import Settings
 
 EXIT_TIMEOUT_SECONDS = 10
-"""Time that Triton has to finish requests after SIGTERM, in seconds; the rest are cut off."""
+"""Time in seconds for Triton to finish requests after SIGTERM; the rest are cut off."""
 
 RESTRICTED_PROTOCOLS = "model-repository,shared-memory,logging,trace"
 """Parts of Triton's API that could replace models or read memory: closed to clients."""
@@ -91,7 +91,7 @@ def _tracing_flags() -> list[str]:
 def server_environment(installation: Installation) -> dict[str, str]:
     """Return the environment of Triton and its Python processes.
 
-    They find this interpreter first on the PATH, and with it the packages installed here.
+    This interpreter comes first on the PATH, so that its packages are used.
     """
     path = os.environ.get("PATH", os.defpath)
     libraries = [*map(str, installation.libraries), os.environ.get("LD_LIBRARY_PATH", "")]

@@ -18,7 +18,7 @@ def _not_ipv6(text: str) -> str:
 
 @dataclass(frozen=True)
 class TritonSettings(SettingsBase):
-    """The addresses and the log of Triton."""
+    """Triton's addresses and log."""
 
     heading: ClassVar[str] = "Triton"
 

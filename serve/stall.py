@@ -15,16 +15,16 @@ from triton_embed.runtime import processes
 from triton_embed.serve.errors import TritonError
 
 PROBE_GRACE_SECONDS = 1.0
-"""Time that a probe has before its step is inspected, in seconds. A healthy model that is not
-overloaded responds within a few milliseconds, so that nearly no probe costs an inspection."""
+"""Time in seconds before the step of a pending probe is inspected. A healthy model that is not
+overloaded responds within a few milliseconds, so that almost no probe requires an inspection."""
 
 STALL_TIMEOUT_SECONDS = 120.0
-"""Time without a result and without CPU use after which a step is dead, in seconds. It also limits
-each of Triton's administrative responses. Longer than disk or swap hold up a healthy process."""
+"""Time in seconds without a result and without CPU use after which a step is stalled. It also
+limits Triton's administrative requests. Longer than disk or swap can delay a healthy process."""
 
 MIN_BUSY_FRACTION = 0.1
 """CPU use of a busy step, as a fraction of one core over `STALL_TIMEOUT_SECONDS`. An idle Python
-step uses less than 0.01; one that computes, even beside others, far more."""
+step uses less than 0.01; a step that computes uses far more, even next to others."""
 
 
 def step_cpu_seconds(step: str) -> float:

@@ -45,10 +45,10 @@ REPOSITORY_POLL_INTERVAL = 1.0
 """Seconds between two scans of the model repository. A change is applied after two equal scans."""
 
 TRITON_EXIT_MARGIN_SECONDS = 5.0
-"""Time that Triton has to unload its models after `EXIT_TIMEOUT_SECONDS`, before it is killed."""
+"""Time for Triton to unload its models after `EXIT_TIMEOUT_SECONDS`; then it is killed."""
 
 GATEWAY_EXIT_MARGIN_SECONDS = 5.0
-"""Time that the gateway has to end after ``--drain-seconds``, before it is killed."""
+"""Time for the gateway to end after ``--drain-seconds``; then it is killed."""
 
 
 class Supervisor:
@@ -126,7 +126,7 @@ class Supervisor:
                 task.cancel()
 
     async def _announce(self) -> None:
-        """Log the addresses, and the models that are served and not, once any is served."""
+        """Log the addresses, the served and the rejected models, once any model is served."""
         model_ids = await self._served_model_ids()
         failed = self._reconciler.failed
         settings = self._settings
@@ -225,7 +225,7 @@ def _stop_event() -> asyncio.Event:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # Ignored under nohup.
         loop.add_signal_handler(signal.SIGHUP, stopped.set)
     return stopped
 

@@ -1,4 +1,4 @@
-"""A DNS server on loopback with the addresses that a test gives it."""
+"""A DNS server on loopback with addresses from a test."""
 
 from __future__ import annotations
 

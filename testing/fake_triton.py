@@ -1,4 +1,4 @@
-"""A Triton on loopback without models: every response is decided by a test."""
+"""A Triton on loopback without models, whose responses a test defines."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         infer_failures: Failures of the next inferences, in order.
         config_requests: Names of the models whose configuration was requested.
         inferences: The inferences that were received, with their metadata.
-        cancelled: Number of inferences whose client cancelled them.
+        cancelled: Number of inferences that a client canceled.
         may_respond: Inferences are held until it is set; initially it is.
-        received: Is set by an inference.
+        received: Set by an inference.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         return model
 
     def load_ensemble(self, name: str, parameters: Mapping[str, str]) -> FakeModel:
-        """Add an ensemble that no export of ours has made."""
+        """Add an ensemble that was not exported by us."""
         config = model_config_pb2.ModelConfig(name=name, max_batch_size=4)
         config.ensemble_scheduling.SetInParent()
         for key, value in parameters.items():
@@ -129,7 +129,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
 
 @dataclass
 class FakeExport:
-    """A model of ours in the repository of a `FakeTriton`.
+    """An exported model in the repository of a `FakeTriton`.
 
     Attributes:
         model_id: Its public id.

@@ -62,7 +62,7 @@ class Case:
         passage: Prompt of passages.
         plain: Prompt of a text without an input type.
         matryoshka: Value of ``--matryoshka``; ``None``: not set.
-        edit: Rewrites the files as official checkpoints have them.
+        edit: Rewrites the files in the layout of official checkpoints.
         encoder: Loads the reference, to be followed by mean pooling and L2 normalization; by
             default the reference is sentence-transformers.
     """

@@ -1,4 +1,4 @@
-"""Rewrite a small checkpoint's files so that they look like the official ones of its family."""
+"""Rewrite the files of a small checkpoint in the layout of its family's official checkpoints."""
 
 from __future__ import annotations
 

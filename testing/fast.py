@@ -1,4 +1,4 @@
-"""``pytest --fast``: the tests that need neither PyTorch nor Triton, and proof that none does.
+"""``pytest --fast``: tests without PyTorch and Triton, and a check that they load neither.
 
 A pytest plugin. A test is left out if its folder is in `SLOW_FOLDERS`, if it uses a fixture of
 `SLOW_FIXTURES`, or if it is marked ``torch``. The first other test before or during which a module

@@ -1,7 +1,7 @@
 """The recorded config.pbtxt files of every family and target, and a command that renews them.
 
-``python -m testing.golden`` renders all of tests/repository/golden anew, for a change of the
-format that is meant: review the difference as you would review code.
+After an intended change of the format, ``python -m testing.golden`` renders all files in
+tests/repository/golden again: review the diff like code.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class GoldenCase:
     Attributes:
         path: The recorded file: configurations, each under a line ``# NAME``.
         spec: The model's spec.
-        max_batch_size: Of the export.
-        target: Of the export.
+        max_batch_size: Option of the export.
+        target: Option of the export.
     """
 
     path: Path
@@ -78,7 +78,7 @@ def cases() -> Iterator[GoldenCase]:
 
 
 def main() -> None:
-    """Write what is rendered now over the recorded files."""
+    """Overwrite the recorded files with the configurations rendered now."""
     for case in cases():
         text = "".join(
             f"# {name}\n{text_format.MessageToString(config)}"

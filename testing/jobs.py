@@ -1,4 +1,4 @@
-"""Jobs of a small model, and a backend that embeds them when a test lets it."""
+"""Jobs of a small model, and a backend that embeds them when a test allows it."""
 
 from __future__ import annotations
 

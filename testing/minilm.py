@@ -1,4 +1,4 @@
-"""The one official checkpoint that a package brings: all-MiniLM-L6-v2."""
+"""all-MiniLM-L6-v2, the one official checkpoint that is available as a package."""
 
 from __future__ import annotations
 

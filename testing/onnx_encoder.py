@@ -1,4 +1,4 @@
-"""Run an exported ONNX encoder in this process, with the inputs that Triton gives it."""
+"""Run an exported ONNX encoder in this process, with the same inputs as in Triton."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector on loopback that keeps what it receives."""
+"""An OpenTelemetry collector on loopback that stores the received spans."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Collector(ThreadingHTTPServer):
         self._changed = threading.Condition()
 
     def add(self, body: bytes) -> None:
-        """Keep the body of one request."""
+        """Store the body of one request."""
         with self._changed:
             self._bodies.append(body)
             self._changed.notify_all()

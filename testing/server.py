@@ -167,7 +167,7 @@ class RunningServer:
         os.kill(self.descendants(text)[0], signal.SIGKILL)
 
     def kill_all(self) -> None:
-        """Send SIGKILL to the supervisor and all of its child processes, as a lost machine."""
+        """Send SIGKILL to the supervisor and all of its child processes, like a power loss."""
         for pid in (self.process.pid, *self.descendants()):
             os.kill(pid, signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""A model repository without weights: what the supervisor and the scanner read, and no more."""
+"""A model repository without weights, with the files that supervisor and scanner read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STUB_SPEC = ModelSpec("tiny", max_tokens=64, vocab_size=30522, dimension=32)
 
 
 def write_stub_model(repository: Path, spec: ModelSpec = STUB_SPEC) -> None:
-    """Install a model with true configurations, and with empty files in place of weights."""
+    """Install a model with real configurations, and with empty files in place of weights."""
     model = naming.triton_model_name(spec.model_id)
     rendered = rendering.render(
         spec,

@@ -85,7 +85,7 @@ class FakeTriton:
 
 
 class ScriptedProbe:
-    """`serve.probe.HealthProbe` with results that a test decides; all is healthy after the last.
+    """`serve.probe.HealthProbe` with results from a test; after the last, all models are healthy.
 
     Args:
         results: The result of each probe, in order.

@@ -10,10 +10,10 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 POLL_INTERVAL_SECONDS = 0.02
-"""Pause between two checks: short beside a request to the service, long beside a busy loop."""
+"""Pause between two checks: short compared with a request, long compared with a busy loop."""
 
 DEADLINE_SECONDS = 60.0
-"""Default time until a wait fails: longer than anything takes on a machine with two busy cores."""
+"""Default time in seconds until a wait fails: enough for a machine with two busy cores."""
 
 
 def eventually(
