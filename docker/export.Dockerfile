@@ -8,7 +8,7 @@ FROM ${PYTHON_IMAGE:-python:3.12-slim-bookworm}
 WORKDIR /opt/triton-embed
 COPY pyproject.toml constraints.txt docker/requirements.py ./
 # PyPI's torch brings gigabytes of CUDA libraries that an export does not use; the default index
-# has the CPU build. Where it cannot be reached, name a mirror, or https://pypi.org/simple.
+# has the CPU build. If it is not reachable, set a mirror, or https://pypi.org/simple.
 ARG TORCH_INDEX
 RUN python requirements.py export > requirements.txt \
  && pip install --no-cache-dir \
@@ -19,12 +19,12 @@ RUN python requirements.py export > requirements.txt \
 COPY --from=wheel /wheel /wheel
 RUN pip install --no-cache-dir --no-deps /wheel/*.whl
 COPY docker/export_entrypoint.sh /usr/local/bin/
-# In a clone made under a strict umask it is its owner's alone.
+# In a clone made with a strict umask, only the owner can read and run it.
 RUN chmod a+rX /usr/local/bin/export_entrypoint.sh
 
-# ONNX Runtime reports its use to Microsoft unless this is set.
+# Disable ONNX Runtime's telemetry.
 ENV ORT_DISABLE_TELEMETRY=1
-# The user that the entry point becomes has no home.
+# The entry point switches to a user without a home folder.
 ENV HOME=/tmp USER=export HF_HOME=/checkpoints
 ENTRYPOINT ["sh", "/usr/local/bin/export_entrypoint.sh"]
 CMD ["/default", "--model-id", "sentence-transformers/all-MiniLM-L6-v2"]

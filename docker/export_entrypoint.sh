@@ -1,5 +1,5 @@
 # Runs `triton-embed export`, or list, show, remove or verify, as the owner of the mounted model
-# repository: no user has to be configured, and the files belong to whoever owns the folder.
+# repository: no user has to be configured, and the files belong to the owner of the folder.
 set -eu
 umask 022
 case "${1:-}" in

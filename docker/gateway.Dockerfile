@@ -12,7 +12,7 @@ RUN python requirements.py gateway otel > requirements.txt \
 COPY --from=wheel /wheel /wheel
 RUN pip install --no-cache-dir --no-deps /wheel/*.whl
 
-# By number, so that Kubernetes' runAsNonRoot recognizes it.
+# A number, so that Kubernetes' runAsNonRoot accepts it.
 USER 1000:1000
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=10s --start-period=300s \

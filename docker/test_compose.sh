@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the images of docker-compose.yml and uses them as a user would, on base images that stand
-# in for the registries'. Needs root for debootstrap; leaves nothing running.
+# Builds and uses the images of docker-compose.yml on stand-in base images. Needs root for
+# debootstrap; leaves nothing running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,7 @@ for tool in docker curl debootstrap; do
   command -v $tool > /dev/null || cannot "there is no '$tool'"
 done
 [ "$(id -u)" -eq 0 ] || cannot "debootstrap needs root"
-docker info > /dev/null 2>&1 || cannot "no Docker engine answers at ${DOCKER_HOST:-the default socket}"
+docker info > /dev/null 2>&1 || cannot "no Docker engine responds at ${DOCKER_HOST:-the default socket}"
 if docker compose version > /dev/null 2>&1; then
   compose=(docker compose)
 elif command -v docker-compose > /dev/null; then
@@ -48,7 +48,7 @@ trap 'exit 130' INT TERM
 tests/compose/stand_in.sh "$PYTHON_IMAGE" "$TRITON_IMAGE"
 "${compose[@]}" --profile export build
 
-# Someone's folder, neither root's nor the containers'.
+# The folder belongs neither to root nor to the containers' user.
 chown $owner:$owner "$MODEL_REPOSITORY"
 chmod 755 "$MODEL_REPOSITORY"
 "${compose[@]}" run --rm export
@@ -77,7 +77,7 @@ assert [len(vector) for vector in vectors] == [384, 384], [len(vector) for vecto
 assert all(abs(norm - 1) < 1e-5 for norm in norms), norms
 ' || failed "the vectors are not two of dimension 384 and norm 1"
 
-# An empty gRPC message out, and ServerLiveResponse(live=True) back.
+# The request is an empty gRPC message; the response is ServerLiveResponse(live=True).
 live=$(printf '\0\0\0\0\0' | curl -sS --http2-prior-knowledge -H 'content-type: application/grpc' \
   -H 'te: trailers' --data-binary @- "http://$grpc/inference.GRPCInferenceService/ServerLive" |
   od -An -tx1 | tr -d ' ')

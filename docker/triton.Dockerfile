@@ -13,9 +13,9 @@ RUN python3 requirements.py triton > requirements.txt \
 COPY --from=wheel /wheel /wheel
 RUN pip install --no-cache-dir --no-deps /wheel/*.whl
 
-# ONNX Runtime reports its use to Microsoft unless this is set.
+# Disable ONNX Runtime's telemetry.
 ENV ORT_DISABLE_TELEMETRY=1
-# By number, so that Kubernetes' runAsNonRoot recognizes it.
+# A number, so that Kubernetes' runAsNonRoot accepts it.
 USER 1000:1000
 EXPOSE 8001 8002
 HEALTHCHECK --interval=10s --timeout=10s --start-period=300s \

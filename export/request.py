@@ -1,4 +1,4 @@
-"""The user's request for an export, before anything about the checkpoint is known."""
+"""The user's request for an export, before the checkpoint is read."""
 
 from __future__ import annotations
 

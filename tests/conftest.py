@@ -1,4 +1,4 @@
-"""The environment of every test, and the light fixtures; `testing.fixtures` has the heavy ones."""
+"""The environment of every test, and fast fixtures; the slow ones are in `testing.fixtures`."""
 
 from __future__ import annotations
 

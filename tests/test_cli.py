@@ -12,7 +12,7 @@ from triton_embed import cli
 from triton_embed.cli import COMMANDS, main
 
 HEAVY = ("fastapi", "grpc", "numpy", "onnxruntime", "pytriton", "torch", "tritonclient", "uvicorn")
-"""Packages that take long to import, or that an installation with another extra lacks."""
+"""Packages that are slow to import, or missing in an installation with another extra."""
 
 LOADED = f"""
 import json, sys

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a virtual environment: tools/venv.sh FOLDER
-# Picks a Python that the Triton wheel has a backend for. What Debian splits off Python (the venv
-# module and libpython) is installed where we may; otherwise the command to run is printed.
+# Selects a Python for which the Triton wheel has a backend. If Debian's separate packages for the venv
+# module or libpython are missing, root installs them; other users get the command to run.
 set -eu
 folder=$1
 
@@ -31,7 +31,7 @@ EOF
 
 install() {
     if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
-        echo "Python lacks parts that are needed. Run this, then make again:" >&2
+        echo "Required parts of Python are missing. Run this command, then run make again:" >&2
         echo "    sudo apt-get install $*" >&2
         exit 1
     fi
@@ -40,22 +40,22 @@ install() {
     apt-get install -y -qq "$@"
 }
 
-# One without pip was interrupted, or made by another tool.
+# An environment without pip was interrupted, or created by another tool.
 if [ -x "$folder/bin/python" ] && "$folder/bin/python" -m ensurepip --default-pip; then
     exit
 fi
 if [ -e "$folder" ] && [ ! -f "$folder/pyvenv.cfg" ]; then
-    echo "$folder is no virtual environment. Remove it, or name another folder with VENV=." >&2
+    echo "$folder is not a virtual environment. Remove it, or set VENV= to another folder." >&2
     exit 1
 fi
 
-# Elsewhere pip would say no more than that it finds no nvidia-pytriton.
+# On other platforms, pip would only report that it cannot find nvidia-pytriton.
 machine=$(uname -sm)
 libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || libc="glibc 0"
 newer=$(printf '%s\n' "glibc 2.35" "$libc" | sort -V | tail -n 1)
 if [ "$machine" != "Linux x86_64" ] || [ "$newer" != "$libc" ]; then
     echo "The Triton wheel needs Linux on x86-64 with glibc 2.35 or newer (Debian 12, Ubuntu 22.04)." >&2
-    echo "This is $machine with $libc. The container images do without: see docs/compose.md." >&2
+    echo "This is $machine with $libc. Use the container images instead: see docs/compose.md." >&2
     exit 1
 fi
 
@@ -77,15 +77,15 @@ if [ -z "${python:-}" ] && ! command -v python3 >/dev/null; then
     find_python
 fi
 if [ -z "${python:-}" ]; then
-    echo "Python 3.10, 3.11 or 3.12 is needed: the Triton wheel's Python backend needs NumPy 1,"
-    echo "which newer ones do not have. Fetching one with uv ..."
+    echo "Python 3.10, 3.11 or 3.12 is required: the Triton wheel's Python backend needs NumPy 1,"
+    echo "which does not support newer versions. Downloading Python 3.12 with uv ..."
     has_venv python3 || install "python$(version_of python3)-venv"
     uv=$(mktemp -d)
     trap 'rm -rf "$uv"' EXIT
     python3 -m venv "$uv"
     "$uv/bin/pip" install --quiet uv
     "$uv/bin/uv" python install 3.12 || {
-        echo "Install one yourself, or set PYTHON=/path/to/python3.12, and make again." >&2
+        echo "Install one of them, or set PYTHON=/path/to/python3.12, then run make again." >&2
         exit 1
     }
     python=$("$uv/bin/uv" python find --managed-python 3.12)

@@ -14,7 +14,7 @@ TRANSFORMER_SETTINGS = tuple(
     f"sentence_{kind}_config.json"
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
-"""Files in which sentence-transformers looks for ``max_seq_length``, in its order."""
+"""Files from which sentence-transformers reads ``max_seq_length``, in its order."""
 
 SETTINGS = (
     "config.json",

@@ -95,7 +95,7 @@ def download(hub_id: str, commit: str, folders: Sequence[str], files: Mapping[st
 
 @contextmanager
 def _explained(hub_id: str, revision: str | None) -> Iterator[None]:
-    """Turn every exception of the hub's client into an ExportError of one line."""
+    """Convert every exception of the hub's client into an ExportError of one line."""
     try:
         yield
     except ExportError:

@@ -1,4 +1,4 @@
-"""The settings of a checkpoint, whatever files they came from."""
+"""The settings of a checkpoint, independent of its files."""
 
 from __future__ import annotations
 

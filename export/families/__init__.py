@@ -1,5 +1,5 @@
 """The supported model families, one file each.
 
-Nothing of a checkpoint is ever executed: a family whose official checkpoints bring code is mapped
-to a class of transformers.
+No code of a checkpoint is executed: if the official checkpoints of a family bring code,
+transformers' own class is used.
 """

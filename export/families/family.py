@@ -55,7 +55,7 @@ class Family:
         absolute_positions: Whether ``position_embedding_type`` has a meaning, and must be
             "absolute".
         model_class: The class of transformers that loads the model.
-        register: Registers classes of ours with transformers' Auto classes.
+        register: Registers our classes with transformers' Auto classes.
         build_packed: Makes a module that runs on packed tokens, given the model and the name of
             an attention function. ``None``: the model itself does, through transformers'
             attention interface.

@@ -26,7 +26,7 @@ from triton_embed.export.towers.text import PackedEncoder
 
 EXAMPLE_LENGTHS = (5, 9, 3)
 """Lengths of the items that the encoder is traced with. Every dimension is dynamic; the lengths
-differ from each other and from 1, which torch.export would take for a constant."""
+differ from each other and from 1, which torch.export would treat as a constant."""
 
 
 def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model:

@@ -1,8 +1,8 @@
 """Builds the TensorRT engine of an exported model, or writes a script that does.
 
-An engine works with the version of TensorRT and the type of GPU that it was built with only.
-Networks are strongly typed, which TensorRT 10 supports and TensorRT 11 requires, so that the ONNX
-model alone determines the precision.
+An engine works only with the version of TensorRT and the type of GPU that it was built with.
+Networks are strongly typed, which TensorRT 10 supports and TensorRT 11 requires, so that only the
+ONNX model determines the precision.
 """
 
 from __future__ import annotations

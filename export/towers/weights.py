@@ -55,7 +55,7 @@ def load_transformer(
             f"shape, '{missing[0]}' first"
         )
     _check_unexpected(model, report["unexpected_keys"])
-    # A decoder would compute its cache of keys and values in vain.
+    # The cache of keys and values of a decoder would be unused.
     model.config.use_cache = False
     return (family.build_packed(model, attention) if family.build_packed else model).eval()
 

@@ -1,4 +1,4 @@
-"""AIPerf: the requests that it is given, and the figures that are read."""
+"""AIPerf: the requests that are passed to it, and the figures in its report."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def run(
     """Run `command` for at most `seconds`.
 
     Raises:
-        CommandFailed: The exit status is not 0, or the time is over.
+        CommandFailed: The exit status is not 0, or the time limit has passed.
     """
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

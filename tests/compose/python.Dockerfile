@@ -1,5 +1,5 @@
-# Stands in for python:3-slim: a debootstrap root, and every wheel that our images install, so
-# that building them needs neither the network nor the host's settings for it.
+# Stand-in for python:3-slim: a debootstrap root, and every wheel that our images install, so that
+# their build needs neither the network nor the host's network settings.
 ARG DEBIAN_IMAGE
 FROM ${DEBIAN_IMAGE}
 RUN ln -s python3 /usr/bin/python && rm /usr/lib/python3*/EXTERNALLY-MANAGED

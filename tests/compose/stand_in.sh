@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the base images that stand in for the registries', unless they are there and up to date.
+# Builds the stand-in base images, unless they exist and are up to date.
 # Usage: stand_in.sh PYTHON_IMAGE TRITON_IMAGE
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -24,7 +24,7 @@ inputs=$(cat "$work/requirements.txt" constraints.txt tests/compose/* | sha256su
 built=$(docker image inspect -f '{{.Config.Labels.inputs}}' "$triton_image" 2> /dev/null || true)
 [ "$built" != "$inputs" ] || exit 0
 
-# Packages are fetched out here, where pip's own configuration knows from where.
+# Packages are downloaded on the host, whose pip configuration names the index.
 fetch=(python3 -m pip download --quiet --dest "$work/wheels" -c constraints.txt
   --only-binary=:all: --python-version 3.11)
 "${fetch[@]}" -r "$work/requirements.txt"

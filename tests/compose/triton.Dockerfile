@@ -1,4 +1,4 @@
-# Stands in for NGC's tritonserver: the server of the nvidia-pytriton wheel, laid out the same way.
+# Stand-in for NGC's tritonserver: the server of the nvidia-pytriton wheel in the same layout.
 ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE}
 # The wheel has no C++ ONNX Runtime; our backend of that name needs the Python package.

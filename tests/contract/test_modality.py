@@ -61,5 +61,5 @@ def test_image_of_any_type_is_an_image(kind: str) -> None:
     ],
 )
 def test_repeated_fragments_are_not_searched_again_for_each(part: str, modality: Modality) -> None:
-    # With a search that is quadratic, these two megabytes take hours.
+    # With a quadratic search, these two megabytes would take hours.
     assert infer_modality(part * (2_000_000 // len(part))) is modality

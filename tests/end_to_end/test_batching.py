@@ -1,4 +1,4 @@
-"""Batch invariance: batch mates never change a vector; concurrent texts do share executions."""
+"""Batch invariance: batch mates never change a vector; concurrent texts share executions."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_generated_requests_get_documented_responses(service: RunningServer) -> 
         )
         @given(case=operation.as_strategy())
         def send(case: schemathesis.Case[Any]) -> None:
-            # Only a request that names a model gets past the check of the model.
+            # Only a request that names a served model passes the check of the model.
             if isinstance(case.body, dict) and len(case.body) % 4:
                 case.body["model"] = MINILM
             case.call_and_validate(checks=CHECKS)

@@ -168,7 +168,7 @@ def test_metrics_contain_durations_and_phases(service: RunningServer, line: str)
 def test_metrics_contain_the_phases_of_each_triton(service: RunningServer, phase: str) -> None:
     labels = f'address="127.0.0.1:{service.grpc_port}",model="{MINILM}",phase="{phase}"'
     line = f"triton_embed_triton_phase_duration_seconds_sum{{{labels}}}"
-    # They are read once a refresh.
+    # Statistics are read at every refresh.
     eventually(lambda: line in service.get("/metrics").text, message=line)
 
 

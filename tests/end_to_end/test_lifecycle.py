@@ -136,7 +136,7 @@ def test_replaced_model_never_mixes_old_and_new_steps(
 ) -> None:
     service = tiny_service
     old = service.vectors("tiny", ["one", "two"], input_type="query")
-    # Both the tokenizer and the encoder matter: another prompt, and another pooling.
+    # Both the tokenizer and the encoder change: another prompt, and another pooling.
     other = tiny_checkpoint(
         tmp_path / "other", minilm_folder, pooling=("cls",), prompts={"query": "search for: "}
     )
@@ -164,7 +164,7 @@ def test_added_model_that_fails_every_inference_does_not_affect_the_others(
     for folder in new.glob("broken*"):
         folder.rename(service.repository / folder.name)
     service.wait_for("broken failed its first inference")
-    # Until its next refresh the gateway takes the model for one that is being loaded.
+    # Until its next refresh, the gateway treats the model as being loaded.
     eventually(
         lambda: service.post(model="broken", input="a").status_code == 404,
         message="the unloaded model is unknown",
@@ -174,7 +174,7 @@ def test_added_model_that_fails_every_inference_does_not_affect_the_others(
 
 
 def make_unusable(path: Path) -> None:
-    """Change an encoder so that it loads, but fails every time it is run."""
+    """Change an encoder so that it loads, but fails in every execution."""
     model = onnx.load(path)
     output = model.graph.output[0].name
     last = next(node for node in model.graph.node if output in node.output)

@@ -27,7 +27,7 @@ TEXTS = [f"text number {number} of the load" for number in range(8)]
 CLIENTS = 8
 
 MIN_SHARE = 0.3
-"""Of the requests that each of two Tritons receives; on average it is half."""
+"""Minimum share of the requests for each of two Tritons; on average it is half."""
 
 NAME = "triton.test"
 
@@ -60,7 +60,7 @@ def gateway(triton_address: str) -> Iterator[str]:
 
 
 def inferences(host: str, port: int) -> int:
-    """Return how many inferences the encoder of the Triton at `host` has finished."""
+    """Return the number of finished inferences of the encoder of the Triton at `host`."""
     with triton.InferenceServerClient(f"{host}:{port}") as client:
         statistics = client.get_inference_statistics("tiny_encoder")
     return int(statistics.model_stats[0].inference_count)
@@ -72,7 +72,7 @@ class Load:
 
     Attributes:
         statuses: Responses by HTTP status.
-        wrong: Texts whose vector was another one.
+        wrong: Texts with a wrong vector.
     """
 
     url: str
@@ -115,7 +115,7 @@ def expected_vectors(url: str) -> dict[str, NDArray[np.float32]]:
 
 
 async def share(load: Load, host: str, port: int) -> float:
-    """Return the part of the next 100 texts that the Triton at `host`, not 127.0.0.1, embeds."""
+    """Return the share of the next 100 texts that the Triton at `host` embeds."""
     hosts = ("127.0.0.1", host)
     before = [inferences(item, port) for item in hosts]
     await load.responses(100)

@@ -1,4 +1,4 @@
-"""The wheel is complete: it exports and serves from an empty folder, far from the checkout."""
+"""The wheel is complete: it exports and serves from an empty folder, without the checkout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from testing.paths import ROOT
 from testing.server import RunningServer
 
 SOURCES = ("LICENSE", "README.md", "benchmarks", "pyproject.toml", "testing", "triton_embed")
-"""Parts of the checkout that are there when the wheel is built, besides the linked folders."""
+"""Parts of the checkout from which the wheel is built, in addition to the linked folders."""
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ from triton_embed.export.request import ExportRequest
 
 @pytest.fixture
 def requests(monkeypatch: pytest.MonkeyPatch) -> list[ExportRequest]:
-    """The requests of the exports, which do nothing."""
+    """The requests of the exports, which are replaced by no-ops."""
     received: list[ExportRequest] = []
     monkeypatch.setattr(exporter, "export", received.append)
     return received
 
 
-def test_export_overrides_only_what_its_options_name(requests: list[ExportRequest]) -> None:
+def test_export_overrides_only_the_given_options(requests: list[ExportRequest]) -> None:
     assert main(["export", "owner/name"]) == 0
     assert requests == [ExportRequest("owner/name", Path("model_repository"))]
 

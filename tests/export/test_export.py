@@ -1,4 +1,4 @@
-"""Exported models equal the reference; checkpoints that cannot are rejected."""
+"""Exported models equal the reference; unsupported checkpoints are rejected."""
 
 from __future__ import annotations
 

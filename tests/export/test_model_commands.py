@@ -1,4 +1,4 @@
-"""What is installed can be listed, shown, removed and verified."""
+"""Installed models can be listed, shown, removed and verified."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def contents(repository: Path) -> set[str]:
     return {path.name for path in repository.iterdir()}
 
 
-def test_list_shows_every_model_and_the_problem_of_broken_and_foreign_ones(
+def test_list_shows_every_model_and_the_problems_of_broken_and_foreign_models(
     own_tiny_repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (own_tiny_repository / "foreign").mkdir()

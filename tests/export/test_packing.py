@@ -1,4 +1,4 @@
-"""No family computes anything on padding but the attention of a group and the mean of its texts."""
+"""No family computes anything on padding except attention and mean pooling."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from testing.onnx_encoder import Operation, trace
 from triton_embed.contract.naming import triton_model_name
 
 LENGTHS = (19, 21, 23)
-"""So close that they make one group, whose padded places are more than its tokens."""
+"""Lengths that form one group, which has more padded positions than tokens."""
 TOKENS = sum(LENGTHS)
 PADDED = len(LENGTHS) * max(LENGTHS)
 
 QUERY_KEY_VALUE = 3
-"""The only ones in the second of two layers that all tokens need where one of each is pooled."""
+"""Linear layers of the last layer that compute all tokens even if only one token is pooled."""
 
 MOVES = {"Cast", "Concat", "Expand", "Gather", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 """Kinds of operations that compute nothing."""
 
 
 def linear_layers(path: Path) -> int:
-    """Return how many nodes of an encoder multiply by a matrix of weights."""
+    """Return the number of nodes that multiply by a matrix of weights."""
     (loop,) = (node for node in onnx.load(path).graph.node if node.op_type == "Loop")
     (body,) = (item.g for item in loop.attribute if item.name == "body")
     matrices = {value.name for value in body.initializer if len(value.dims) == 2}
@@ -37,7 +37,7 @@ def linear_layers(path: Path) -> int:
 
 
 def is_padded(operation: Operation) -> bool:
-    """Whether `operation` has a result for each padded place of the group."""
+    """Whether `operation` has a result for each padded position of the group."""
     return any(
         kind == "float" and (shape[:2] == [len(LENGTHS), max(LENGTHS)] or PADDED in shape)
         for kind, shape in operation.outputs

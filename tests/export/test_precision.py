@@ -1,4 +1,4 @@
-"""Lower precisions stay close to the reference, and no text feels the others in its batch."""
+"""Lower precisions stay close to the reference and are batch-invariant."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ SIZES: dict[str, Any] = {
     "pad_token_id": 0,
 }
 
-# What each has that MiniLM has not: grouped heads and rotary embeddings, a token table that scales,
-# a layer whose type is asked for.
+# Features that MiniLM lacks: grouped heads and rotary embeddings, a token table that scales, a
+# layer whose dtype is read.
 CASES = [
     ("fp16", LlamaBidirectionalConfig(**SIZES)),
     ("int8", Gemma3TextConfig(**SIZES, head_dim=8, use_bidirectional_attention=True)),
@@ -50,7 +50,7 @@ def encoder(repository: Path) -> Path:
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_minilm_passes_the_gate_smaller_and_the_same_in_any_company(
+def test_minilm_passes_the_gate_with_smaller_batch_invariant_models(
     tmp_path: Path, minilm_folder: Path, precision: str
 ) -> None:
     assert run(minilm_folder, tmp_path, precision) == 0
@@ -74,7 +74,7 @@ def test_other_families_pass_the_gate(
     assert run(folder, tmp_path / "repository", precision) == 0
 
 
-def test_neighbouring_weights_cannot_saturate_processors_without_vnni() -> None:
+def test_adjacent_weights_cannot_saturate_processors_without_vnni() -> None:
     torch.manual_seed(0)
     layer = Int8Linear(nn.Linear(64, 128))
     size = layer.weight.to(torch.int32).abs()
@@ -82,7 +82,7 @@ def test_neighbouring_weights_cannot_saturate_processors_without_vnni() -> None:
     assert size.max() > 64
 
 
-def test_bf16_is_refused_where_it_does_not_run(
+def test_bf16_is_rejected_for_targets_without_it(
     tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tiny_folder, tmp_path / "repository", "bf16") == 1

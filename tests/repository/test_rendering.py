@@ -2,7 +2,7 @@
 
 The files in golden/ were written by commit 92e22db for every family and target. Since then
 parameters were added and renamed on purpose, which `as_recorded` undoes. When the format changes
-again, ``python -m testing.golden`` renews the files, and `as_recorded` can go.
+again, ``python -m testing.golden`` renews the files, and `as_recorded` can be deleted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def as_recorded(rendered: pb.ModelConfig) -> pb.ModelConfig:
         undone.name = f"{undone.name.removesuffix('_direct')}_float"
     parameters = config.parameters(rendered)
     undone.parameters.clear()
-    # Without a spec there was no parameter at all; now there is the id.
+    # Models without a spec had no parameters; now they have the id.
     for name, value in parameters.items() if "max_tokens" in parameters else ():
         if name not in ADDED:
             undone.parameters[RENAMED.get(name, name)].string_value = value
@@ -37,7 +37,7 @@ def as_recorded(rendered: pb.ModelConfig) -> pb.ModelConfig:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_configurations_equal_recorded_ones(name: str) -> None:
+def test_configurations_equal_the_recorded_configurations(name: str) -> None:
     rendered = [as_recorded(each) for each in CASES[name].rendered().values()]
     recorded = CASES[name].recorded()
     assert [each.name for each in rendered] == list(recorded)

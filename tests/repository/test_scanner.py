@@ -27,7 +27,7 @@ def write_config(repository: Path, name: str, text: str) -> None:
     (repository / name / "config.pbtxt").write_text(text)
 
 
-def test_model_of_ours_is_whole(stub_repository: Path) -> None:
+def test_exported_model_is_complete(stub_repository: Path) -> None:
     (model,) = scan(stub_repository)
     assert model.name == model.display_name == "tiny"
     assert model.ensembles == ("tiny", "tiny_direct")
@@ -47,7 +47,7 @@ def test_alias_belongs_to_its_model(stub_repository: Path) -> None:
     assert model.problem is None
 
 
-def test_user_s_ensembles_are_models_of_their_own(stub_repository: Path) -> None:
+def test_user_s_ensembles_are_separate_models(stub_repository: Path) -> None:
     write_config(stub_repository, "pre", 'backend: "python"')
     steps = "".join(f'step {{ model_name: "{name}" }}' for name in ("pre", "tiny_tokenizer"))
     write_config(stub_repository, "user", f"ensemble_scheduling {{ {steps} }}")

@@ -16,6 +16,6 @@ def test_url_is_reachable_from_this_machine(host: str, reached: str) -> None:
 
 
 @pytest.mark.parametrize("files", [{"tls_key": "key.pem"}, {"tls_certificate": "chain.pem"}])
-def test_certificate_and_key_go_together(files: dict[str, str]) -> None:
+def test_certificate_and_key_must_be_set_together(files: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="--tls-certificate and --tls-key must be set together"):
         HttpAddress(**files)  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ class Example(SettingsBase):
 
     def __post_init__(self) -> None:
         if self.tls_key == "lonely":
-            raise ValueError("--tls-key needs company")
+            raise ValueError("--tls-key needs another option")
 
 
 def run(*arguments: str, **environment: str) -> tuple[Result, list[Example]]:
@@ -59,7 +59,7 @@ def test_flag_takes_precedence_over_variables_and_both_over_the_default() -> Non
         ([], {"NIM_JSONL_LOGGING": "perhaps"}, "NIM_JSONL_LOGGING=perhaps"),
         ([], {"TRITON_EMBED_API_KEYS": ""}, "TRITON_EMBED_API_KEYS: the list is empty"),
         ([], {"TRITON_EMBED_API_KEYS": "ä"}, "TRITON_EMBED_API_KEYS: keys must be ASCII"),
-        (["--tls-key", "lonely"], {}, "--tls-key needs company"),
+        (["--tls-key", "lonely"], {}, "--tls-key needs another option"),
     ],
 )
 def test_invalid_value_is_named_by_its_flag_or_variable(

@@ -92,7 +92,7 @@ def test_rejected_model_is_loaded_once_its_rejection_ends() -> None:
     assert diff(by_name(M), statuses, {}) == [Load(M)]
 
 
-def test_models_used_by_others_are_not_only_in_one() -> None:
+def test_only_in_excludes_models_used_by_others() -> None:
     assert only_in(M, []) == ["m", "m_encoder", "m_tokenizer"]
     assert only_in(M, [model("user", ("m_tokenizer",))]) == ["m", "m_encoder"]
 

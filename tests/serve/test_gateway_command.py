@@ -12,7 +12,7 @@ from triton_embed.serve.settings import Settings as ServeSettings
 def test_gateway_gets_its_settings_and_the_address_of_our_triton(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Of a Triton elsewhere, which `triton-embed gateway` would use.
+    # For a remote Triton, which `triton-embed gateway` would use.
     monkeypatch.setenv("TRITON_EMBED_TRITON_TLS", "1")
     monkeypatch.setenv("TRITON_EMBED_TRITON_TLS_KEY", "key.pem")
     given = RequestSettings(port=9000, log_jsonl=True, tls_certificate="c", tls_key="k", workers=3)

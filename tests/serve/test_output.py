@@ -15,7 +15,7 @@ async def relayed(output: bytes, *ignored: str) -> None:
     await OutputRelay(logging.getLogger("child"), ignored).run(stream)
 
 
-async def test_relay_omits_a_line_over_the_limit_and_goes_on(
+async def test_relay_omits_a_line_over_the_limit_and_continues(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "child")

@@ -40,7 +40,7 @@ def write_provenance(repository: Path, checkpoint: str) -> None:
 
 
 def set_version(repository: Path, version: str) -> None:
-    """Let another version of triton-embed have exported all models."""
+    """Change all models to exports of another version of triton-embed."""
     for path in repository.glob(f"*/{layout.CONFIG_FILE}"):
         changed = config.read(path.parent)
         changed.parameters["spec_version"].string_value = version

@@ -41,7 +41,7 @@ def reconciler_of(repository: Path, triton: FakeTriton, **overrides: Any) -> Rec
 
 @pytest.fixture
 async def reconciler(stub_repository: Path, triton: FakeTriton) -> Reconciler:
-    """A reconciler that has loaded `tiny`; the requests for that are forgotten."""
+    """A reconciler that has loaded `tiny`; its requests so far are cleared."""
     reconciler = reconciler_of(stub_repository, triton)
     assert await reconciler.load_all() == ["tiny"]
     triton.requests.clear()
@@ -89,7 +89,7 @@ async def test_model_with_several_new_steps_is_unloaded_until_it_is_replaced(
     assert reconciler.states == {"tiny": ModelState.READY}
 
 
-async def test_model_with_one_new_step_is_served_all_the_time(
+async def test_model_with_one_new_step_stays_served(
     stub_repository: Path, triton: FakeTriton, reconciler: Reconciler
 ) -> None:
     (stub_repository / "tiny_encoder" / "config.pbtxt").touch()

@@ -31,7 +31,7 @@ def write_model(folder: Path, text: str) -> Path:
 
 @pytest.fixture
 def thread() -> Iterator[ThreadPoolExecutor]:
-    """A thread for sessions: they make theirs flush denormals to zero, which NumPy warns about."""
+    """A separate thread: a session makes its thread flush denormals to zero, so NumPy warns."""
     with ThreadPoolExecutor(1) as thread:
         yield thread
 

@@ -69,6 +69,6 @@ def test_document_errors(caplog):
     long = [Document(content=live.LONG)]
     with pytest.raises(BadRequestError, match=live.OVER_LONG):
         for_documents(raise_on_failure=True).run(long)
-    # By default it logs the error and returns the document without an embedding.
+    # By default, the client logs the error and returns the document without an embedding.
     assert vectors(for_documents().run(long)) == [None]
     assert live.OVER_LONG in caplog.text

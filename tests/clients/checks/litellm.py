@@ -1,4 +1,4 @@
-"""litellm, with each of its prefixes for such a server; it sends no encoding_format by itself."""
+"""litellm, with each of its prefixes for such a server; by default it sends no encoding_format."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_sides():
     live.check(documents, live.PASSAGES, live.ASYMMETRIC, "passage")
     query = asyncio.run(sided.aget_query_embedding(live.QUERY))
     live.check([query], [live.QUERY], live.ASYMMETRIC, "query")
-    # A slip of version 0.6.0: the sync query is sent as a passage.
+    # A bug in version 0.6.0: the sync query is sent as a passage.
     query = sided.get_query_embedding(live.QUERY)
     live.check([query], [live.QUERY], live.ASYMMETRIC, "passage")
 
@@ -46,7 +46,7 @@ def test_truncate():
 
 
 def test_dimensions():
-    # Sync only: the async calls of version 0.6.0 leave them out.
+    # Sync only: the async calls in version 0.6.0 omit them.
     cut = embedder(live.MATRYOSHKA, dimensions=live.DIMENSIONS)
     live.check(cut.get_text_embedding_batch(live.PASSAGES), live.PASSAGES, live.MATRYOSHKA)
     with pytest.raises(BadRequestError, match=live.NO_DIMENSIONS):

@@ -14,7 +14,7 @@ TASK = mteb.get_task("SciFact").metadata
 
 
 def encode(texts, model=live.MINILM, *, batch_size=32, prompt_type=PromptType.document, **options):
-    # Its default, use_chat_template=True, sends chat messages that only vLLM takes.
+    # Its default, use_chat_template=True, sends chat messages that only vLLM accepts.
     wrapper = OpenAIAPIEncodeWrapper(live.URL, model, use_chat_template=False, **options)
     return wrapper.encode(
         DataLoader(Dataset.from_dict({"text": texts}), batch_size=batch_size),

@@ -33,7 +33,7 @@ def test_sides(over, side):
     live.check(vectors, live.PASSAGES, live.ASYMMETRIC, side)
 
 
-# Over gRPC it names a model by its id with "_" for "/" and "-", but keeps the capitals.
+# Over gRPC, it replaces "/" and "-" in the model id with "_", but keeps capital letters.
 @pytest.mark.parametrize("over", OVER)
 def test_queries_and_documents(over):
     live.check(embed(over, [live.QUERY], live.MINILM, input_type="query"), [live.QUERY])
@@ -52,7 +52,7 @@ def test_truncate(over):
 
 
 def test_errors_over_http():
-    # It shows no more than the status line.
+    # The client reports only the status line.
     with pytest.raises(RuntimeError, match="400 Client Error"):
         embed("http", [live.LONG], live.MINILM, truncate="NONE")
     with pytest.raises(RuntimeError, match="404 Client Error"):
@@ -60,7 +60,7 @@ def test_errors_over_http():
 
 
 def test_errors_over_grpc():
-    # An unknown model is not tried: this client repeats NOT_FOUND for 17 minutes.
+    # An unknown model is not tested: this client repeats NOT_FOUND for 17 minutes.
     with pytest.raises(RuntimeError, match=live.OVER_LONG):
         embed("grpc", [live.LONG], live.MINILM, truncate="NONE")
 

@@ -72,7 +72,7 @@ def test_dimensions():
 
 
 def test_embedding_type():
-    # Said, because the client reads every base64 as float32.
+    # Explicit, because the client decodes every base64 response as float32.
     response = client.embeddings.create(
         model=live.MINILM,
         input=live.QUERY,

@@ -1,4 +1,4 @@
-"""semantic-kernel: NvidiaTextEmbedding; async only, input_type is query unless told otherwise."""
+"""semantic-kernel: NvidiaTextEmbedding; async only; by default, input_type is query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hub id is fetched as huggingface_hub does it: the real client, against a hub on loopback."""
+"""Downloads of a hub id with the real huggingface_hub, from a hub on loopback."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NEEDED = {
 
 @pytest.fixture
 def hub(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A hub with one checkpoint, in more formats than we need, that this process talks to."""
+    """A hub with one checkpoint, in more formats than needed, which this process uses."""
     folder = Path(shutil.copytree(tiny_folder, tmp_path / "tiny-embed"))
     for name in ("README.md", "pytorch_model.bin", "onnx/model.onnx", "onnx/config.json"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -90,7 +90,7 @@ def test_hub_id_is_exported_again_without_the_hub(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert run(tmp_path / "second") == 0
     assert not hub.fetched
-    # Named or not, it is the commit that was exported, also where the branch has moved on.
+    # Explicit or not, the commit is the exported one, even if the branch has changed.
     (branch,) = (tmp_path / "home").rglob("refs/main")
     branch.write_text("0" * 40)
     for named in ([], [ID]):
@@ -177,7 +177,7 @@ def test_missing_revision_is_named(
 def test_broken_download_leaves_nothing_behind_and_is_resumed(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The client would try again five times, a second apart.
+    # The client would retry five times, a second apart.
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
     hub.cut = lambda path: 0 if path == "model.safetensors" else None
     assert run(tmp_path / "repository") == 1

@@ -65,7 +65,7 @@ def test_id_outside_the_vocabulary_does_not_change_batch_mates(
     assert np.abs(together[2] - embed(session, rows[2:])[0]).max() < 1e-5
 
 
-def test_activations_are_one_operator_and_norms_are_none_with_the_addition_before(
+def test_activations_are_fused_and_norms_are_not_fused_with_additions(
     tiny_repository: Path, tmp_path: Path
 ) -> None:
     options = onnxruntime.SessionOptions()

@@ -1,6 +1,6 @@
-"""The last layer computes what follows attention for the pooled tokens only.
+"""After attention, the last layer computes only the pooled tokens.
 
-`tests/export/test_packing.py` shows the same of each family in float32.
+`tests/export/test_packing.py` tests the same for each family in float32.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from triton_embed.cli import main
 
 LENGTHS = (4, 7, 6)
 LAYERS, LINEAR, AFTER_ATTENTION = 2, 6, 3
-"""Of `tiny_bert`: its layers, and linear ones in each, in all and after attention."""
+"""Layers of `tiny_bert`, linear layers in each, and linear layers after attention."""
 
 
 def products(checkpoint: Path, folder: Path, precision: str = "fp32") -> list[int]:
@@ -36,9 +36,7 @@ def test_last_layer_computes_only_the_token_that_is_pooled(
     assert rows.count(sum(LENGTHS)) == LAYERS * LINEAR - AFTER_ATTENTION
 
 
-def test_every_token_is_computed_where_several_are_pooled(
-    tmp_path: Path, minilm_folder: Path
-) -> None:
+def test_every_token_is_computed_if_several_are_pooled(tmp_path: Path, minilm_folder: Path) -> None:
     checkpoint = tiny_checkpoint(
         tmp_path / "checkpoint", minilm_folder, pooling=("cls", "lasttoken")
     )

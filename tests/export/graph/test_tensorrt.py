@@ -1,4 +1,4 @@
-"""An export for TensorRT uses what TensorRT documents, and builds an engine or says how to."""
+"""An export for TensorRT uses documented operators, and builds an engine or writes a script."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ TYPES = {
     onnx.TensorProto.BOOL: "BOOL",
 }
 AXES = {"CumSum": 1, "Pad": 3, "ReduceMax": 1, "ReduceSum": 1, "Slice": 3, "Squeeze": 1}
-"""Which input TensorRT wants to be constant, where it is not the second of a reduction."""
+"""Index of the input that must be constant, by operator; for reductions it is 1."""
 
 
 def undocumented(path: Path) -> list[str]:
-    """Return what the ONNX model in `path` does that TensorRT's table of operators has not."""
+    """Return the uses in the ONNX model in `path` that TensorRT's table of operators lacks."""
     model = onnx.shape_inference.infer_shapes(onnx.load(path))
     graph = model.graph
     types = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
@@ -108,7 +108,7 @@ def test_engine_has_room_for_the_largest_batch_of_triton() -> None:
 
 
 @pytest.mark.parametrize(("max_tokens", "items"), [(256, 256), (1024, 64), (8192, 1)])
-def test_engine_takes_fewer_texts_the_longer_they_may_be(max_tokens: int, items: int) -> None:
+def test_engine_accepts_fewer_texts_of_greater_length(max_tokens: int, items: int) -> None:
     assert TARGETS["tensorrt"].default_batch_size(max_tokens) == items
 
 
@@ -129,7 +129,7 @@ def test_script_builds_the_engine_with_trtexec(tmp_path: Path) -> None:
 
 
 class FakeTensorRT(SimpleNamespace):
-    """The part of TensorRT's Python interface that 10 and 11 share, as far as it is used."""
+    """The used part of the Python interface that TensorRT 10 and 11 share."""
 
     class Builder:
         profile: dict[str, tuple[Any, ...]]

@@ -1,4 +1,4 @@
-"""An export for CUDA feeds ONNX Runtime's packed attention as its documentation says."""
+"""An export for CUDA uses ONNX Runtime's packed attention as documented."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_minilm_equals_the_reference_and_the_caveat_is_printed(
     assert config.instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_GPU
 
 
-def test_verify_without_a_gpu_writes_nothing_beside_large_weights(
+def test_verify_without_a_gpu_writes_nothing_next_to_large_weights(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_folder: Path
 ) -> None:
     monkeypatch.setattr(storage, "MAX_EMBEDDED_BYTES", 1_000_000)

@@ -18,7 +18,7 @@ WHEEL = {
     "triton_embed-9.dist-info/RECORD": "triton_embed-9.dist-info/licenses/LICENSE,,\n",
     "triton_embed-9.dist-info/licenses/LICENSE": "of a wheel",
 }
-"""Files beside the package that pip installed."""
+"""Files next to the package after an installation with pip."""
 
 CHECKOUT = {
     "triton_embed.egg-info/PKG-INFO": METADATA,

@@ -61,7 +61,7 @@ NO_IMAGE = (
 
 
 def handle(body: bytes) -> None:
-    """Process a body as far as the server does before it calls Triton."""
+    """Process a body up to the call of Triton."""
     try:
         request = parse(body)
         request.encoding()
@@ -131,7 +131,7 @@ def test_error_names_the_field_and_the_position(fields: dict[str, Any], message:
     assert str(caught.value) == message
 
 
-def test_half_of_a_surrogate_pair_is_told_from_broken_json() -> None:
+def test_half_of_a_surrogate_pair_is_distinguished_from_broken_json() -> None:
     with pytest.raises(InvalidRequest, match="half of a surrogate pair"):
         parse(json.dumps({"model": "m", "input": ["fine", "cut \ud83d"]}).encode())
 

@@ -43,7 +43,7 @@ async def test_unexpected_exception_is_logged_with_the_id_of_the_response(
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_exception_after_the_start_of_a_response_sends_no_second_one(
+async def test_exception_after_the_start_of_a_response_sends_no_second_response(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

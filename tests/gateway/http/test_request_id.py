@@ -21,5 +21,5 @@ def test_id_that_could_forge_a_line_of_the_log_is_replaced(given: bytes) -> None
     assert re.fullmatch("[0-9a-f]{32}", made)
 
 
-def test_requests_without_an_id_get_different_ones() -> None:
+def test_requests_without_an_id_get_different_ids() -> None:
     assert len({request_id({"headers": []}) for _ in range(100)}) == 100

@@ -146,7 +146,7 @@ def test_bulk_requests_beyond_the_budget_are_three() -> None:
     assert server.rejections[-1].retry_after_seconds == 60
 
 
-def test_interactive_requests_are_admitted_beside_bulk_requests() -> None:
+def test_interactive_requests_are_admitted_during_bulk_requests() -> None:
     server = SimulatedServer()
     with ExitStack() as bulk:
         permits = [
@@ -207,7 +207,7 @@ def test_disconnected_requests_do_not_count_as_waiting() -> None:
     assert not server.rejections
 
 
-def test_models_have_queues_of_their_own() -> None:
+def test_each_model_has_its_own_queue() -> None:
     server = SimulatedServer()
     server.work(20, sent_each=10)
     other = replace(job_of(1), model=replace(MODEL, name="other"))

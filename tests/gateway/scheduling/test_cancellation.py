@@ -1,4 +1,4 @@
-"""Disconnected clients: their work is cancelled, work that was sent is waited for."""
+"""Disconnected clients: unsent work is canceled, work that was sent is awaited."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from triton_embed.contract.errors import ClientDisconnected
 from triton_embed.gateway.scheduling.cancellation import cancel_on_disconnect, wait_for_all
 
 
-async def test_work_is_cancelled_when_the_client_disconnects() -> None:
+async def test_work_is_canceled_when_the_client_disconnects() -> None:
     cancelled = asyncio.Event()
 
     async def work() -> None:
@@ -69,7 +69,7 @@ async def test_cancellation_by_the_server_is_no_disconnect() -> None:
         await task
 
 
-async def test_cancelled_wait_ends_when_all_results_are_there() -> None:
+async def test_canceled_wait_ends_when_all_results_are_available() -> None:
     loop = asyncio.get_running_loop()
     first, second = loop.create_future(), loop.create_future()
     waiting = asyncio.create_task(wait_for_all([first, second]))

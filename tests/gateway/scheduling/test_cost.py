@@ -16,7 +16,7 @@ from triton_embed.gateway.triton.batch import EmbeddingBatch
 
 MAX_TOKENS = 512
 UNTRUNCATED = 7
-"""Tokens of a text that the model of `make_job` (8 tokens) does not cut."""
+"""Tokens of a text that the model of `make_job` (8 tokens) does not truncate."""
 
 
 def counted(*tokens: int) -> EmbeddingBatch:

@@ -44,7 +44,7 @@ async def test_request_does_not_wait_for_the_response_to_another() -> None:
     assert list(await asyncio.gather(first, second)) == [[1.0], [1.0]]
 
 
-async def test_other_options_and_other_traces_are_not_joined() -> None:
+async def test_requests_with_other_options_or_traces_are_not_joined() -> None:
     backend = ControlledBackend()
     batcher = MicroBatcher(backend)
     await asyncio.gather(
@@ -83,7 +83,7 @@ async def test_all_requests_fail_when_triton_is_down() -> None:
     assert all(isinstance(result, Unavailable) for result in results)
 
 
-async def test_cancelled_request_does_not_cancel_its_batch_mates() -> None:
+async def test_canceled_request_does_not_cancel_its_batch_mates() -> None:
     backend = ControlledBackend(is_open=False)
     batcher = MicroBatcher(backend)
     leaver, stayer = (asyncio.create_task(embed(batcher, make_job(item))) for item in (b"a", b"bb"))

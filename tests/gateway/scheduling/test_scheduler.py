@@ -102,7 +102,7 @@ async def test_invalid_input_is_named_by_its_position(texts: list[bytes], messag
     assert str(caught.value) == message
 
 
-async def test_invalid_text_beside_a_bulk_request_has_no_position() -> None:
+async def test_invalid_text_during_a_bulk_request_has_no_position() -> None:
     backend = ControlledBackend(is_open=False)
     scheduler = make_scheduler(backend)
     bulk = asyncio.create_task(scheduler.embed(make_job(*BULK)))

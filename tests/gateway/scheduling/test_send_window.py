@@ -55,7 +55,7 @@ async def test_chunk_is_half_the_window_and_two_are_in_flight() -> None:
     assert await third == 3 * CHUNK
 
 
-async def test_earliest_due_goes_first() -> None:
+async def test_chunk_with_the_earliest_due_time_is_sent_first() -> None:
     window = make_window()
     full = [await acquire(window) for _ in range(2)]
     assert all(task.done() for task in full)
@@ -67,7 +67,7 @@ async def test_earliest_due_goes_first() -> None:
     await late
 
 
-async def test_cancelled_turn_does_not_hold_up_the_others() -> None:
+async def test_canceled_turn_does_not_delay_other_turns() -> None:
     window = make_window()
     for _ in range(2):
         await window.acquire(JOB, 0, 0.0)

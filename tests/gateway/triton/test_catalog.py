@@ -1,4 +1,4 @@
-"""The models that requests can name: known ones, new ones, and those that are on their way."""
+"""The models that requests can name: known, new and loading models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GONE = (StatusCode.UNAVAILABLE, "Server exiting")
 
 
 class Clock:
-    """Seconds that a test decides."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -61,7 +61,7 @@ async def catalog_with(*model_ids: str) -> AsyncIterator[tuple[FakeTriton, Catal
 
 
 def replace_all(triton: FakeTriton, *model_ids: str) -> None:
-    """Make `triton` one that has just started and has loaded these models."""
+    """Restart `triton` with these models."""
     triton.models = triton_with(*model_ids).models
     for model in triton.models.values():
         model.count(0)
@@ -72,7 +72,7 @@ def ids(catalog: Catalog) -> list[str]:
 
 
 def config_requests(triton: FakeTriton) -> list[str]:
-    """Return the models whose configuration was requested, and forget them."""
+    """Return the models whose configuration was requested, and clear the record."""
     requests, triton.config_requests = triton.config_requests, []
     return sorted(requests)
 
@@ -123,7 +123,7 @@ async def test_broken_model_does_not_hide_the_others(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("again", [[], ["one"]])
-async def test_restarted_triton_will_load_what_it_had(again: list[str]) -> None:
+async def test_restarted_triton_will_load_its_known_models(again: list[str]) -> None:
     async with catalog_with("one", "two") as (triton, catalog):
         replace_all(triton, *again)
         await catalog.refresh()
@@ -144,7 +144,7 @@ async def test_model_that_a_restarted_triton_does_not_load_is_unknown_in_the_end
             catalog.resolve("two")
 
 
-async def test_removed_model_is_unknown_while_the_others_go_on() -> None:
+async def test_removed_model_is_unknown_while_other_models_are_served() -> None:
     async with catalog_with("one", "two", "three") as (triton, catalog):
         for name in [name for name in triton.models if name.startswith("two")]:
             del triton.models[name]
@@ -194,7 +194,7 @@ async def test_models_stay_known_while_triton_does_not_respond() -> None:
             catalog.resolve("two")
 
 
-async def test_any_model_may_be_on_its_way_before_triton_has_responded() -> None:
+async def test_any_model_may_be_loading_before_triton_has_responded() -> None:
     triton = FakeTriton()
     triton.failure = GONE
     async with running(triton), catalog_of(triton) as catalog:

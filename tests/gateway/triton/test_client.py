@@ -1,4 +1,4 @@
-"""Inference over gRPC: errors, repetition at another address, calls that are not cancelled."""
+"""Inference over gRPC: errors, repetition at another address, no cancellation of calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FixedRoutes:
     """Has `MODEL` at the given addresses.
 
     Args:
-        addresses: Those that have it.
+        addresses: Addresses that have the model.
         everywhere: Whether there are no others.
     """
 
@@ -53,7 +53,7 @@ class FixedRoutes:
 async def client_of(
     *tritons: FakeTriton, only: Sequence[FakeTriton] | None = None, stale: bool = False
 ) -> AsyncIterator[InferenceClient]:
-    """Make a client of `tritons`, of which `only` some have the model; `stale`: it believes all."""
+    """Make a client of `tritons`; only `only` have the model; `stale`: the routes list all."""
     target = grpc_target(",".join(triton.address for triton in tritons))
     having = tritons if only is None else only
     routes = FixedRoutes([triton.address for triton in having], everywhere=stale or only is None)
@@ -91,7 +91,7 @@ async def test_trace_headers_are_sent_as_metadata() -> None:
 
 async def test_message_larger_than_grpcs_default_is_transported() -> None:
     async with running(FakeTriton()) as triton, client_of(triton) as client:
-        # 12 bytes of each input come back: more than 4 MiB.
+        # The response has 12 bytes per input: more than 4 MiB.
         batch = await client.embed(make_job(*[b"short"] * 400_000))
     assert batch.vectors.shape == (400_000, 2)
 
@@ -134,7 +134,7 @@ async def test_status_becomes_an_error_of_the_api(
     assert caught.value.body() == error.body()
 
 
-async def test_triton_that_is_not_there_is_unavailable() -> None:
+async def test_missing_triton_is_unavailable() -> None:
     async with running(FakeTriton()) as triton:
         pass
     async with client_of(triton) as client:
@@ -148,7 +148,7 @@ async def test_calls_are_balanced_over_all_tritons() -> None:
         async with client_of(one, two) as client:
             for _ in range(20):
                 await embed(client)
-        # The first calls go where a connection exists first.
+        # The first calls use the first open connection.
         assert min(len(one.inferences), len(two.inferences)) >= 5
 
 
@@ -221,7 +221,7 @@ async def test_call_that_would_fail_again_is_not_repeated(
         assert len(one.inferences) + len(two.inferences) == 1
 
 
-async def test_cancelled_caller_does_not_cancel_a_call_that_was_sent() -> None:
+async def test_canceled_caller_does_not_cancel_a_call_that_was_sent() -> None:
     triton = FakeTriton()
     triton.may_respond.clear()
     async with running(triton), client_of(triton) as client:

@@ -50,7 +50,7 @@ def test_request_holds_options_with_their_types() -> None:
 def test_response_keeps_vectors_and_their_type(datatype: str, dtype: type) -> None:
     vectors: NDArray[Any] = np.arange(6).reshape(2, 3).astype(dtype)
     counts = np.array([[4], [5]], np.int32)
-    # In an order that is not that of the configuration.
+    # In another order than in the configuration.
     batch = decode_response(response(token_count=("INT32", counts), embeddings=(datatype, vectors)))
     assert batch.vectors.dtype == dtype
     assert batch.vectors.tolist() == vectors.tolist()

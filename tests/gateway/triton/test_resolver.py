@@ -61,7 +61,7 @@ def test_query_is_the_packet_of_rfc_1035() -> None:
     assert packet == struct.pack(">6H", 7, 0x0100, 1, 0, 0, 0) + QUESTION
 
 
-def test_response_may_lead_over_an_alias() -> None:
+def test_response_may_contain_an_alias() -> None:
     assert decode_response(HEADER + QUESTION + ALIAS + ADDRESS, 1) == ["10.0.0.7"]
 
 

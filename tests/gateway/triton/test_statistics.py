@@ -39,7 +39,7 @@ def test_phases_are_the_queues_and_each_step() -> None:
     ]
 
 
-def test_phases_of_models_are_apart() -> None:
+def test_phases_of_models_are_separate() -> None:
     models = [*MODELS, LoadedModel("n_encoder", "n", Role.ENCODE, "", 4, None)]
     statistics = {model.name: statistics_of(model.name, 1) for model in models}
     assert [phase.name for phase in phases("a", models, statistics) if phase.model == "n"] == [
