@@ -30,8 +30,8 @@ class RepositorySettings(SettingsBase):
 
     @property
     def repository(self) -> Path:
-        """The absolute path of the model repository."""
-        return self.model_repository.resolve()
+        """The absolute path of the model repository; a link may later lead elsewhere."""
+        return self.model_repository.absolute()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,23 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from triton_embed.runtime.common_settings import HttpAddress
+from triton_embed.repository.scanner import scan
+from triton_embed.runtime.common_settings import HttpAddress, RepositorySettings
+
+
+def test_model_repository_follows_a_link_that_is_replaced(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name / name).mkdir(parents=True)
+    link = tmp_path / "current"
+    link.symlink_to("old")
+    repository = RepositorySettings(model_repository=link).repository
+    assert [model.name for model in scan(repository)] == ["old"]
+    link.unlink()
+    link.symlink_to("new")
+    assert [model.name for model in scan(repository)] == ["new"]
 
 
 @pytest.mark.parametrize(
