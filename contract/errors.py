@@ -7,9 +7,9 @@
     ├── Unauthorized          401                     no API key, or an unknown one
     ├── NotFound              404  NOT_FOUND          unknown model or path
     ├── MethodNotAllowed      405                     known path, wrong method
-    ├── RequestTimeout        408                     the request was not finished in time
+    ├── RequestTimeout        408                     the rest of the request did not arrive
     ├── PayloadTooLarge       413                     the body is over the limit
-    ├── RequestHeadTooLarge   431                     the request line and headers are
+    ├── RequestHeadTooLarge   431                     request line or headers over the limit
     ├── ClientDisconnected    499  CANCELLED          the client receives no response
     ├── InternalError         500  INTERNAL           a defect of the server
     └── Unavailable           503  UNAVAILABLE        starting, restarting, overloaded: retry

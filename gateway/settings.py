@@ -45,7 +45,7 @@ class RequestSettings(CommonSettings):
     )
     max_concurrent_body_bytes: int = setting(
         128 << 20,
-        "maximum size of all request bodies in progress, over all workers; beyond it requests get "
+        "maximum size of all request bodies in progress, over all workers; further requests get "
         "503",
         parse=integer(1024, metavar="BYTES"),
     )

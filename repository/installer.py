@@ -17,7 +17,7 @@ def install(
 ) -> None:
     """Move Triton models from a staging folder into `repository`, in the given order.
 
-    Each replaces the one of its name. If one cannot be moved, the repository is restored.
+    Each replaces the Triton model of the same name. If a move fails, the repository is restored.
 
     Args:
         repository: The model repository.
@@ -32,7 +32,7 @@ def install(
 
     def take_out(target: Path) -> None:
         old = staged / f"{target.name}.old" if target.exists() else None
-        # Noted first: a signal can end this right after the move.
+        # Recorded first, because a signal can interrupt this right after the move.
         replaced.append((target, old))
         if old:
             target.rename(old)

@@ -271,7 +271,7 @@ def _users_own(
 
 
 def _all_steps(ensemble: _Folder, folders: _Folders) -> tuple[str, ...]:
-    """Return the steps of an ensemble, each after those that it uses as an ensemble itself."""
+    """Return the steps of an ensemble; a nested ensemble comes after its own steps."""
     steps: dict[str, None] = {}
     seen = {ensemble.name}
 

@@ -124,7 +124,7 @@ def diff(
         else:
             mixed = _mixed_models(model, served)
             actions.append(Load(model, tuple(each for old in mixed for each in old.ensembles)))
-            # The next actions find them unloaded, and this model loaded.
+            # For the next actions, these are unloaded and this model is loaded.
             served = {key: each for key, each in served.items() if each not in mixed}
             served[name] = model
     return actions

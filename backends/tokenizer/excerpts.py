@@ -1,7 +1,7 @@
 """Excerpts of long texts, whose kept tokens equal those of the whole text.
 
-A text of a megabyte takes a tokenizer a second, of which a model then keeps a few hundred tokens.
-A part that ends (or begins) between two words is enough, because no token reaches across.
+Tokenizing a megabyte of text takes a second, although a model keeps only a few hundred tokens. A
+part that ends (or begins) between two words is enough, because no token spans the boundary.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ CHARACTERS_PER_TOKEN = 8
 """Length of the first excerpt, in characters per token of the limit: twice that of English."""
 
 GROWTH = 8
-"""Factor from one excerpt to the next, if it has too few tokens. All together are not much longer
-than the last."""
+"""Factor by which the next excerpt is longer, if one has too few tokens. All excerpts together are
+not much longer than the last one."""
 
 BOUNDARY = re.compile(r"(?<=[^\W_]) (?=[^\W_])")
-"""A space between two words, where no normalizer or pre-tokenizer changes anything."""
+"""A space between two words, where no normalizer or pre-tokenizer changes the text."""
 
 ACROSS = re.compile(r"[^\W_][ ▁Ġ]")
-"""A token that reaches from the end of a word over a space, as raw text, in SentencePiece's
-vocabularies and in byte-level ones. Only few tokenizers have such tokens."""
+"""A token that spans the end of a word and a space: as raw text, in SentencePiece's form or in
+byte-level form. Few tokenizers have such tokens."""
 
 
 class Excerpt(NamedTuple):
@@ -33,9 +33,9 @@ class Excerpt(NamedTuple):
 
     Attributes:
         text: The text to tokenize.
-        is_whole: Whether nothing is left out.
-        beginning: The part of `text` before the omission, if that is not at the end. It is only
-            there to find the prompt's tokens, which the text's first characters may change.
+        is_whole: Whether the text is complete.
+        beginning: The part of `text` before the omission, unless the omission is at the end. It
+            is needed to find the prompt's tokens, which the first characters may change.
     """
 
     text: str
@@ -62,7 +62,7 @@ class Excerpts:
         return CHARACTERS_PER_TOKEN * self._max_tokens
 
     def excerpt(self, prompt: str, text: str, truncate: Truncate, size: int) -> Excerpt:
-        """Return about `size` characters of `text`, from the end that is kept, after the prompt."""
+        """Return the prompt and about `size` characters of `text`, from the side that is kept."""
         if len(text) > size and self._are_words_separate:
             if truncate is not Truncate.START:
                 position = _last_boundary(text, size)
@@ -76,7 +76,7 @@ class Excerpts:
         return Excerpt(prompt + text, is_whole=True)
 
     def suffices(self, excerpt: Excerpt, tokens: int) -> bool:
-        """Return whether an excerpt with `tokens` has all that is kept of the whole text."""
+        """Return whether an excerpt with `tokens` contains all tokens that are kept."""
         if excerpt.is_whole:
             return True
         if excerpt.beginning:

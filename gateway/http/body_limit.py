@@ -1,4 +1,4 @@
-"""Rejects request bodies over a limit, and bodies that together need too much memory.
+"""Rejects request bodies over a limit, and limits the memory of all bodies together.
 
 Starlette's `RequestBodyLimitMiddleware` (1.10) responds in plain text, where clients expect our
 error body.
@@ -13,7 +13,7 @@ from triton_embed.gateway.errors import error_response
 from triton_embed.gateway.metrics import Metrics
 
 SMALL_BODY_BYTES = 64 << 10
-"""Stated length up to which a body is not counted: as many bytes wait in uvicorn's buffer."""
+"""Maximum stated length of a body that is not counted: uvicorn buffers that much anyway."""
 
 
 class BodyLimitMiddleware:
@@ -42,7 +42,7 @@ class BodyLimitMiddleware:
             return
         length = _stated_length(scope)
         if length is not None and length <= min(SMALL_BODY_BYTES, self._limit):
-            # A server passes on no more than the stated length.
+            # The server passes on at most the stated length.
             await self._app(scope, receive, send)
             return
         if length is not None and length > self._limit:
@@ -59,7 +59,7 @@ class BodyLimitMiddleware:
 
         Args:
             size: Bytes of the body so far.
-            received: How many of them are new.
+            received: Number of new bytes.
 
         Raises:
             PayloadTooLarge: the body is over the limit.
@@ -71,8 +71,7 @@ class BodyLimitMiddleware:
         if self._in_flight > self._budget and self._in_flight > size:
             self._metrics.requests_rejected.labels("overloaded").inc()
             raise Unavailable(
-                f"The bodies of the requests in progress are larger than {self._budget} bytes; "
-                "try again later.",
+                f"All request bodies in progress exceed {self._budget} bytes; try again later.",
                 code="overloaded",
             )
 
@@ -83,7 +82,7 @@ class BodyLimitMiddleware:
 
 
 class BodyReader:
-    """The body of one request that is counted.
+    """The counted body of one request.
 
     Args:
         receive: The server's callable.

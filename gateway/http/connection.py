@@ -1,6 +1,6 @@
-"""HTTP/1.1 connections with limits on heads, and on the time that an unfinished request takes.
+"""HTTP/1.1 connections with limits on the size of heads and on the time without progress.
 
-Uvicorn alone (0.54) accepts a head of any length and waits for the rest of a request without end.
+Uvicorn alone (0.54) accepts heads of any length and waits indefinitely for the rest of a request.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from triton_embed.contract.errors import (
 from triton_embed.gateway.http.protocol import UpgradeIgnoringProtocol
 
 MAX_HEAD_BYTES = 64 << 10
-"""Bytes of a request line with all headers; nginx has 40 KiB by default, Apache 800 KiB."""
+"""Maximum bytes of a request line with all headers. Defaults: nginx 40 KiB, Apache 800 KiB."""
 
 MAX_IDLE_SECONDS = 60.0
-"""Time without a byte of an unfinished head or body, after which the connection is closed. Longer
-than clients pause, shorter than attackers need; nginx has the same for both."""
+"""Time in seconds without a byte of an unfinished head or body, after which the connection is
+closed. Longer than clients pause; nginx has the same default for both."""
 
 LINGER_SECONDS = 5.0
-"""Time for which a connection stays open after an error, while the client may still be sending: if
-it was closed at once, the client would see a reset instead of the response."""
+"""Time in seconds for which a connection stays open after an error, while the client may still be
+sending: if it were closed at once, the client would get a reset instead of the response."""
 
 MAX_LINGER_BYTES = 1 << 20
-"""Bytes that are discarded meanwhile; then the connection is closed at once."""
+"""Maximum bytes that are discarded during this time; above it, the connection is closed at once."""
 
 
 class LimitedConnection(UpgradeIgnoringProtocol):
-    """Responds with 431 to heads over the limit, and with 408 to requests that do not go on."""
+    """Responds with 431 to heads over the limit, and with 408 to requests without progress."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """See `HttpToolsProtocol`."""
@@ -49,7 +49,7 @@ class LimitedConnection(UpgradeIgnoringProtocol):
         self._discarded: int | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Parse received bytes, and watch what is unfinished after them."""
+        """Parse received bytes, and watch for the rest of an unfinished request."""
         if self._discarded is not None:
             self._discarded += len(data)
             if self._discarded > MAX_LINGER_BYTES:
@@ -87,7 +87,7 @@ class LimitedConnection(UpgradeIgnoringProtocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Respond to a request that the parser rejects, or that raised an error in it."""
+        """Respond to a request that the parser rejects, or in which a callback raised an error."""
         self._reject(self._error or InvalidRequest(msg))
 
     def _head_bytes(self) -> int:

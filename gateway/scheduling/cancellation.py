@@ -57,7 +57,7 @@ async def cancel_on_disconnect(
 
 
 def has_succeeded(result: asyncio.Future[Any]) -> bool:
-    """Return whether `result` is there, and is no exception."""
+    """Return whether `result` is available and not an exception."""
     return result.done() and not result.cancelled() and result.exception() is None
 
 
@@ -66,7 +66,7 @@ async def wait_for_all(results: Sequence[asyncio.Future[Any]]) -> None:
 
     A call that was sent is never canceled: that can crash Triton 2.51
     (https://github.com/triton-inference-server/server/issues/7368), and a client that disconnects
-    keeps its place for as long as there is work for it.
+    keeps its place until its work is finished.
     """
     if not results:
         return

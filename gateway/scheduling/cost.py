@@ -17,8 +17,8 @@ MIN_BYTES_PER_TOKEN = 1.0
 text in unknown characters has about one."""
 
 MAX_BYTES_PER_TOKEN = 16.0
-"""Bytes per token that a text teaches at most. Of languages and code, none has as many; but a long
-unknown word, or a run of spaces, is a single token, and would make all other texts look short."""
+"""Maximum bytes per token that are learned from a text. No language or code has as many; but a long
+unknown word, or a run of spaces, is a single token, and would lower all other estimates."""
 
 DISCARDED_BYTES_PER_TOKEN = 128
 """Bytes beyond the model's limit whose tokenization takes as long as embedding one token. Measured
@@ -60,7 +60,7 @@ class TokenEstimator:
         """Compare the sizes of texts with the tokens that Triton counted.
 
         Args:
-            job: The request. Token ids teach nothing, and neither does a text that may be cut.
+            job: The request. Token ids, and texts that may be truncated, are ignored.
             batches: Its responses, in order.
         """
         if job.options.token_ids:

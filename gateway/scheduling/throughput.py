@@ -41,7 +41,7 @@ class Throughput:
         self._requests *= fade
 
     def add(self, tokens: int, requests: int) -> None:
-        """Record what was embedded in that time: tokens, and requests with their first vectors."""
+        """Record tokens, and requests with their first vectors, that were embedded in that time."""
         self._tokens += tokens
         self._requests += requests
 

@@ -33,7 +33,7 @@ class Server:
     Attributes:
         address: `target` without the scheme.
         infer: The method ``ModelInfer``.
-        closed: True once it takes no further calls; those in progress may still finish.
+        closed: True once it accepts no further calls; calls in progress may still finish.
     """
 
     def __init__(self, target: str, channel: grpc.aio.Channel) -> None:
