@@ -34,8 +34,8 @@ def seconds_for(
 
     embeds = [connect() for _ in range(clients)]
     with ThreadPoolExecutor(clients) as pool:
-        # Warm all connections at once: a server may close one that idles meanwhile. With two
-        # texts, because after a single one our gateway keeps chunks small for a while.
+        # Warm all connections at once: a server may close an idle connection. Send two texts,
+        # because after a single text the gateway keeps chunks small for a while.
         list(pool.map(lambda embed: embed(requests[0][:2]), embeds))
         return seconds_of(lambda: list(pool.map(work, embeds)))
 

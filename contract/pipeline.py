@@ -100,7 +100,7 @@ class Stage:
     Attributes:
         step: The step.
         inputs: The ensemble's tensor that feeds an input of the step, by the step's name of it.
-        outputs: The ensemble's tensor that an output of the step becomes, likewise.
+        outputs: The ensemble's tensor that each output of the step becomes, by the same names.
     """
 
     step: Step

@@ -30,7 +30,7 @@ def verify(
     Args:
         model: The installed model.
         checkpoint: A folder or a hub id; by default the model's provenance.
-        revision: Of the hub; by default the exported one.
+        revision: Revision on the hub; by default the exported one.
 
     Raises:
         ExportError: the checkpoint is unknown or missing, or belongs to another model.

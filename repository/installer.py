@@ -77,7 +77,7 @@ def remove(repository: Path, models: Iterable[str]) -> None:
 
 @contextmanager
 def _locked(repository: Path) -> Iterator[None]:
-    """Let no other process move models of `repository` meanwhile, where there are locks."""
+    """Keep other processes from moving models while in the block, if locks are supported."""
     descriptor = os.open(repository, os.O_RDONLY)
     try:
         with suppress(OSError):

@@ -56,7 +56,7 @@ def render(
         spec: The model's spec.
         exported_at: Time of the export, see `Identity`.
         max_batch_size: Maximum number of items of one execution, and of one request.
-        encoder: What executes the steps whose backend depends on the export's target.
+        encoder: The runtime of the steps whose backend depends on the export's target.
         pipeline: The kind of model.
     """
     configs: dict[str, pb.ModelConfig] = {}

@@ -68,7 +68,7 @@ def open_channel(
 
     Args:
         target: A gRPC target, e.g. ``dns:///triton:8001``.
-        credentials: Of TLS; ``None``: plain text.
+        credentials: Credentials for TLS; ``None``: no TLS.
         server_name: Name in the server's certificate, where the target is an IP address.
     """
     options = list(OPTIONS)

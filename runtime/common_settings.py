@@ -30,7 +30,7 @@ class RepositorySettings(SettingsBase):
 
     @property
     def repository(self) -> Path:
-        """The absolute path of the model repository; a link may later lead elsewhere."""
+        """The absolute path of the model repository; a link may later change."""
         return self.model_repository.absolute()
 
 

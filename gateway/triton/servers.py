@@ -1,4 +1,4 @@
-"""The Tritons behind one target, each with a channel of its own."""
+"""The Tritons behind one target, each with its own channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Excerpts of long texts: what is kept equals what is kept of the whole text."""
+"""Excerpts of long texts: the kept tokens equal those of the whole text."""
 
 from __future__ import annotations
 
