@@ -9,6 +9,7 @@
     ├── MethodNotAllowed      405                     known path, wrong method
     ├── RequestTimeout        408                     the rest of the request did not arrive
     ├── PayloadTooLarge       413                     the body is over the limit
+    ├── UnsupportedEncoding   415                     the body is compressed
     ├── RequestHeadTooLarge   431                     request line or headers over the limit
     ├── ClientDisconnected    499  CANCELLED          the client receives no response
     ├── InternalError         500  INTERNAL           a defect of the server
@@ -156,6 +157,14 @@ class PayloadTooLarge(ApiError):
     http_status = 413
     type = "invalid_request_error"
     default_code = "payload_too_large"
+
+
+class UnsupportedEncoding(ApiError):
+    """The body has a Content-Encoding, such as gzip."""
+
+    http_status = 415
+    type = "invalid_request_error"
+    default_code = "unsupported_encoding"
 
 
 class InternalError(ApiError):

@@ -17,6 +17,7 @@ from triton_embed.gateway.api import embeddings, errors, health, metadata, metri
 from triton_embed.gateway.http.access_log import AccessLogMiddleware
 from triton_embed.gateway.http.api_keys import ApiKeyMiddleware
 from triton_embed.gateway.http.body_limit import BodyLimitMiddleware
+from triton_embed.gateway.http.paths import PathNormalizer
 from triton_embed.gateway.metrics import Metrics
 from triton_embed.gateway.services import running_services
 from triton_embed.gateway.settings import Settings
@@ -35,7 +36,7 @@ class Gateway(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the router within the middleware."""
         exceptions = Middleware(ExceptionMiddleware, handlers=self.exception_handlers)
-        app: ASGIApp = self.router
+        app: ASGIApp = PathNormalizer(self.router)
         for layer, arguments, options in reversed([*self.user_middleware, exceptions]):
             app = layer(app, *arguments, **options)
         return app
@@ -89,6 +90,9 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
                 allow_headers=["*"],
+                # Chrome asks before a public page may call a server in a private network.
+                allow_private_network=True,
+                expose_headers=["retry-after", "x-request-id"],
             )
         )
     if settings.api_keys:

@@ -7,9 +7,10 @@ from time import perf_counter
 
 from fastapi import Request, Response
 
-from triton_embed.contract.errors import InvalidRequest, Unavailable
+from triton_embed.contract.errors import InvalidRequest, Unavailable, UnsupportedEncoding
 from triton_embed.gateway.api import request as schema
 from triton_embed.gateway.api import response, routes
+from triton_embed.gateway.api.validation import MAX_NAME
 from triton_embed.gateway.scheduling.cancellation import cancel_on_disconnect
 from triton_embed.gateway.services import Services, get_services
 from triton_embed.gateway.triton.job import EmbedJob
@@ -33,9 +34,17 @@ REQUEST_BODY = {
 async def create_embeddings(request: Request) -> Response:
     """Return one vector per input, in input order."""
     body = await routes.read_body(request)
-    content = await cancel_on_disconnect(
-        _respond(body, get_services(request)), partial(_until_disconnect, request)
-    )
+    try:
+        content = await cancel_on_disconnect(
+            _respond(body, get_services(request)), partial(_until_disconnect, request)
+        )
+    except InvalidRequest:
+        if encoding := request.headers.get("content-encoding"):
+            raise UnsupportedEncoding(
+                f"The request body has the Content-Encoding '{encoding[:MAX_NAME]}'; "
+                "send it uncompressed"
+            ) from None
+        raise
     return Response(content, media_type="application/json")
 
 

@@ -69,4 +69,12 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
         )
         response.headers.update(error.headers or {})
         return response
-    return error_response(NotFound(f"The path {request.url.path} does not exist"))
+    return error_response(NotFound(f"The path {request.url.path} does not exist{_hint(request)}"))
+
+
+def _hint(request: Request) -> str:
+    """Return the path that a client with another base URL probably wants."""
+    for path in ("/v1/embeddings", "/v1/models"):
+        if request.url.path.rstrip("/").endswith(path.removeprefix("/v1")):
+            return f"; use {path} (the base URL of OpenAI's clients ends with /v1)"
+    return ""

@@ -25,6 +25,7 @@ from triton_embed.contract.options import (
     parse_choice,
 )
 from triton_embed.contract.spec import ModelSpec
+from triton_embed.gateway.api.surrogates import replace_lone_surrogates
 from triton_embed.gateway.api.validation import invalid_request
 from triton_embed.gateway.scheduling.cost import TokenEstimator
 from triton_embed.gateway.triton.job import Input
@@ -183,17 +184,27 @@ def parse(body: bytes) -> EmbeddingRequest:
         InvalidRequest: it is not JSON, or a field is missing, unknown or of the wrong type; the
             message names the field.
     """
+    body = body.removeprefix(BOM_UTF8)
     # Parsing allocates millions of live lists; collecting garbage would take longer than parsing.
     gc.disable()
     try:
-        request = EmbeddingRequest.model_validate_json(body.removeprefix(BOM_UTF8))
-    except ValidationError as error:
-        raise invalid_request(error) from None
+        request = _validated(body)
     finally:
         gc.enable()
     if not request.input:
         raise InvalidRequest("'input' must not be empty", param="input")
     return request
+
+
+def _validated(body: bytes) -> EmbeddingRequest:
+    try:
+        return EmbeddingRequest.model_validate_json(body)
+    except ValidationError as error:
+        failure = error
+    repaired = replace_lone_surrogates(body)
+    if repaired != body:
+        return _validated(repaired)
+    raise invalid_request(failure, body)
 
 
 def _read(

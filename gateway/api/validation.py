@@ -13,19 +13,24 @@ MAX_NAME = 100
 """Maximum characters of an unknown field's name in a message."""
 
 
-def invalid_request(failure: ValidationError) -> InvalidRequest:
-    """Return the error that reports the first of the failures."""
+def invalid_request(failure: ValidationError, body: bytes) -> InvalidRequest:
+    """Return the error that reports the first of the failures.
+
+    Args:
+        failure: All failures.
+        body: The body in which they were found.
+    """
     if failure.error_count() > MAX_ERRORS:
         # Reading the first error would create all of them.
         return InvalidRequest(f"The request body has {failure.error_count()} errors")
     errors = failure.errors(include_url=False, include_input=False)
     first = errors[0]
     if first["type"] == "json_invalid":
-        reason = first["ctx"]["error"]
-        if "hex escape" in reason:
-            # An emoji that was cut in two.
-            reason = f"half of a surrogate pair is not a character ({reason})"
-        return InvalidRequest(f"The request body is not valid JSON: {reason}")
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            return InvalidRequest(f"The request body is not valid UTF-8: {error}")
+        return InvalidRequest(f"The request body is not valid JSON: {first['ctx']['error']}")
     if not first["loc"]:
         return InvalidRequest("The request body must be a JSON object")
     field = str(first["loc"][0])[:MAX_NAME]

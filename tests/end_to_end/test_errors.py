@@ -115,9 +115,7 @@ def test_missing_field_is_named(service: RunningServer, field: str) -> None:
     assert response.json() == error_body(f"'{field}': Field required", field, "invalid_value")
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b'{"input": "\xff"}', b'{"input": "\\ud800"}', b"null"]
-)
+@pytest.mark.parametrize("body", [b"", b"{", b'{"input": "\xff"}', b"null"])
 def test_body_other_than_a_json_object_is_rejected(service: RunningServer, body: bytes) -> None:
     response = httpx.post(f"{service.url}/v1/embeddings", content=body)
     assert response.status_code == 400

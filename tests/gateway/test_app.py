@@ -41,6 +41,17 @@ async def test_rejections_have_an_id_and_the_headers_that_browsers_need(
     assert response.headers["access-control-allow-origin"] == ORIGIN
 
 
+async def test_browsers_may_call_a_private_network_and_read_our_headers() -> None:
+    async with asgi_client(started(Settings(cors_origins=(ORIGIN,)))) as client:
+        asked = {"origin": ORIGIN, "access-control-request-private-network": "true"}
+        preflight = await client.options(
+            "/v1/embeddings", headers={**asked, "access-control-request-method": "POST"}
+        )
+        response = await client.get("/v1/version", headers={"origin": ORIGIN})
+    assert preflight.headers["access-control-allow-private-network"] == "true"
+    assert response.headers["access-control-expose-headers"] == "retry-after, x-request-id"
+
+
 async def test_open_application_needs_no_key_and_allows_no_origin() -> None:
     async with asgi_client(started(Settings())) as client:
         response = await client.get("/v1/version", headers={"origin": ORIGIN})
@@ -71,7 +82,7 @@ async def test_health_depends_on_the_catalog(
     ("path", "status", "code", "message"),
     [
         ("/v1/unknown", 404, "not_found", "The path /v1/unknown does not exist"),
-        ("/v1/metadata/", 404, "not_found", "The path /v1/metadata/ does not exist"),
+        ("/v1/metadata/x", 404, "not_found", "The path /v1/metadata/x does not exist"),
         (
             "/v1/embeddings",
             405,

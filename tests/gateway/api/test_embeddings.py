@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -135,3 +136,40 @@ async def test_request_before_the_first_model_is_unavailable() -> None:
         response = await gateway.embed(input="a")
     assert response.status_code == 503
     assert response.json()["message"].startswith("There is no model yet")
+
+
+async def test_compressed_body_is_rejected_with_its_encoding(gateway: Gateway) -> None:
+    response = await gateway.client.post(
+        "/v1/embeddings", content=gzip.compress(b"{}"), headers={"content-encoding": "gzip"}
+    )
+    assert response.status_code == 415
+    assert "Content-Encoding 'gzip'" in response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "path", ["//v1/embeddings", "/v1//embeddings", "/v1/embeddings/", "/openai/v1/embeddings"]
+)
+async def test_path_of_a_slightly_different_base_url_is_accepted(
+    gateway: Gateway, path: str
+) -> None:
+    # As a whole URL: with a base URL, httpx would join the slashes itself.
+    response = await gateway.client.post(
+        f"http://gateway{path}", json={"model": "m", "input": "one"}
+    )
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/embeddings", "/v1/embeddings"),
+        ("/v1/v1/embeddings", "/v1/embeddings"),
+        ("/models", "/v1/models"),
+    ],
+)
+async def test_unknown_path_is_an_error_with_the_right_one(
+    gateway: Gateway, path: str, hint: str
+) -> None:
+    response = await gateway.client.post(path)
+    assert response.status_code == 404
+    assert f"use {hint}" in response.json()["message"]

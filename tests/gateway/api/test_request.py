@@ -131,9 +131,17 @@ def test_error_names_the_field_and_the_position(fields: dict[str, Any], message:
     assert str(caught.value) == message
 
 
-def test_half_of_a_surrogate_pair_is_distinguished_from_broken_json() -> None:
-    with pytest.raises(InvalidRequest, match="half of a surrogate pair"):
-        parse(json.dumps({"model": "m", "input": ["fine", "cut \ud83d"]}).encode())
+def test_lone_surrogate_becomes_the_replacement_character() -> None:
+    texts = ["fine \U0001f600", "cut \ud83d", "\ude00 cut", "\\ud83d", "\\\\\ud83d!"]
+    request = parse(json.dumps({"model": "m", "input": texts}).encode())
+    assert request.input == [
+        *("fine \U0001f600", "cut \ufffd", "\ufffd cut", "\\ud83d", "\\\\\ufffd!")
+    ]
+
+
+def test_body_in_another_encoding_is_an_error_about_utf_8() -> None:
+    with pytest.raises(InvalidRequest, match="not valid UTF-8"):
+        parse('{"model": "m", "input": "größer"}'.encode("latin-1"))
 
 
 def test_byte_order_mark_is_not_part_of_the_body() -> None:

@@ -1,0 +1,37 @@
+"""Request paths that clients build from a base URL which is a little different from ours."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+KSERVE_PREFIX = "/openai/v1/"
+"""Start of the same paths in KServe's API of OpenAI models."""
+
+
+class PathNormalizer:
+    """Ignores empty segments of a path, such as ``//`` and a trailing ``/``, and KServe's prefix.
+
+    Args:
+        app: The router.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    # Not a coroutine of its own: it would take time for every request.
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one connection."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            if "//" in path or path.endswith("/") or path.startswith(KSERVE_PREFIX):
+                # In place: the access log reads the route that the router adds.
+                scope["path"] = normalized(path)
+        return self._app(scope, receive, send)
+
+
+def normalized(path: str) -> str:
+    """Return `path` as our routes have it."""
+    path = "/" + "/".join(filter(None, path.split("/")))
+    return path.removeprefix("/openai") if path.startswith(KSERVE_PREFIX) else path
