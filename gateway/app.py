@@ -90,7 +90,7 @@ def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
                 allow_headers=["*"],
-                # Chrome asks before a public page may call a server in a private network.
+                # Chrome requires this before a public page may call a server in a private network.
                 allow_private_network=True,
                 expose_headers=["retry-after", "x-request-id"],
             )

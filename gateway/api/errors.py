@@ -73,7 +73,7 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
 
 
 def _hint(request: Request) -> str:
-    """Return the path that a client with another base URL probably wants."""
+    """Return the path that a client with a wrong base URL probably needs."""
     for path in ("/v1/embeddings", "/v1/models"):
         if request.url.path.rstrip("/").endswith(path.removeprefix("/v1")):
             return f"; use {path} (the base URL of OpenAI's clients ends with /v1)"

@@ -1,4 +1,4 @@
-r"""Lone surrogates in JSON, such as ``"cost \ud83d"``: an emoji that JavaScript has cut in two."""
+r"""Lone surrogates in JSON, such as ``"cost \ud83d"``: an emoji that JavaScript has split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request paths that clients build from a base URL which is a little different from ours."""
+"""Request paths of clients whose base URL differs slightly from ours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 KSERVE_PREFIX = "/openai/v1/"
-"""Start of the same paths in KServe's API of OpenAI models."""
+"""Prefix of the same paths in KServe's OpenAI API."""
 
 
 class PathNormalizer:
@@ -20,7 +20,7 @@ class PathNormalizer:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    # Not a coroutine of its own: it would take time for every request.
+    # Not a separate coroutine, which would take time for every request.
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one connection."""
         if scope["type"] == "http":
@@ -32,6 +32,6 @@ class PathNormalizer:
 
 
 def normalized(path: str) -> str:
-    """Return `path` as our routes have it."""
+    """Return `path` in the form of our routes."""
     path = "/" + "/".join(filter(None, path.split("/")))
     return path.removeprefix("/openai") if path.startswith(KSERVE_PREFIX) else path
