@@ -8,7 +8,9 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import tritonclient.grpc.aio as grpc
+from grpc.aio import AioRpcError, insecure_channel
 from tritonclient.grpc import model_config_pb2 as pb
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from triton_embed.serve.errors import TritonError
@@ -64,19 +66,21 @@ class AdminClient:
     """
 
     def __init__(self, address: str, admin_token: str) -> None:
-        self._grpc = grpc.InferenceServerClient(
-            address,
-            channel_args=[
-                ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_BACKOFF_MS),
-                # Triton runs on this machine, whatever http_proxy is set to.
-                ("grpc.enable_http_proxy", 0),
-            ],
-        )
+        options = [
+            ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_BACKOFF_MS),
+            # Triton runs on this machine, whatever http_proxy is set to.
+            ("grpc.enable_http_proxy", 0),
+        ]
+        self._grpc = grpc.InferenceServerClient(address, channel_args=options)
+        # tritonclient (2.73) cannot limit the index to models that are ready.
+        self._channel = insecure_channel(address, options)
+        self._index = service_pb2_grpc.GRPCInferenceServiceStub(self._channel).RepositoryIndex
         self._headers = {f"triton-grpc-protocol-{ADMIN_HEADER}": admin_token}
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self._grpc.close()
+        await self._channel.close()
 
     async def is_live(self) -> bool:
         """See `TritonAdmin.is_live`."""
@@ -106,15 +110,22 @@ class AdminClient:
             await asyncio.sleep(DRAIN_POLL_INTERVAL)
             states = await self._states()
 
-    async def _states(self) -> dict[str, str]:
+    async def _states(self, *, only_ready: bool = False) -> dict[str, str]:
+        """Return the state of each model in the repository, or of those that are ready.
+
+        The first fails while a folder has a name that is not UTF-8.
+        """
+        request = service_pb2.RepositoryIndexRequest(ready=only_ready)
         with _mapped_errors():
-            index = await self._grpc.get_model_repository_index(headers=self._headers)
+            index = await self._index(request, metadata=tuple(self._headers.items()))
+        if index is None:
+            raise TritonError("its list of models cannot be decoded", "INTERNAL")
         return {model.name: model.state for model in index.models}
 
     async def ready_configs(self) -> Mapping[str, pb.ModelConfig]:
         """See `TritonAdmin.ready_configs`."""
         configs: dict[str, pb.ModelConfig] = {}
-        for name, state in (await self._states()).items():
+        for name, state in (await self._states(only_ready=True)).items():
             if state == "READY":
                 try:
                     with _mapped_errors():
@@ -144,3 +155,5 @@ def _mapped_errors() -> Iterator[None]:
     except InferenceServerException as error:
         status = str(error.status() or "UNKNOWN").removeprefix("StatusCode.")
         raise TritonError(error.message(), status) from error
+    except AioRpcError as error:
+        raise TritonError(error.details() or "", error.code().name) from error

@@ -88,6 +88,23 @@ async def test_client_omits_a_model_that_is_unloaded_after_the_listing(
     assert set(await client.ready_configs()) == {"m"}
 
 
+async def test_folder_whose_name_is_not_utf8_hides_no_ready_model() -> None:
+    async def index(request: bytes, _: object) -> bytes:
+        only_ready = messages.RepositoryIndexRequest.FromString(request).ready
+        return b"" if only_ready else b"\n\x03\n\x01\xe9"
+
+    server = grpc.aio.server()
+    methods = {"RepositoryIndex": grpc.unary_unary_rpc_method_handler(index)}
+    handler = grpc.method_handlers_generic_handler("inference.GRPCInferenceService", methods)
+    server.add_generic_rpc_handlers((handler,))
+    client = AdminClient(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}", ADMIN_TOKEN)
+    await server.start()
+    assert await client.ready_configs() == {}
+    await client.drain(["m"])
+    await client.close()
+    await server.stop(None)
+
+
 async def test_client_maps_errors_of_triton(client: AdminClient) -> None:
     with pytest.raises(TritonError, match="failed to load 'm'") as caught:
         await client.load("m")
