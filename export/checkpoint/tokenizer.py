@@ -1,0 +1,274 @@
+"""The tokenizer that a checkpoint's files define: tokenizer.json, then tokenizer_config.json.
+
+The rule is that of the libraries with which checkpoints were trained and published: transformers
+4.57 and sentence-transformers 5.1, whose token ids `tests/export/judge` records. The class that
+the files name has a say only where it reads a setting or has a default for it; nothing of
+tokenizer.json is rebuilt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from triton_embed.export.checkpoint.added_tokens import add_tokens, special_token_names
+from triton_embed.export.checkpoint.files import read_json
+from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.tokenizer_classes import (
+    CLASS_BY_MODEL_TYPE,
+    CLASSES,
+    GENERIC,
+    PYTHON_ONLY,
+    TokenizerClass,
+)
+from triton_embed.export.checkpoint.tokenizer_template import (
+    around,
+    described,
+    set_template,
+    unread_settings,
+)
+from triton_embed.export.errors import ExportError
+
+FILE, CONFIG = "file", "config"
+"""Values of ``--tokenizer``: tokenizer.json as it is, or with tokenizer_config.json applied."""
+
+
+@dataclass(frozen=True)
+class TokenizerOptions:
+    """The flags that override the rule.
+
+    Attributes:
+        source: `FILE` or `CONFIG`.
+        add_bos_token: Whether the bos token precedes each text; ``None``: as the files say.
+        add_eos_token: Whether the eos token follows each text; ``None``: as the files say.
+    """
+
+    source: str = CONFIG
+    add_bos_token: bool | None = None
+    add_eos_token: bool | None = None
+
+
+@dataclass(frozen=True)
+class CheckpointTokenizer:
+    """The outcome of the rule.
+
+    Attributes:
+        content: The tokenizer in the format of tokenizer.json.
+        changes: Its differences from the checkpoint's tokenizer.json, one sentence each.
+        notes: `changes` and contradictions that have no effect, as warnings for the user.
+    """
+
+    content: str
+    changes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of `content`, in hexadecimal."""
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
+
+@dataclass
+class _Draft:
+    """A tokenizer to which settings are being applied."""
+
+    tokenizer: Tokenizer
+    settings: dict[str, Any]
+    kind: TokenizerClass
+    class_name: str
+    changes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_tokenizer(
+    checkpoint: Checkpoint, vocab_size: int, options: TokenizerOptions
+) -> CheckpointTokenizer:
+    """Return the tokenizer of `checkpoint`, whose tokenizer files are on disk.
+
+    Args:
+        checkpoint: The checkpoint.
+        vocab_size: Rows of the transformer's token table.
+        options: The user's overrides.
+
+    Raises:
+        ExportError: a file is malformed, or a flag needs a token that no file names.
+    """
+    folder = checkpoint.transformer
+    name = tokenizer_class(folder, checkpoint.config)
+    settings = _settings(folder) if options.source == CONFIG else {}
+    kind = CLASSES.get(name, GENERIC) if options.source == CONFIG else GENERIC
+    draft = _Draft(_load(folder), settings, kind, name or "no class")
+    if options.source == CONFIG:
+        draft.changes += add_tokens(draft.tokenizer, folder, settings, kind, vocab_size)
+        _apply_normalizer(draft)
+        _apply_prefix_space(draft)
+        _apply_lower_case(draft, folder)
+    _apply_template(draft, options, _settings(folder))
+    remedy = "; '--tokenizer file' exports tokenizer.json as it is"
+    changes = tuple(draft.changes)
+    return CheckpointTokenizer(
+        content=draft.tokenizer.to_str(),
+        changes=changes,
+        notes=(*(f"{change}{remedy}" for change in changes), *draft.notes),
+    )
+
+
+def tokenizer_class(folder: Path, config: dict[str, Any]) -> str:
+    """Return the name of the tokenizer class, without ``Fast`` at its end; empty if unknown.
+
+    Args:
+        folder: The folder with tokenizer_config.json.
+        config: The content of config.json.
+    """
+    settings = read_json(folder / "tokenizer_config.json", default={})
+    name = (
+        settings.get("tokenizer_class")
+        or config.get("tokenizer_class")
+        or CLASS_BY_MODEL_TYPE.get(str(config.get("model_type")), "")
+    )
+    return str(name).removesuffix("Fast")
+
+
+def check_class(folder: Path, config: dict[str, Any]) -> None:
+    """Raise ExportError if the checkpoint's tokenizer exists as Python code only."""
+    if (name := tokenizer_class(folder, config)) in PYTHON_ONLY:
+        raise ExportError(
+            f"tokenizer_class '{name}' is not supported: it tokenizes in Python and has no fast "
+            "tokenizer, whose tokenizer.json could be served"
+        )
+
+
+def _load(folder: Path) -> Tokenizer:
+    """Return the tokenizer of tokenizer.json, or as transformers makes it from a vocabulary."""
+    path = folder / "tokenizer.json"
+    try:
+        if path.is_file():
+            tokenizer = Tokenizer.from_file(str(path))
+        else:
+            from transformers import AutoTokenizer
+
+            converted = AutoTokenizer.from_pretrained(
+                folder, trust_remote_code=False, local_files_only=True
+            )
+            tokenizer = converted.backend_tokenizer
+    except Exception as error:
+        raise ExportError(f"the tokenizer in '{folder}' cannot be read: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Return tokenizer_config.json, completed with special_tokens_map.json as transformers does."""
+    settings: dict[str, Any] = read_json(folder / "tokenizer_config.json", default={})
+    if "added_tokens_decoder" in settings:
+        return settings
+    special: dict[str, Any] = read_json(folder / "special_tokens_map.json", default={})
+    return {**settings, **special}
+
+
+def _apply_normalizer(draft: _Draft) -> None:
+    """Apply lower-casing and its companions to a BertNormalizer; no other has these settings."""
+    content = json.loads(draft.tokenizer.to_str())
+    normalizer = content["normalizer"] or {}
+    if normalizer.get("type") != "BertNormalizer":
+        return
+    wanted = {
+        key: draft.settings.get(setting, default)
+        for key, (setting, default) in draft.kind.normalizer.items()
+    }
+    for key, value in wanted.items():
+        if normalizer.get(key) != value:
+            setting = draft.kind.normalizer[key][0]
+            draft.changes.append(
+                f"the normalizer's {key} is {_json(normalizer.get(key))} in tokenizer.json and "
+                f"{_json(value)} by {_source(draft, setting)}: the latter is used"
+            )
+    content["normalizer"] = {**normalizer, **wanted}
+    draft.tokenizer = Tokenizer.from_str(json.dumps(content))
+
+
+def _apply_prefix_space(draft: _Draft) -> None:
+    """Apply ``add_prefix_space`` to a byte-level tokenizer; others have it in their normalizer."""
+    value = draft.settings.get("add_prefix_space", draft.kind.add_prefix_space)
+    content = json.loads(draft.tokenizer.to_str())
+    step = content["pre_tokenizer"] or {}
+    if draft.kind.add_prefix_space is None or value is None:
+        return
+    if step.get("add_prefix_space", value) == value:
+        return
+    draft.changes.append(
+        f"add_prefix_space is {_json(step['add_prefix_space'])} in tokenizer.json and "
+        f"{_json(value)} by {_source(draft, 'add_prefix_space')}: the latter is used"
+    )
+    step["add_prefix_space"] = value
+    draft.tokenizer = Tokenizer.from_str(json.dumps(content))
+
+
+def _apply_lower_case(draft: _Draft, folder: Path) -> None:
+    """Apply ``do_lower_case`` of sentence-transformers, which lower-cases before all else."""
+    if not read_json(folder / "sentence_bert_config.json", default={}).get("do_lower_case"):
+        return
+    content = json.loads(draft.tokenizer.to_str())
+    normalizer = content["normalizer"] or {}
+    if normalizer.get("lowercase") or normalizer.get("type") == "Lowercase":
+        return
+    steps = normalizer.get("normalizers", [normalizer] if normalizer else [])
+    content["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "Lowercase"}, *steps]}
+    draft.tokenizer = Tokenizer.from_str(json.dumps(content))
+    draft.changes.append(
+        "tokenizer.json does not lower-case, but do_lower_case is true in "
+        "sentence_bert_config.json: texts are lower-cased"
+    )
+
+
+def _apply_template(
+    draft: _Draft, options: TokenizerOptions, settings: dict[str, Any]
+) -> None:
+    """Put bos and eos around each text if the class does so, or a flag says so."""
+    before = around(draft.tokenizer)
+    flags = {"add_bos_token": options.add_bos_token, "add_eos_token": options.add_eos_token}
+    is_flag_given = any(value is not None for value in flags.values())
+    names = special_token_names(settings, CLASSES.get(draft.class_name, GENERIC))
+    if draft.kind.template is not None:
+        defaults = dict(zip(flags, draft.kind.template, strict=True))
+        values = {name: bool(draft.settings.get(name, defaults[name])) for name in flags}
+    else:
+        if not is_flag_given:
+            draft.notes += unread_settings(settings, draft.class_name, before, names)
+            return
+        values = {
+            "add_bos_token": names["bos_token"] in before[0],
+            "add_eos_token": names["eos_token"] in before[1],
+        }
+    values |= {name: value for name, value in flags.items() if value is not None}
+    set_template(draft.tokenizer, values, names)
+    after = around(draft.tokenizer)
+    if after == before:
+        return
+    change = (
+        f"tokenizer.json makes a text {described(before)}, and {described(after)} is used, by "
+    )
+    if is_flag_given:
+        draft.notes.append(change + "the command line")
+    else:
+        draft.changes.append(
+            change + " and ".join(_source(draft, name) for name in flags)
+        )
+
+
+def _source(draft: _Draft, setting: str) -> str:
+    """Return the origin of a setting's value, for messages."""
+    if setting in draft.settings:
+        return f"{setting} of tokenizer_config.json"
+    return f"the default of {setting} in {draft.class_name}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value)
