@@ -59,6 +59,7 @@ OVERRIDES = (
 """Options of the model spec: the keys of `export.precedence.SpecOverrides`."""
 
 override = partial(click.option, cls=HeadedOption, heading="Model spec")
+tokenizer_option = partial(click.option, cls=HeadedOption, heading="Tokenizer")
 
 
 @click.command("export", cls=HeadedCommand, params=setting_options(RepositorySettings))
@@ -117,6 +118,24 @@ override = partial(click.option, cls=HeadedOption, heading="Model spec")
     type=ParserType(Parser("MODE,...", _pooling)),
     help="Pooling of a checkpoint without modules.json.  [default: that of its family, else mean]",
 )
+@tokenizer_option(
+    "--tokenizer",
+    "tokenizer_source",
+    type=click.Choice(("config", "file")),
+    default="config",
+    show_default=True,
+    help="tokenizer.json with the settings of tokenizer_config.json applied, or as it is.",
+)
+@tokenizer_option(
+    "--add-bos-token/--no-add-bos-token",
+    default=None,
+    help="Begin each text with the bos token.  [default: as the checkpoint's files say]",
+)
+@tokenizer_option(
+    "--add-eos-token/--no-add-eos-token",
+    default=None,
+    help="End each text with the eos token.  [default: as the checkpoint's files say]",
+)
 @click.pass_context
 def export(ctx: click.Context, /, *, dry_run: bool, **_: Any) -> None:
     """Export a checkpoint into a model repository.
@@ -140,6 +159,7 @@ def export(ctx: click.Context, /, *, dry_run: bool, **_: Any) -> None:
 
 
 def _request(ctx: click.Context) -> ExportRequest:
+    from triton_embed.export.checkpoint.tokenizer import TokenizerOptions
     from triton_embed.export.request import ExportRequest
 
     options = ctx.params
@@ -157,4 +177,7 @@ def _request(ctx: click.Context) -> ExportRequest:
         precision=options["precision"],
         max_batch_size=options["max_batch_size"],
         overrides=overrides,
+        tokenizer=TokenizerOptions(
+            options["tokenizer_source"], options["add_bos_token"], options["add_eos_token"]
+        ),
     )

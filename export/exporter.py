@@ -12,7 +12,7 @@ from triton_embed.contract import naming, pipelines
 from triton_embed.export import stages
 from triton_embed.export.graph import builder, storage, tensorrt
 from triton_embed.export.parity.gate import Parity
-from triton_embed.export.parity.measurement import measure
+from triton_embed.export.parity.measurement import ServedModel, measure
 from triton_embed.export.parity.reference import Reference
 from triton_embed.export.parity.texts import parity_texts
 from triton_embed.export.plan import ExportPlan
@@ -45,9 +45,9 @@ def export(request: ExportRequest) -> Parity:
     with staging(request.model_repository) as staged:
         with progress.step("building the packed ONNX encoder") as report:
             configs = plan.configs(datetime.now(timezone.utc))
-            model = _write_model(staged, configs, plan, encoder, reference, report)
+            model = _write_model(staged, configs, plan, encoder, report)
         with progress.step("comparing it with the reference") as report:
-            parity = _pass_gate(model, plan, reference, report)
+            parity = _pass_gate(staged, model, plan, reference, report)
         if plan.options.target.runtime.backend == "tensorrt":
             _build_engine(model, staged, plan, progress)
         with progress.step(f"installing '{plan.spec.model_id}' in {request.model_repository}"):
@@ -66,7 +66,6 @@ def _write_model(
     configs: Mapping[str, model_config_pb2.ModelConfig],
     plan: ExportPlan,
     encoder: PackedEncoder,
-    reference: Reference,
     on_progress: ProgressCallback,
 ) -> Path:
     """Write every file of the model into `staged` and return the path of the ONNX file."""
@@ -75,8 +74,9 @@ def _write_model(
     for name, content in configs.items():
         layout.version_folder(staged, name).mkdir(parents=True)
         config.write(staged / name, content)
+    assert plan.tokenizer is not None
     tokenizer = layout.step_file(staged, ensemble, pipelines.TOKENIZER)
-    tokenizer.write_text(reference.tokenizer, encoding="utf-8")
+    tokenizer.write_text(plan.tokenizer.content, encoding="utf-8")
     path = layout.step_file(staged, ensemble, pipelines.ENCODER)
     model = builder.to_onnx(encoder, spec.max_tokens, plan.options.target)
     storage.save(model, path, on_progress)
@@ -86,15 +86,25 @@ def _write_model(
 
 
 def _pass_gate(
-    model: Path, plan: ExportPlan, reference: Reference, on_progress: ProgressCallback
+    staged: Path,
+    model: Path,
+    plan: ExportPlan,
+    reference: Reference,
+    on_progress: ProgressCallback,
 ) -> Parity:
     """Measure the parity, and write it and the provenance next to `model`.
 
     Raises:
         ExportError: a threshold is missed.
     """
+    ensemble = naming.triton_model_name(plan.spec.model_id)
+    tokenizer = layout.step_file(staged, ensemble, pipelines.TOKENIZER)
     parity = measure(
-        model, reference, plan.spec.max_tokens, parity_texts(), plan.options, on_progress
+        ServedModel(model, tokenizer.read_text(encoding="utf-8"), plan.spec.max_tokens),
+        reference,
+        parity_texts(),
+        plan.options,
+        on_progress,
     )
     parity.check()
     parity_report.write(model.parent, parity.figures())

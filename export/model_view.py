@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from triton_embed.contract import naming
@@ -11,7 +12,7 @@ from triton_embed.contract.serialization import spec_to_parameters
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.repository import parity_report
 from triton_embed.repository.model import InstalledModel
-from triton_embed.repository.provenance import Provenance
+from triton_embed.repository.provenance import Provenance, TokenizerProvenance
 
 Row = tuple[str, str]
 """A label and its value."""
@@ -58,7 +59,7 @@ def as_data(model: InstalledModel) -> dict[str, Any]:
         "name": model.name,
         "problem": model.problem,
         "spec": spec_to_parameters(model.spec) if model.spec else None,
-        "provenance": vars(provenance) if provenance else None,
+        "provenance": asdict(provenance) if provenance else None,
         "parity": _parity(model),
         "size": model.size,
         "files": model.files,
@@ -89,7 +90,15 @@ def provenance_rows(provenance: Provenance) -> list[Row]:
         ("target", provenance.target),
         ("precision", provenance.precision),
         ("checkpoint", f"{provenance.checkpoint}{commit}"),
+        *_tokenizer_rows(provenance.tokenizer),
     ]
+
+
+def _tokenizer_rows(tokenizer: TokenizerProvenance | None) -> list[Row]:
+    if tokenizer is None:
+        return []
+    changes = [("  changed", change) for change in tokenizer.changes]
+    return [("tokenizer", f"sha256 {tokenizer.sha256}"), *changes]
 
 
 def human_size(size: float) -> str:

@@ -13,9 +13,10 @@ from tritonclient.grpc import model_config_pb2
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.source import Source
+from triton_embed.export.checkpoint.tokenizer import CheckpointTokenizer, read_tokenizer
 from triton_embed.export.options import ExportOptions
 from triton_embed.export.request import ExportRequest
-from triton_embed.repository.provenance import Provenance
+from triton_embed.repository.provenance import Provenance, TokenizerProvenance
 from triton_embed.repository.rendering import render
 
 
@@ -30,6 +31,7 @@ class ExportPlan:
         spec: The model's spec; `int8_absmax` is missing until the plan is `calibrated`.
         options: Target, precision and batch size.
         notes: Warnings for the user.
+        tokenizer: The tokenizer; ``None`` until its files are on disk, see `with_tokenizer`.
     """
 
     request: ExportRequest
@@ -38,6 +40,7 @@ class ExportPlan:
     spec: ModelSpec
     options: ExportOptions
     notes: tuple[str, ...] = ()
+    tokenizer: CheckpointTokenizer | None = None
 
     @property
     def prompts(self) -> list[str]:
@@ -62,7 +65,30 @@ class ExportPlan:
             pooling=self.request.overrides.get("pooling"),
             target=self.options.target.name,
             precision=self.options.precision.name,
+            tokenizer=self._tokenizer_provenance,
         )
+
+    @property
+    def _tokenizer_provenance(self) -> TokenizerProvenance | None:
+        if self.tokenizer is None:
+            return None
+        flags = self.request.tokenizer
+        return TokenizerProvenance(
+            sha256=self.tokenizer.digest,
+            source=flags.source,
+            add_bos_token=flags.add_bos_token,
+            add_eos_token=flags.add_eos_token,
+            changes=self.tokenizer.changes,
+        )
+
+    def with_tokenizer(self) -> ExportPlan:
+        """Return this plan with the tokenizer and its notes, read from files on disk.
+
+        Raises:
+            ExportError: the tokenizer cannot be read.
+        """
+        tokenizer = read_tokenizer(self.checkpoint, self.spec.vocab_size, self.request.tokenizer)
+        return replace(self, tokenizer=tokenizer, notes=(*self.notes, *tokenizer.notes))
 
     def configs(self, exported_at: datetime) -> dict[str, model_config_pb2.ModelConfig]:
         """Return the configuration of every Triton model, by its name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from triton_embed.export.checkpoint.tokenizer import TokenizerOptions
 from triton_embed.export.precedence import SpecOverrides
 
 
@@ -21,6 +22,7 @@ class ExportRequest:
         precision: The transformer's, a key of `precision.PRECISIONS`; ``None``: the target's.
         max_batch_size: Maximum texts per Triton request and per execution; ``None``: the target's.
         overrides: Spec values that take precedence over the checkpoint's own files.
+        tokenizer: Overrides of the rule that makes the tokenizer from the checkpoint's files.
     """
 
     checkpoint: str
@@ -31,3 +33,4 @@ class ExportRequest:
     precision: str | None = None
     max_batch_size: int | None = None
     overrides: SpecOverrides = field(default_factory=SpecOverrides)
+    tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)

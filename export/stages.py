@@ -17,7 +17,7 @@ from triton_embed.export.request import ExportRequest
 def read_checkpoint(
     request: ExportRequest, progress: Progress, check: Callable[[ExportPlan], object]
 ) -> ExportPlan:
-    """Plan the export, then download the weights if the checkpoint comes from the hub.
+    """Plan the export, download the weights if they are on the hub, and read the tokenizer.
 
     Args:
         request: The user's request.
@@ -32,7 +32,7 @@ def read_checkpoint(
         plan = planner.plan(request)
         check(plan)
         plan.source.download(plan.checkpoint)
-    return plan
+        return plan.with_tokenizer()
 
 
 def embed_reference(plan: ExportPlan, progress: Progress) -> Reference:
@@ -42,5 +42,13 @@ def embed_reference(plan: ExportPlan, progress: Progress) -> Reference:
         ExportError: the weights cannot be loaded.
     """
     texts = parity_texts()
+    assert plan.tokenizer is not None
     with progress.step(f"embedding {len(texts)} texts with sentence-transformers") as report:
-        return reference.compute(plan.checkpoint, plan.prompts, texts, plan.spec.max_tokens, report)
+        return reference.compute(
+            plan.checkpoint,
+            plan.tokenizer.content,
+            plan.prompts,
+            texts,
+            plan.spec.max_tokens,
+            report,
+        )

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from triton_embed.contract import pipelines
 from triton_embed.contract.pipeline import Role, Step
 from triton_embed.export import stages
+from triton_embed.export.checkpoint.tokenizer import TokenizerOptions
 from triton_embed.export.errors import ExportError
 from triton_embed.export.parity.gate import Parity
-from triton_embed.export.parity.measurement import measure
+from triton_embed.export.parity.measurement import ServedModel, measure
 from triton_embed.export.parity.texts import parity_texts
 from triton_embed.export.plan import ExportPlan
 from triton_embed.export.precedence import overrides_from_spec
 from triton_embed.export.progress import Progress
 from triton_embed.export.request import ExportRequest
 from triton_embed.repository.model import InstalledModel
-from triton_embed.repository.provenance import Provenance
+from triton_embed.repository.provenance import Provenance, TokenizerProvenance
 
 
 def verify(
@@ -50,10 +50,12 @@ def verify(
     plan = stages.read_checkpoint(request, progress, check_dimension)
     reference = stages.embed_reference(plan, progress)
     with progress.step("comparing the model with the reference") as report:
-        tokenizer = _file(model, pipelines.TOKENIZER).read_text(encoding="utf-8")
-        installed = replace(reference, tokenizer=tokenizer)
-        onnx = _file(model, pipelines.ENCODER)
-        return measure(onnx, installed, plan.spec.max_tokens, parity_texts(), plan.options, report)
+        installed = ServedModel(
+            encoder=_file(model, pipelines.ENCODER),
+            tokenizer=_file(model, pipelines.TOKENIZER).read_text(encoding="utf-8"),
+            max_tokens=plan.spec.max_tokens,
+        )
+        return measure(installed, reference, parity_texts(), plan.options, report)
 
 
 def _file(model: InstalledModel, step: Step) -> Path:
@@ -89,4 +91,11 @@ def _request(model: InstalledModel, checkpoint: str | None, revision: str | None
         target=provenance.target,
         precision=provenance.precision,
         overrides=overrides,
+        tokenizer=_tokenizer_options(provenance.tokenizer),
     )
+
+
+def _tokenizer_options(tokenizer: TokenizerProvenance | None) -> TokenizerOptions:
+    if tokenizer is None:
+        return TokenizerOptions()
+    return TokenizerOptions(tokenizer.source, tokenizer.add_bos_token, tokenizer.add_eos_token)

@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from triton_embed.repository.layout import PROVENANCE_FILE
+
+
+@dataclass(frozen=True)
+class TokenizerProvenance:
+    """The origin of a model's tokenizer.
+
+    Attributes:
+        sha256: Digest of the installed tokenizer.json, in hexadecimal.
+        source: The value of ``--tokenizer``.
+        add_bos_token: The value of ``--add-bos-token``, if it was given.
+        add_eos_token: The value of ``--add-eos-token``, if it was given.
+        changes: Differences from the checkpoint's own tokenizer.json, one sentence each.
+    """
+
+    sha256: str
+    source: str
+    add_bos_token: bool | None = None
+    add_eos_token: bool | None = None
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -20,6 +41,7 @@ class Provenance:
         pooling: The value of ``--pooling``, if it was given.
         target: The runtime of the encoder, a key of `export.target.TARGETS`.
         precision: Precision of the transformer, a key of `export.precision.PRECISIONS`.
+        tokenizer: The tokenizer's origin; ``None``: not known before the export.
     """
 
     checkpoint: str
@@ -28,6 +50,7 @@ class Provenance:
     pooling: tuple[str, ...] | None = None
     target: str = "cpu"
     precision: str = "fp32"
+    tokenizer: TokenizerProvenance | None = None
 
     def write(self, folder: Path) -> None:
         """Write the file into the encoder's version folder."""
@@ -42,6 +65,15 @@ class Provenance:
         try:
             values = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
             pooling = values.pop("pooling", None)
-            return cls(**values, pooling=None if pooling is None else tuple(pooling))
+            tokenizer = values.pop("tokenizer", None)
+            return cls(
+                **values,
+                pooling=None if pooling is None else tuple(pooling),
+                tokenizer=None if tokenizer is None else _tokenizer(**tokenizer),
+            )
         except (OSError, ValueError, TypeError, AttributeError):
             return None
+
+
+def _tokenizer(changes: Iterable[str] = (), **values: Any) -> TokenizerProvenance:
+    return TokenizerProvenance(**values, changes=tuple(changes))

@@ -87,7 +87,6 @@ def write_checkpoint(folder: Path, architecture: str, vocab_size: int) -> None:
     )
 
 
-
 def _values(random: np.random.Generator, name: str, shape: Shape) -> NDArray[np.float32]:
     """Return normal weights; gains of norms are near 1, so that the signal survives."""
     values = 0.3 * random.standard_normal(shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -10,12 +11,14 @@ from typing import Any
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
-WORDS = (
+TEXT = (
     "the quick brown fox jumps over the lazy dog and the encoder should cost time what is a city "
     "of people in Pittsburgh The population Hello world Der braune Fuchs springt über den Hund "
     "Où se trouve bibliothèque municipale El perro de San Roque no tiene rabo all human beings are "
     "born free return def int id name FROM users WHERE"
-).split()
+)
+
+WORDS = TEXT.split()
 """The words that the vocabularies are made of."""
 
 LETTERS = sorted(set("".join(WORDS)) | set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
@@ -112,7 +115,7 @@ def _merges(words: Iterable[str]) -> tuple[list[tuple[str, str]], list[str]]:
     spelled = [list(word) for word in words]
     merges: list[tuple[str, str]] = []
     for _ in range(MERGES):
-        pairs = Counter(pair for word in spelled for pair in zip(word, word[1:], strict=False))
+        pairs = Counter(pair for word in spelled for pair in itertools.pairwise(word))
         if not pairs:
             break
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))

@@ -90,9 +90,7 @@ def _prefix_space(tokenizer: Json) -> None:
 
 
 def _first_and_last(tokenizer: Json) -> None:
-    tokenizer["post_processor"] = handmade.template(
-        "<s> $A </s>", handmade.BYTE_FALLBACK_SPECIAL
-    )
+    tokenizer["post_processor"] = handmade.template("<s> $A </s>", handmade.BYTE_FALLBACK_SPECIAL)
 
 
 def _last_of_bytes(tokenizer: Json) -> None:
@@ -111,6 +109,8 @@ def _plain_fox(tokenizer: Json) -> None:
     assert index < size
     tokenizer["added_tokens"].append({"id": size, **_added("fox")})
 
+
+WORDPIECE = handmade.wordpiece().get_vocab()
 
 MISTRAL = {"architecture": "mistral"}
 
@@ -140,13 +140,7 @@ LAYOUTS: dict[str, Layout] = {
         "wordpiece",
         "`vocab.txt` alone, `do_lower_case` is false",
         _class("BertTokenizer", BERT, do_lower_case=False),
-        files={
-            "vocab.txt": "\n".join(
-                sorted(
-                    handmade.wordpiece().get_vocab(), key=handmade.wordpiece().get_vocab().__getitem__
-                )
-            )
-        },
+        files={"vocab.txt": "\n".join(sorted(WORDPIECE, key=WORDPIECE.__getitem__))},
         without_tokenizer_json=True,
     ),
     "unigram-own-class": Layout(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +38,9 @@ from triton_embed.export.errors import ExportError
 
 FILE, CONFIG = "file", "config"
 """Values of ``--tokenizer``: tokenizer.json as it is, or with tokenizer_config.json applied."""
+
+
+REMEDY = "'--tokenizer file' exports tokenizer.json as it is"
 
 
 @dataclass(frozen=True)
@@ -102,25 +106,24 @@ def read_tokenizer(
     folder = checkpoint.transformer
     name = tokenizer_class(folder, checkpoint.config)
     settings = _settings(folder) if options.source == CONFIG else {}
-    kind = CLASSES.get(name, GENERIC) if options.source == CONFIG else GENERIC
-    draft = _Draft(_load(folder), settings, kind, name or "no class")
+    kind = _class(name) if options.source == CONFIG else GENERIC
+    draft = _Draft(_load(folder), settings, kind, name or "no tokenizer class")
     if options.source == CONFIG:
         draft.changes += add_tokens(draft.tokenizer, folder, settings, kind, vocab_size)
         _apply_normalizer(draft)
         _apply_prefix_space(draft)
         _apply_lower_case(draft, folder)
-    _apply_template(draft, options, _settings(folder))
-    remedy = "; '--tokenizer file' exports tokenizer.json as it is"
-    changes = tuple(draft.changes)
+    names = special_token_names(_settings(folder), _class(name))
+    _apply_template(draft, options, names)
     return CheckpointTokenizer(
         content=draft.tokenizer.to_str(),
-        changes=changes,
-        notes=(*(f"{change}{remedy}" for change in changes), *draft.notes),
+        changes=tuple(draft.changes),
+        notes=(*(f"{change} ({REMEDY})" for change in draft.changes), *draft.notes),
     )
 
 
 def tokenizer_class(folder: Path, config: dict[str, Any]) -> str:
-    """Return the name of the tokenizer class, without ``Fast`` at its end; empty if unknown.
+    """Return the name of the tokenizer class, as the files have it; empty if none is known.
 
     Args:
         folder: The folder with tokenizer_config.json.
@@ -132,16 +135,20 @@ def tokenizer_class(folder: Path, config: dict[str, Any]) -> str:
         or config.get("tokenizer_class")
         or CLASS_BY_MODEL_TYPE.get(str(config.get("model_type")), "")
     )
-    return str(name).removesuffix("Fast")
+    return str(name)
 
 
 def check_class(folder: Path, config: dict[str, Any]) -> None:
     """Raise ExportError if the checkpoint's tokenizer exists as Python code only."""
-    if (name := tokenizer_class(folder, config)) in PYTHON_ONLY:
+    if (name := tokenizer_class(folder, config)).removesuffix("Fast") in PYTHON_ONLY:
         raise ExportError(
             f"tokenizer_class '{name}' is not supported: it tokenizes in Python and has no fast "
             "tokenizer, whose tokenizer.json could be served"
         )
+
+
+def _class(name: str) -> TokenizerClass:
+    return CLASSES.get(name.removesuffix("Fast"), GENERIC)
 
 
 def _load(folder: Path) -> Tokenizer:
@@ -229,38 +236,31 @@ def _apply_lower_case(draft: _Draft, folder: Path) -> None:
 
 
 def _apply_template(
-    draft: _Draft, options: TokenizerOptions, settings: dict[str, Any]
+    draft: _Draft, options: TokenizerOptions, names: Mapping[str, str | None]
 ) -> None:
     """Put bos and eos around each text if the class does so, or a flag says so."""
     before = around(draft.tokenizer)
     flags = {"add_bos_token": options.add_bos_token, "add_eos_token": options.add_eos_token}
-    is_flag_given = any(value is not None for value in flags.values())
-    names = special_token_names(settings, CLASSES.get(draft.class_name, GENERIC))
+    given = {name: value for name, value in flags.items() if value is not None}
+    if draft.kind.template is None and not given:
+        draft.notes += unread_settings(draft.settings, draft.class_name, before, names)
+        return
+    values = {
+        "add_bos_token": names["bos_token"] in before[0],
+        "add_eos_token": names["eos_token"] in before[1],
+    }
     if draft.kind.template is not None:
         defaults = dict(zip(flags, draft.kind.template, strict=True))
         values = {name: bool(draft.settings.get(name, defaults[name])) for name in flags}
-    else:
-        if not is_flag_given:
-            draft.notes += unread_settings(settings, draft.class_name, before, names)
-            return
-        values = {
-            "add_bos_token": names["bos_token"] in before[0],
-            "add_eos_token": names["eos_token"] in before[1],
-        }
-    values |= {name: value for name, value in flags.items() if value is not None}
-    set_template(draft.tokenizer, values, names)
+    set_template(draft.tokenizer, {**values, **given}, names)
     after = around(draft.tokenizer)
     if after == before:
         return
-    change = (
-        f"tokenizer.json makes a text {described(before)}, and {described(after)} is used, by "
-    )
-    if is_flag_given:
-        draft.notes.append(change + "the command line")
+    change = f"tokenizer.json makes a text {described(before)}; {described(after)} is used, by "
+    if given:
+        draft.changes.append(f"{change}the command line")
     else:
-        draft.changes.append(
-            change + " and ".join(_source(draft, name) for name in flags)
-        )
+        draft.changes.append(change + " and ".join(_source(draft, name) for name in flags))
 
 
 def _source(draft: _Draft, setting: str) -> str:

@@ -63,9 +63,7 @@ BERT = TokenizerClass(
 )
 
 ROBERTA = TokenizerClass(
-    _special(
-        bos="<s>", eos="</s>", unk="<unk>", sep="</s>", pad="<pad>", cls="<s>", mask="<mask>"
-    ),
+    _special(bos="<s>", eos="</s>", unk="<unk>", sep="</s>", pad="<pad>", cls="<s>", mask="<mask>"),
     mask_takes_space=True,
 )
 
@@ -135,13 +133,35 @@ CLASS_BY_MODEL_TYPE: Mapping[str, str] = {
 """The class that transformers 4.57 uses if no file names one."""
 
 PYTHON_ONLY = frozenset(
-    """
-    BartphoTokenizer BertGenerationTokenizer BertJapaneseTokenizer BertweetTokenizer BioGptTokenizer
-    ByT5Tokenizer CTRLTokenizer CanineTokenizer CpmAntTokenizer ErnieMTokenizer EsmTokenizer
-    FSMTTokenizer FlaubertTokenizer GPTSw3Tokenizer LukeTokenizer M2M100Tokenizer MLukeTokenizer
-    MarianTokenizer MyT5Tokenizer PLBartTokenizer PerceiverTokenizer PhobertTokenizer
-    ProphetNetTokenizer RoCBertTokenizer Speech2TextTokenizer TransfoXLTokenizer
-    XLMProphetNetTokenizer XLMTokenizer
-    """.split()
+    (
+        "BartphoTokenizer",
+        "BertGenerationTokenizer",
+        "BertJapaneseTokenizer",
+        "BertweetTokenizer",
+        "BioGptTokenizer",
+        "ByT5Tokenizer",
+        "CTRLTokenizer",
+        "CanineTokenizer",
+        "CpmAntTokenizer",
+        "ErnieMTokenizer",
+        "EsmTokenizer",
+        "FSMTTokenizer",
+        "FlaubertTokenizer",
+        "GPTSw3Tokenizer",
+        "LukeTokenizer",
+        "M2M100Tokenizer",
+        "MLukeTokenizer",
+        "MarianTokenizer",
+        "MyT5Tokenizer",
+        "PLBartTokenizer",
+        "PerceiverTokenizer",
+        "PhobertTokenizer",
+        "ProphetNetTokenizer",
+        "RoCBertTokenizer",
+        "Speech2TextTokenizer",
+        "TransfoXLTokenizer",
+        "XLMProphetNetTokenizer",
+        "XLMTokenizer",
+    )
 )
 """Classes that tokenize in Python: no tokenizer.json gives their tokens."""

@@ -48,6 +48,8 @@ class Parity:
             reference's cosines, less the search's minimum.
         max_batch_deviation: Maximum difference of one component between a text alone and the same
             text in a batch, relative to the vector's length.
+        token_differences: Number of texts whose served tokens are not the checkpoint's; none may
+            be.
         texts: Number of vectors compared.
         target: Name of the model's target.
         precision: Name of the precision, a key of `THRESHOLDS`.
@@ -58,6 +60,7 @@ class Parity:
     min_cosine: float
     retrieval: float
     max_batch_deviation: float
+    token_differences: int
     texts: int
     target: str
     precision: str
@@ -70,7 +73,12 @@ class Parity:
         )
 
     def check(self) -> None:
-        """Raise ExportError if a threshold is missed; NaN misses every threshold."""
+        """Raise ExportError if a token differs or a threshold is missed; NaN misses every one."""
+        if self.token_differences:
+            raise ExportError(
+                f"the served tokenizer.json gives {self.token_differences} of {self.texts // 2} "
+                "texts other tokens than the checkpoint's files: export the checkpoint again"
+            )
         limits = THRESHOLDS[self.precision]
         max_error = limits.max_absolute_error
         if not (

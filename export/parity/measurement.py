@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import ne
 from pathlib import Path
 
 import numpy as np
@@ -20,30 +22,45 @@ from triton_embed.export.parity.session import open_session
 from triton_embed.export.progress import ProgressCallback, no_progress
 
 
+@dataclass(frozen=True)
+class ServedModel:
+    """The files of a model that Triton serves, or will serve.
+
+    Attributes:
+        encoder: The ONNX file.
+        tokenizer: The content of tokenizer.json.
+        max_tokens: Maximum tokens of a text, prompt and special tokens included.
+    """
+
+    encoder: Path
+    tokenizer: str
+    max_tokens: int
+
+
 def measure(
-    model: Path,
+    model: ServedModel,
     reference: Reference,
-    max_tokens: int,
     texts: Sequence[str],
     options: ExportOptions,
     on_progress: ProgressCallback = no_progress,
 ) -> Parity:
-    """Compare an ONNX file with the reference, each text alone and all in ragged batches.
+    """Compare a model with the reference: its tokens, and each text alone and in ragged batches.
 
     Args:
-        model: The ONNX file.
-        reference: The expected vectors of `texts` for each prompt.
-        max_tokens: Maximum tokens of a text, prompt and special tokens included.
+        model: The files to measure.
+        reference: The expected tokens and vectors of `texts` for each prompt.
         texts: The parity texts.
         options: Target, precision and batch size of the export.
         on_progress: Called after each text.
     """
-    session, caveat = open_session(model, options.target)
-    tokenizer = _tokenizer(reference.tokenizer, max_tokens)
+    session, caveat = open_session(model.encoder, options.target)
+    tokenizer = _tokenizer(model)
     total = 2 * len(texts) * len(reference.vectors)
     errors, cosines, deviations, searches = [], [], [], []
+    differences = 0
     for index, (prompt, expected) in enumerate(reference.vectors.items()):
         rows = [item.ids for item in tokenizer.encode_batch([prompt + text for text in texts])]
+        differences += sum(map(ne, rows, reference.token_ids[prompt]))
         done = 2 * len(texts) * index
         singles = []
         for row in rows:
@@ -62,6 +79,7 @@ def measure(
         min_cosine=float(np.min(cosines)),
         retrieval=float(np.mean(searches)),
         max_batch_deviation=float(np.max(deviations)),
+        token_differences=differences,
         texts=total,
         target=options.target.name,
         precision=options.precision.name,
@@ -82,8 +100,8 @@ def _embed_in_batches(
     return np.concatenate([embed(session, as_requests(batch)) for batch in batches])
 
 
-def _tokenizer(text: str, max_tokens: int) -> Tokenizer:
-    tokenizer = Tokenizer.from_str(text)
+def _tokenizer(model: ServedModel) -> Tokenizer:
+    tokenizer = Tokenizer.from_str(model.tokenizer)
     tokenizer.no_padding()
-    tokenizer.enable_truncation(max_tokens)
+    tokenizer.enable_truncation(model.max_tokens)
     return tokenizer

@@ -1,4 +1,4 @@
-"""The reference of the parity gate: sentence-transformers' tokenizer and vectors."""
+"""The reference of the parity gate: the checkpoint's tokens and sentence-transformers' vectors."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+from tokenizers import Tokenizer
 from torch import nn
 
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.errors import ExportError
 from triton_embed.export.families.family import Family
 from triton_embed.export.families.registry import family_of
+from triton_embed.export.parity.substitution import with_tokenizer
 from triton_embed.export.progress import ProgressCallback, no_progress
 
 
@@ -28,11 +30,11 @@ class Reference:
     """The expected results.
 
     Attributes:
-        tokenizer: The tokenizer in the format of ``tokenizer.json``.
+        token_ids: The tokens of each text, by prompt.
         vectors: float32 [texts, dimension], by prompt.
     """
 
-    tokenizer: str
+    token_ids: Mapping[str, list[list[int]]]
     vectors: Mapping[str, NDArray[np.float32]]
 
 
@@ -43,17 +45,19 @@ text and holds whole score matrices: 8 bounds the memory for texts of thousands 
 
 def compute(
     checkpoint: Checkpoint,
+    tokenizer: str,
     prompts: Sequence[str],
     texts: Sequence[str],
     max_tokens: int,
     on_progress: ProgressCallback = no_progress,
 ) -> Reference:
-    """Embed texts with sentence-transformers, once for each prompt.
+    """Embed texts with sentence-transformers, fed with `tokenizer`'s tokens, for each prompt.
 
     The model is freed before the function returns.
 
     Args:
         checkpoint: The checkpoint, whose weights are on disk.
+        tokenizer: Its tokenizer in the format of tokenizer.json, see `checkpoint.tokenizer`.
         prompts: Prompts, each of which is put before every text.
         texts: Texts; longer ones than `max_tokens` are truncated.
         max_tokens: Maximum tokens, prompt and special tokens included.
@@ -64,20 +68,42 @@ def compute(
     """
     family = family_of(checkpoint.config)
     try:
-        model = _load(checkpoint, family)
+        with with_tokenizer(checkpoint, tokenizer) as copy:
+            model = _load(copy, family)
     except Exception as error:
         raise ExportError(f"sentence-transformers cannot load the checkpoint: {error}") from error
-    tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
-    if tokenizer is None:
-        raise ExportError("the checkpoint has no fast tokenizer (tokenizer.json)")
     _prepare(model.tokenizer)
     model.max_seq_length = max_tokens
+    token_ids = {prompt: _tokenize(tokenizer, texts, prompt, max_tokens) for prompt in prompts}
+    _check_tokens(model.tokenizer, texts, token_ids, max_tokens)
     _count_layers(model, len(prompts) * math.ceil(len(texts) / BATCH_SIZE), on_progress)
     vectors = {prompt: _encode(model, texts, prompt) for prompt in prompts}
-    reference = Reference(tokenizer.to_str(), vectors)
     del model
     gc.collect()
-    return reference
+    return Reference(token_ids, vectors)
+
+
+def _tokenize(content: str, texts: Sequence[str], prompt: str, max_tokens: int) -> list[list[int]]:
+    tokenizer = Tokenizer.from_str(content)
+    tokenizer.enable_truncation(max_tokens)
+    return [item.ids for item in tokenizer.encode_batch([prompt + text for text in texts])]
+
+
+def _check_tokens(
+    tokenizer: Any,
+    texts: Sequence[str],
+    token_ids: Mapping[str, list[list[int]]],
+    max_tokens: int,
+) -> None:
+    """Raise ExportError if sentence-transformers' `tokenizer` gives texts other tokens."""
+    for prompt, expected in token_ids.items():
+        inputs = [prompt + text for text in texts]
+        received = tokenizer(inputs, truncation=True, max_length=max_tokens)["input_ids"]
+        if received != expected:
+            raise ExportError(
+                "the installed transformers gives texts other tokens than tokenizer.json does, "
+                "so that there is no reference"
+            )
 
 
 def _prepare(tokenizer: Any) -> None:
