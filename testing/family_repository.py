@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from tokenizers import Tokenizer
 
 from testing.checkpoints import edit_json, tiny_checkpoint
 from testing.families import CASES, Case
+from testing.locks import exclusive
 from testing.references import Encoder
 from testing.tokenizers import write_tokenizer
 from triton_embed.cli import main
@@ -33,17 +32,10 @@ class Families:
         self.repository = folder / "repository"
         self._folder = folder
 
-    @contextmanager
-    def _exclusive(self, work: str) -> Iterator[None]:
-        """Keep other processes from doing the same `work` at the same time."""
-        with open(self._folder / f"{work}.lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
     def checkpoint(self, name: str) -> Path:
         """Return the checkpoint's folder."""
         folder = self._folder / name
-        with self._exclusive(name):
+        with exclusive(self._folder / f"{name}.lock"):
             if not folder.exists():
                 self._write(folder, CASES[name])
         return folder
@@ -75,7 +67,7 @@ class Families:
         ]
         if (matryoshka := CASES[name].matryoshka) is not None:
             arguments += ["--matryoshka", matryoshka]
-        with self._exclusive(f"{name}.export"):
+        with exclusive(self._folder / f"{name}.export.lock"):
             if not (self.repository / triton_model_name(name)).exists():
                 assert main(arguments) == 0, name
         return self.repository

@@ -18,6 +18,7 @@ SLOW_FOLDERS = ("tests/benchmarks", "tests/clients", "tests/end_to_end", "tests/
 
 SLOW_FIXTURES = {
     "families",
+    "layouts",
     "own_tiny_repository",
     "reference",
     "service",

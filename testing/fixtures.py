@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from testing.family_repository import Families
+    from testing.layout_repository import Layouts
     from testing.server import RunningServer
 
 
@@ -55,8 +56,21 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Families:
     """Small models of every family, exported on demand, once for all workers of a run."""
     from testing.family_repository import Families
 
+    return Families(_shared(tmp_path_factory) / "families")
+
+
+@pytest.fixture(scope="session")
+def layouts(tmp_path_factory: pytest.TempPathFactory) -> Layouts:
+    """Small models of every tokenizer layout, exported on demand, once for all workers of a run."""
+    from testing.layout_repository import Layouts
+
+    return Layouts(_shared(tmp_path_factory) / "layouts")
+
+
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the temporary folder that all workers of a run share."""
     folder = tmp_path_factory.getbasetemp()
-    return Families((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "families")
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")

@@ -112,8 +112,6 @@ def _plain_fox(tokenizer: Json) -> None:
 
 WORDPIECE = handmade.wordpiece().get_vocab()
 
-MISTRAL = {"architecture": "mistral"}
-
 LAYOUTS: dict[str, Layout] = {
     "wordpiece-own-class": Layout(
         "wordpiece", "`BertTokenizer`", _class("BertTokenizer", BERT, do_lower_case=True)
@@ -157,32 +155,32 @@ LAYOUTS: dict[str, Layout] = {
         "byte-fallback",
         "`LlamaTokenizer`, `add_eos_token` true, a template with `<s>` only",
         _class("LlamaTokenizer", LLAMA, add_bos_token=True, add_eos_token=True),
-        **MISTRAL,
+        architecture="mistral",
     ),
     "byte-fallback-silent": Layout(
         "byte-fallback",
         "`LlamaTokenizer` without `add_…_token`, a template with `<s>` and `</s>`",
         _class("LlamaTokenizer", LLAMA),
         edit=_first_and_last,
-        **MISTRAL,
+        architecture="mistral",
     ),
     "byte-fallback-without-bos": Layout(
         "byte-fallback",
         "`LlamaTokenizerFast`, `add_bos_token` false, a template with `<s>`",
         _class("LlamaTokenizerFast", LLAMA, add_bos_token=False, add_eos_token=True),
-        **MISTRAL,
+        architecture="mistral",
     ),
     "byte-fallback-generic-class": Layout(
         "byte-fallback",
         "`PreTrainedTokenizerFast`, `add_eos_token` true, which it does not read",
         _class("PreTrainedTokenizerFast", LLAMA, add_eos_token=True),
-        **MISTRAL,
+        architecture="mistral",
     ),
     "byte-fallback-wrong-class": Layout(
         "byte-fallback",
         "`GPT2Tokenizer`, `add_bos_token` false, which it does not read",
         _class("GPT2Tokenizer", LLAMA, add_bos_token=False),
-        **MISTRAL,
+        architecture="mistral",
     ),
     "byte-level-own-class": Layout(
         "byte-level",

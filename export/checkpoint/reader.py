@@ -12,6 +12,7 @@ from triton_embed.export.checkpoint.files import TRANSFORMER_SETTINGS, check_fil
 from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig
 from triton_embed.export.checkpoint.modules import Module, read_modules
 from triton_embed.export.checkpoint.pooling import default_pooling, read_pooling
+from triton_embed.export.checkpoint.tokenizer import check_class
 from triton_embed.export.errors import ExportError
 
 ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid")
@@ -60,6 +61,7 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
         tokenizer_max_length=_tokenizer_max_length(transformer),
     )
     check_files(checkpoint, paths)
+    check_class(transformer, config)
     return checkpoint
 
 
