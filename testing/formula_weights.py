@@ -15,7 +15,7 @@ from testing.checkpoints import PACKAGE, write_json
 HIDDEN = 16
 INNER = 32
 HEADS = 4
-LAYERS = 2
+LAYERS = 1
 POSITIONS = 64
 MAX_TOKENS = 24
 """The limit of a text in the checkpoint's files, in tokens."""

@@ -49,6 +49,11 @@ class Layout:
     files: Mapping[str, Any] = field(default_factory=dict)
     without_tokenizer_json: bool = False
 
+    @property
+    def weights(self) -> tuple[str, str]:
+        """The traits on which the weights depend."""
+        return self.kind, self.architecture
+
     def write(self, folder: Path) -> None:
         """Write the checkpoint into `folder`."""
         tokenizer = KINDS[self.kind]()
@@ -245,6 +250,18 @@ LAYOUTS: dict[str, Layout] = {
     ),
 }
 """The layouts, by name."""
+
+EXPORTED = (
+    "wordpiece-cased-by-config",
+    "wordpiece-from-vocabulary",
+    "unigram-wrong-class",
+    "byte-fallback-with-eos",
+    "byte-level-wrong-class",
+    "byte-level-with-prefix-space",
+    "added-token-with-lstrip",
+)
+"""Layouts that tests export and serve: every kind with every architecture that it has. The others
+differ from one of them in their tokenizer only, and an export takes seconds."""
 
 TEXTS = (
     "a",

@@ -95,8 +95,10 @@ def test_thresholds_cover_every_precision() -> None:
 
 
 def test_batch_dependent_embeddings_miss_the_gate() -> None:
-    good = Parity(1e-3, 0.99, 0.999, 1e-7, 74, "cpu", "int8", caveat=None)
+    good = Parity(1e-3, 0.99, 0.999, 1e-7, 0, 74, "cpu", "int8", caveat=None)
     good.check()
     for bad in ({"max_batch_deviation": 2e-4}, {"retrieval": 0.99}, {"min_cosine": float("nan")}):
         with pytest.raises(ExportError, match="for int8"):
             Parity(**{**good.__dict__, **bad}).check()
+    with pytest.raises(ExportError, match="2 of 37 texts other tokens"):
+        Parity(**{**good.__dict__, "token_differences": 2}).check()

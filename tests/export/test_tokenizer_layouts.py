@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +15,38 @@ from testing.checkpoints import edit_json
 from testing.judge import Recording, golden_files
 from testing.layout_repository import Layouts
 from testing.onnx_encoder import embed, open_encoder
-from testing.tokenizer_layouts import LAYOUTS, TEXTS
+from testing.tokenizer_layouts import EXPORTED, LAYOUTS, TEXTS
 from triton_embed.backends.tokenizer.batch_tokenizer import BatchTokenizer, Request
 from triton_embed.cli import main
 from triton_embed.contract import pipelines
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.naming import triton_model_name
 from triton_embed.contract.options import Options, Truncate
-from triton_embed.contract.serialization import spec_from_parameters
-from triton_embed.repository import config, layout
+from triton_embed.export import planner
+from triton_embed.export.checkpoint.tokenizer import TokenizerOptions
+from triton_embed.export.errors import ExportError
+from triton_embed.export.plan import ExportPlan
+from triton_embed.export.request import ExportRequest
+from triton_embed.repository import layout
 
 
 def tokenizer_file(repository: Path, name: str) -> Path:
     return layout.step_file(repository, triton_model_name(name), pipelines.TOKENIZER)
 
 
-def served_ids(
-    repository: Path, name: str, truncate: str, texts: Sequence[str] = TEXTS
-) -> list[list[int]]:
-    """Return the tokens that the step inside Triton makes of `texts`."""
-    spec = spec_from_parameters(
-        config.parameters(config.read(repository / triton_model_name(name)))
+def planned(checkpoint: Path, options: TokenizerOptions | None = None) -> ExportPlan:
+    """Return the plan of an export, with its tokenizer."""
+    request = ExportRequest(
+        str(checkpoint), checkpoint.parent / "unused", tokenizer=options or TokenizerOptions()
     )
-    tokenizer = BatchTokenizer(Tokenizer.from_file(str(tokenizer_file(repository, name))), spec)
-    request = Request([text.encode() for text in texts], Options(truncate=Truncate(truncate)))
+    return planner.plan(request).with_tokenizer()
+
+
+def ids_of_plan(plan: ExportPlan, truncate: str) -> list[list[int]]:
+    """Return the tokens that the step inside Triton will make of `TEXTS`."""
+    assert plan.tokenizer is not None
+    tokenizer = BatchTokenizer(Tokenizer.from_str(plan.tokenizer.content), plan.spec)
+    request = Request([text.encode() for text in TEXTS], Options(truncate=Truncate(truncate)))
     (rows,) = tokenizer.encode([request])
     assert not isinstance(rows, InvalidRequest), rows
     return rows
@@ -59,24 +66,30 @@ def test_every_layout_is_recorded_by_the_judge() -> None:
 
 @pytest.mark.parametrize("truncate", ["END", "START"])
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_served_tokens_equal_the_judges(layouts: Layouts, name: str, truncate: str) -> None:
-    served = served_ids(layouts.exported(name), name, truncate)
-    for text, received, expected in zip(
-        TEXTS, served, Recording(name).token_ids(truncate), strict=True
-    ):
-        assert received == expected, text
+def test_tokens_of_each_layout_equal_the_judges(layouts: Layouts, name: str, truncate: str) -> None:
+    assert ids_of_plan(planned(layouts.checkpoint(name)), truncate) == (
+        Recording(name).token_ids(truncate)
+    )
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_served_vectors_equal_the_judges(layouts: Layouts, name: str) -> None:
-    repository = layouts.exported(name)
-    session = open_encoder(repository, triton_model_name(name))
-    vectors = embed_all(session, served_ids(repository, name, "END"))
+def test_vectors_of_each_layout_equal_the_judges(layouts: Layouts, name: str) -> None:
+    rows = ids_of_plan(planned(layouts.checkpoint(name)), "END")
+    # Layouts of one kind and architecture differ in their tokenizers only.
+    (exported, *_) = [
+        other for other in EXPORTED if LAYOUTS[other].weights == LAYOUTS[name].weights
+    ]
+    session = open_encoder(layouts.exported(exported), triton_model_name(exported))
+    vectors = np.concatenate([embed(session, [row]) for row in rows])
     assert np.abs(vectors - Recording(name).vectors).max() < 1e-4
 
 
-def embed_all(session: object, rows: list[list[int]]) -> np.ndarray:
-    return np.concatenate([embed(session, [row]) for row in rows])  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", EXPORTED)
+def test_installed_tokenizer_is_that_of_the_rule(layouts: Layouts, name: str) -> None:
+    repository = layouts.exported(name)
+    plan = planned(layouts.checkpoint(name))
+    assert plan.tokenizer is not None
+    assert tokenizer_file(repository, name).read_text() == plan.tokenizer.content
 
 
 NOTES = {
@@ -91,46 +104,51 @@ NOTES = {
 
 
 @pytest.mark.parametrize("name", NOTES)
-def test_contradiction_between_files_is_noted(
-    tmp_path: Path, layouts: Layouts, capsys: pytest.CaptureFixture[str], name: str
-) -> None:
-    assert export(layouts.checkpoint(name), tmp_path / "r") == 0
-    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("NOTE")]
+def test_contradiction_between_files_is_noted(layouts: Layouts, name: str) -> None:
+    notes = planned(layouts.checkpoint(name)).notes
     assert any(NOTES[name] in note for note in notes), notes
 
 
 @pytest.mark.parametrize(
     "name", ["wordpiece-own-class", "unigram-own-class", "byte-level-own-class"]
 )
-def test_agreeing_files_give_no_note(
-    tmp_path: Path, layouts: Layouts, capsys: pytest.CaptureFixture[str], name: str
+def test_agreeing_files_give_no_note(layouts: Layouts, name: str) -> None:
+    assert planned(layouts.checkpoint(name)).notes == ()
+
+
+def test_export_prints_its_notes_and_verify_repeats_its_flags(
+    tmp_path: Path, layouts: Layouts, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert export(layouts.checkpoint(name), tmp_path / "r") == 0
-    assert "NOTE" not in capsys.readouterr().err
+    name, repository = "byte-fallback-silent", tmp_path / "r"
+    assert export(layouts.checkpoint(name), repository, "--add-eos-token") == 0
+    assert "'<s> … </s>'" not in capsys.readouterr().err
+    assert specials(tokenizer_file(repository, name).read_text()) == ["<s>", "</s>"]
+    assert main(["verify", name, "--model-repository", str(repository)]) == 0
+    assert export(layouts.checkpoint(name), repository, "--no-add-bos-token") == 0
+    assert "NOTE: tokenizer.json makes a text '<s> … </s>'; '…' is used" in capsys.readouterr().err
 
 
-def specials(repository: Path, name: str) -> list[str]:
-    tokenizer = Tokenizer.from_file(str(tokenizer_file(repository, name)))
-    tokens: list[str] = tokenizer.encode("a").tokens
+def specials(tokenizer: str) -> list[str]:
+    """Return the special tokens around a text."""
+    tokens: list[str] = Tokenizer.from_str(tokenizer).encode("a").tokens
     return [token for token in tokens if token in ("<s>", "</s>")]
 
 
 @pytest.mark.parametrize(
-    ("name", "flags", "expected"),
+    ("name", "options", "expected"),
     [
-        ("byte-fallback-with-eos", ("--tokenizer", "file"), ["<s>"]),
-        ("byte-fallback-with-eos", ("--no-add-bos-token",), ["</s>"]),
-        ("byte-fallback-generic-class", ("--add-eos-token",), ["<s>", "</s>"]),
-        ("byte-level-own-class", ("--no-add-bos-token", "--no-add-eos-token"), []),
+        ("byte-fallback-with-eos", TokenizerOptions("file"), ["<s>"]),
+        ("byte-fallback-with-eos", TokenizerOptions(add_bos_token=False), ["</s>"]),
+        ("byte-fallback-generic-class", TokenizerOptions(add_eos_token=True), ["<s>", "</s>"]),
+        ("byte-level-own-class", TokenizerOptions("file", False, False), []),
     ],
 )
-def test_flags_override_the_rule_and_verify_repeats_them(
-    tmp_path: Path, layouts: Layouts, name: str, flags: tuple[str, ...], expected: list[str]
+def test_flags_override_the_rule(
+    layouts: Layouts, name: str, options: TokenizerOptions, expected: list[str]
 ) -> None:
-    repository = tmp_path / "r"
-    assert export(layouts.checkpoint(name), repository, *flags) == 0
-    assert specials(repository, name) == expected
-    assert main(["verify", name, "--model-repository", str(repository)]) == 0
+    plan = planned(layouts.checkpoint(name), options)
+    assert plan.tokenizer is not None
+    assert specials(plan.tokenizer.content) == expected
 
 
 def test_provenance_holds_the_digest_and_the_changes(layouts: Layouts) -> None:
@@ -155,12 +173,9 @@ def test_verify_rejects_a_tokenizer_that_is_not_the_checkpoints(
     assert "37 of 37 texts other tokens" in capsys.readouterr().err
 
 
-def test_bos_flag_without_a_token_is_rejected(
-    tmp_path: Path, layouts: Layouts, capsys: pytest.CaptureFixture[str]
-) -> None:
-    checkpoint = layouts.checkpoint("wordpiece-own-class")
-    assert export(checkpoint, tmp_path / "r", "--add-bos-token") == 1
-    assert "the tokenizer has no bos_token" in capsys.readouterr().err
+def test_bos_flag_without_a_token_is_rejected(layouts: Layouts) -> None:
+    with pytest.raises(ExportError, match="the tokenizer has no bos_token"):
+        planned(layouts.checkpoint("wordpiece-own-class"), TokenizerOptions(add_bos_token=True))
 
 
 def test_tokenizer_class_in_python_is_rejected_by_a_dry_run(
