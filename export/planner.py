@@ -10,7 +10,7 @@ from transformers import AutoConfig
 
 from triton_embed.contract import naming
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig, NormalizeConfig
 from triton_embed.export.checkpoint.reader import read_checkpoint
 from triton_embed.export.checkpoint.source import Source, resolve_source
 from triton_embed.export.errors import ExportError
@@ -102,13 +102,19 @@ def _notes(checkpoint: Checkpoint, family: Family, spec: ModelSpec) -> Iterator[
 
 def _dimension(checkpoint: Checkpoint, config: Any) -> int:
     width: int = config.hidden_size * len(checkpoint.pooling_modes)
-    for layer in checkpoint.dense:
-        if layer.in_features != width:
+    for module in checkpoint.head:
+        if isinstance(module, NormalizeConfig):
+            continue
+        if isinstance(module, DenseConfig):
+            name, size, output = "in_features", module.in_features, module.out_features
+        else:
+            name, size, output = "dimension", module.dimension, module.dimension
+        if size != width:
             raise ExportError(
-                f"{layer.folder.name}: in_features is {layer.in_features}, but the preceding "
-                f"vectors have {width} dimensions"
+                f"{module.folder.name}: {name} is {size}, but the preceding vectors have {width} "
+                "dimensions"
             )
-        width = layer.out_features
+        width = output
     return width
 
 

@@ -20,7 +20,7 @@ class DenseConfig:
         in_features: Length of its input vectors.
         out_features: Length of its output vectors.
         bias: Whether it adds a bias.
-        activation: One of `reader.ACTIVATIONS`.
+        activation: One of `head.ACTIVATIONS`.
     """
 
     folder: Path
@@ -28,6 +28,28 @@ class DenseConfig:
     out_features: int
     bias: bool
     activation: str
+
+
+@dataclass(frozen=True)
+class LayerNormConfig:
+    """A layer normalization after pooling.
+
+    Attributes:
+        folder: The folder with its ``model.safetensors``.
+        dimension: Length of its vectors.
+    """
+
+    folder: Path
+    dimension: int
+
+
+@dataclass(frozen=True)
+class NormalizeConfig:
+    """An L2 normalization after pooling."""
+
+
+HeadModule = DenseConfig | LayerNormConfig | NormalizeConfig
+"""A module after pooling."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +62,7 @@ class Checkpoint:
         config: The content of ``config.json``.
         has_modules: Whether ``modules.json`` defines the stages after the transformer.
         pooling_modes: One or more of `pooling.POOLING_MODES`; several are concatenated.
-        dense: Linear layers after pooling, in order.
-        normalize: Whether vectors are L2-normalized at the end.
+        head: Modules after pooling, in order.
         prompts: Named prompts of ``config_sentence_transformers.json``.
         default_prompt_name: Name of the prompt for texts of no stated type.
         max_seq_length: Maximum tokens of a text by the files of sentence-transformers.
@@ -54,8 +75,7 @@ class Checkpoint:
     config: dict[str, Any]
     has_modules: bool = False
     pooling_modes: tuple[str, ...] = ("mean",)
-    dense: tuple[DenseConfig, ...] = ()
-    normalize: bool = False
+    head: tuple[HeadModule, ...] = ()
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None
     max_seq_length: int | None = None
@@ -64,7 +84,8 @@ class Checkpoint:
     @property
     def weight_folders(self) -> tuple[Path, ...]:
         """The folders that hold weights."""
-        return (self.transformer, *(layer.folder for layer in self.dense))
+        folders = (module.folder for module in self.head if not isinstance(module, NormalizeConfig))
+        return (self.transformer, *folders)
 
     @property
     def prompt_query(self) -> str:

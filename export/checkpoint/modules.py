@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from triton_embed.export.checkpoint.files import read_json
 from triton_embed.export.errors import ExportError
 
-SUPPORTED = ("Transformer", "Pooling", "Dense", "Normalize")
+SUPPORTED = ("Transformer", "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
 """Module classes of sentence-transformers that an export can mirror."""
 
 

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from triton_embed.export.checkpoint.files import TRANSFORMER_SETTINGS, check_files, read_json
-from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig
-from triton_embed.export.checkpoint.modules import Module, read_modules
-from triton_embed.export.checkpoint.pooling import default_pooling, read_pooling
+from triton_embed.export.checkpoint.head import read_head
+from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.modules import read_modules
+from triton_embed.export.checkpoint.pooling import default_pooling
 from triton_embed.export.checkpoint.tokenizer import check_class
 from triton_embed.export.errors import ExportError
-
-ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid")
-"""Classes of ``torch.nn`` that may follow a Dense layer."""
-
-
-@dataclass
-class _Head:
-    """The stages after the transformer, as far as they have been read."""
-
-    pooling: tuple[str, ...] = ()
-    dense: list[DenseConfig] = field(default_factory=list)
-    normalize: bool = False
 
 
 def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
@@ -45,16 +33,15 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
     modules = read_modules(folder)
     transformer = folder / modules[0].path if modules else folder
     config = read_json(transformer / "config.json")
-    head = _read_head(folder, modules[1:]) if modules else _Head((default_pooling(config),))
+    pooling, head = read_head(folder, modules[1:]) if modules else ((default_pooling(config),), ())
     settings = _sentence_transformers_settings(folder)
     checkpoint = Checkpoint(
         folder=folder,
         transformer=transformer,
         config=config,
         has_modules=bool(modules),
-        pooling_modes=head.pooling,
-        dense=tuple(head.dense),
-        normalize=head.normalize,
+        pooling_modes=pooling,
+        head=head,
         prompts=settings.get("prompts") or {},
         default_prompt_name=settings.get("default_prompt_name"),
         max_seq_length=_max_seq_length(_transformer_settings(transformer)),
@@ -63,49 +50,6 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
     check_files(checkpoint, paths)
     check_class(transformer, config)
     return checkpoint
-
-
-def _read_head(folder: Path, modules: list[Module]) -> _Head:
-    """Return the stages after the transformer: Pooling, any Dense layers, maybe Normalize."""
-    head = _Head()
-    for module in modules:
-        misplaced_pooling = module.kind == "Pooling" and head.pooling
-        misplaced_dense = module.kind == "Dense" and not head.pooling
-        if head.normalize or misplaced_pooling or misplaced_dense:
-            raise ExportError(f"modules.json has '{module.kind}' where it cannot be exported")
-        if module.kind == "Pooling":
-            head.pooling = read_pooling(folder / module.path)
-        elif module.kind == "Dense":
-            head.dense.append(_read_dense(folder / module.path))
-        elif module.kind == "Normalize":
-            head.normalize = True
-    if not head.pooling:
-        raise ExportError("modules.json names no Pooling module")
-    return head
-
-
-def _read_dense(folder: Path) -> DenseConfig:
-    config = read_json(folder / "config.json")
-    if config.get("use_residual") or config.get("module_input_name", "sentence_embedding") != (
-        config.get("module_output_name") or "sentence_embedding"
-    ):
-        raise ExportError(f"{folder.name}: a residual or renamed Dense layer is not supported")
-    if missing := {"in_features", "out_features"} - config.keys():
-        raise ExportError(f"{folder.name}: config.json does not define {min(missing)}")
-    name = config.get("activation_function", "torch.nn.modules.activation.Tanh")
-    package, _, activation = str(name).rpartition(".")
-    if not package.startswith("torch.nn") or activation not in ACTIVATIONS:
-        raise ExportError(
-            f"{folder.name}: activation '{name}' is not supported; supported are "
-            f"{', '.join(ACTIVATIONS)}"
-        )
-    return DenseConfig(
-        folder=folder,
-        in_features=config["in_features"],
-        out_features=config["out_features"],
-        bias=config.get("bias", True),
-        activation=activation,
-    )
 
 
 def _sentence_transformers_settings(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 from transformers import AutoModel, PretrainedConfig
 
-from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.model import Checkpoint, NormalizeConfig
 from triton_embed.export.errors import ExportError
 
 
@@ -101,9 +101,8 @@ class Family:
                 f"config.json: pooling '{pooling}' is not supported; supported are "
                 f"{', '.join(poolings)}"
             )
-        return replace(
-            checkpoint, pooling_modes=(poolings[pooling],), normalize=self.defaults.normalize
-        )
+        head = (NormalizeConfig(),) if self.defaults.normalize else ()
+        return replace(checkpoint, pooling_modes=(poolings[pooling],), head=head)
 
 
 def configured_padding_id(config: PretrainedConfig) -> int:

@@ -160,5 +160,6 @@ def _load(checkpoint: Checkpoint, family: Family) -> SentenceTransformer:
     transformer.modality_config = {"text": transformer.modality_config["text"]}
     transformer.input_formatter.supported_modalities = ["text"]
     pooling = Pooling(transformer.get_embedding_dimension(), checkpoint.pooling_modes)
-    normalize = [Normalize()] if checkpoint.normalize else []
+    # A family's defaults add no other module.
+    normalize = [Normalize() for _ in checkpoint.head]
     return SentenceTransformer(modules=[transformer, pooling, *normalize], device="cpu")

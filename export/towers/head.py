@@ -1,4 +1,4 @@
-"""The head of an encoder: pooling over packed tokens, then dense layers, all in float32.
+"""The head of an encoder: pooling over packed tokens, then other modules, all in float32.
 
 It mirrors sentence-transformers' modules of the same names.
 """
@@ -6,12 +6,17 @@ It mirrors sentence-transformers' modules of the same names.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from triton_embed.export.checkpoint.model import DenseConfig
+from triton_embed.export.checkpoint.model import (
+    DenseConfig,
+    HeadModule,
+    LayerNormConfig,
+)
 from triton_embed.export.errors import ExportError
 from triton_embed.export.packing import Packing
 
@@ -85,11 +90,53 @@ class Dense(nn.Module):
         super().__init__()
         self.linear = nn.Linear(config.in_features, config.out_features, bias=config.bias)
         self.activation = getattr(nn, config.activation)()
-        try:
-            self.load_state_dict(load_file(config.folder / "model.safetensors"))
-        except Exception as error:
-            raise ExportError(f"{config.folder.name}: the weights are corrupt: {error}") from error
+        _load(self, config.folder)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Map [items, in_features] to [items, out_features]."""
         return self.activation(self.linear(vectors))
+
+
+class LayerNorm(nn.Module):
+    """A layer normalization of vectors."""
+
+    def __init__(self, config: LayerNormConfig) -> None:
+        """Load the weights.
+
+        Raises:
+            ExportError: the weights do not fit `config`.
+        """
+        super().__init__()
+        self.norm = nn.LayerNorm(config.dimension)
+        _load(self, config.folder)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Normalize [items, dimension] over its last axis."""
+        normalized: Tensor = self.norm(vectors)
+        return normalized
+
+
+class Normalize(nn.Module):
+    """The L2 normalization of vectors."""
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Normalize [items, dimension] over its last axis."""
+        return nn.functional.normalize(vectors, dim=-1)
+
+
+def head_module(config: HeadModule) -> nn.Module:
+    """Return the module of `config` with its weights.
+
+    Raises:
+        ExportError: the weights do not fit `config`.
+    """
+    if isinstance(config, DenseConfig):
+        return Dense(config)
+    return LayerNorm(config) if isinstance(config, LayerNormConfig) else Normalize()
+
+
+def _load(module: nn.Module, folder: Path) -> None:
+    try:
+        module.load_state_dict(load_file(folder / "model.safetensors"))
+    except Exception as error:
+        raise ExportError(f"{folder.name}: the weights are corrupt: {error}") from error

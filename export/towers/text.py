@@ -1,16 +1,16 @@
-"""The text encoder to be exported: a transformer on packed tokens, pooling, dense, normalize."""
+"""The text encoder to be exported: a transformer on packed tokens, pooling, head."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig
 from triton_embed.export.families.registry import family_of
 from triton_embed.export.packing import Packing
 from triton_embed.export.precision import FP32, Precision
 from triton_embed.export.towers.attention import register
-from triton_embed.export.towers.head import ONE_TOKEN_POOLINGS, POOLINGS, Dense
+from triton_embed.export.towers.head import ONE_TOKEN_POOLINGS, POOLINGS, head_module
 from triton_embed.export.towers.norms import prevent_skip_norm_fusion
 from triton_embed.export.towers.quantization import quantize
 from triton_embed.export.towers.weights import load_transformer
@@ -45,20 +45,16 @@ class PackedEncoder(nn.Module):
             prevent_skip_norm_fusion(self.transformer)
         if precision.quantized:
             quantize(self.transformer)
-        self.dense = nn.ModuleList(Dense(layer) for layer in checkpoint.dense)
+        self.head = nn.Sequential(*map(head_module, checkpoint.head))
         config = self.transformer.config
         self._padding_id = family.padding_id(config) if family.padding_id else None
         self._token_types = family.token_types
         self._poolings = [POOLINGS[mode] for mode in checkpoint.pooling_modes]
         self.pools_one_token = checkpoint.pooling_modes in ONE_TOKEN_POOLINGS
-        self._normalize = checkpoint.normalize
         self.vocab_size: int = config.vocab_size
         self.hidden_size: int = config.hidden_size
-        self.dimension = (
-            checkpoint.dense[-1].out_features
-            if checkpoint.dense
-            else self.hidden_size * len(self._poolings)
-        )
+        sizes = [item.out_features for item in checkpoint.head if isinstance(item, DenseConfig)]
+        self.dimension = sizes[-1] if sizes else self.hidden_size * len(self._poolings)
 
     def forward(
         self,
@@ -91,9 +87,8 @@ class PackedEncoder(nn.Module):
         ).last_hidden_state.squeeze(0)
         states = states.to(torch.float32)
         vectors = torch.cat([pool(states, packing) for pool in self._poolings], dim=-1)
-        for dense in self.dense:
-            vectors = dense(vectors)
-        return nn.functional.normalize(vectors, dim=-1) if self._normalize else vectors
+        result: Tensor = self.head(vectors)
+        return result
 
 
 def _after_padding_id(input_ids: Tensor, position_ids: Tensor, padding_id: int) -> Tensor:

@@ -1,0 +1,81 @@
+"""The modules after the transformer: Pooling, then Dense, LayerNorm, Normalize and Dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from triton_embed.export.checkpoint.files import read_json
+from triton_embed.export.checkpoint.model import (
+    DenseConfig,
+    HeadModule,
+    LayerNormConfig,
+    NormalizeConfig,
+)
+from triton_embed.export.checkpoint.modules import Module
+from triton_embed.export.checkpoint.pooling import read_pooling
+from triton_embed.export.errors import ExportError
+
+ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid")
+"""Classes of ``torch.nn`` that may follow a Dense layer."""
+
+
+def read_head(
+    folder: Path, modules: Sequence[Module]
+) -> tuple[tuple[str, ...], tuple[HeadModule, ...]]:
+    """Return the pooling modes, and the modules after pooling in order.
+
+    Dropout is left out: it does nothing at inference.
+
+    Args:
+        folder: The checkpoint's root.
+        modules: The modules after the transformer.
+
+    Raises:
+        ExportError: Pooling is not the first module or not the only one, or a module is malformed.
+    """
+    if not modules or modules[0].kind != "Pooling":
+        raise ExportError("modules.json names no Pooling module after the Transformer")
+    pooling = read_pooling(folder / modules[0].path)
+    head: list[HeadModule] = []
+    for module in modules[1:]:
+        if module.kind == "Dense":
+            head.append(_read_dense(folder / module.path))
+        elif module.kind == "LayerNorm":
+            head.append(_read_layer_norm(folder / module.path))
+        elif module.kind == "Normalize":
+            head.append(NormalizeConfig())
+        elif module.kind != "Dropout":
+            raise ExportError(f"modules.json has '{module.kind}' where it cannot be exported")
+    return pooling, tuple(head)
+
+
+def _read_layer_norm(folder: Path) -> LayerNormConfig:
+    config = read_json(folder / "config.json")
+    if "dimension" not in config:
+        raise ExportError(f"{folder.name}: config.json does not define dimension")
+    return LayerNormConfig(folder, config["dimension"])
+
+
+def _read_dense(folder: Path) -> DenseConfig:
+    config = read_json(folder / "config.json")
+    if config.get("use_residual") or config.get("module_input_name", "sentence_embedding") != (
+        config.get("module_output_name") or "sentence_embedding"
+    ):
+        raise ExportError(f"{folder.name}: a residual or renamed Dense layer is not supported")
+    if missing := {"in_features", "out_features"} - config.keys():
+        raise ExportError(f"{folder.name}: config.json does not define {min(missing)}")
+    name = config.get("activation_function", "torch.nn.modules.activation.Tanh")
+    package, _, activation = str(name).rpartition(".")
+    if not package.startswith("torch.nn") or activation not in ACTIVATIONS:
+        raise ExportError(
+            f"{folder.name}: activation '{name}' is not supported; supported are "
+            f"{', '.join(ACTIVATIONS)}"
+        )
+    return DenseConfig(
+        folder=folder,
+        in_features=config["in_features"],
+        out_features=config["out_features"],
+        bias=config.get("bias", True),
+        activation=activation,
+    )
