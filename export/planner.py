@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from transformers import AutoConfig
-
 from triton_embed.contract import naming
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig, NormalizeConfig
@@ -130,11 +128,6 @@ def _with_requested_pooling(checkpoint: Checkpoint, request: ExportRequest) -> C
 
 def _transformer_config(checkpoint: Checkpoint, family: Family) -> Any:
     try:
-        return AutoConfig.from_pretrained(
-            checkpoint.transformer,
-            trust_remote_code=False,
-            local_files_only=True,
-            **family.translated_settings(checkpoint.config),
-        )
+        return family.load_config(checkpoint.config)
     except Exception as error:
         raise ExportError(f"transformers cannot read config.json: {error}") from error

@@ -59,7 +59,7 @@ class Checkpoint:
     Attributes:
         folder: The root, with ``modules.json`` if there is one.
         transformer: The folder with ``config.json`` and the transformer's weights.
-        config: The content of ``config.json``.
+        config: The content of ``config.json``, without `transformer_settings.CALLER_SETTINGS`.
         has_modules: Whether ``modules.json`` defines the stages after the transformer.
         pooling_modes: One or more of `pooling.POOLING_MODES`; several are concatenated.
         head: Modules after pooling, in order.

@@ -7,12 +7,17 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from triton_embed.export.checkpoint.files import TRANSFORMER_SETTINGS, check_files, read_json
+from triton_embed.export.checkpoint.files import check_files, read_json
 from triton_embed.export.checkpoint.head import read_head
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.modules import read_modules
 from triton_embed.export.checkpoint.pooling import default_pooling
 from triton_embed.export.checkpoint.tokenizer import check_class
+from triton_embed.export.checkpoint.transformer_settings import (
+    max_seq_length,
+    read_config,
+    read_transformer_settings,
+)
 from triton_embed.export.errors import ExportError
 
 
@@ -32,9 +37,10 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
     """
     modules = read_modules(folder)
     transformer = folder / modules[0].path if modules else folder
-    config = read_json(transformer / "config.json")
+    config = read_config(transformer)
     pooling, head = read_head(folder, modules[1:]) if modules else ((default_pooling(config),), ())
     settings = _sentence_transformers_settings(folder)
+    transformer_settings = read_transformer_settings(transformer)
     checkpoint = Checkpoint(
         folder=folder,
         transformer=transformer,
@@ -44,7 +50,7 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
         head=head,
         prompts=settings.get("prompts") or {},
         default_prompt_name=settings.get("default_prompt_name"),
-        max_seq_length=_max_seq_length(_transformer_settings(transformer)),
+        max_seq_length=max_seq_length(transformer_settings),
         tokenizer_max_length=_tokenizer_max_length(transformer),
     )
     check_files(checkpoint, paths)
@@ -61,24 +67,6 @@ def _sentence_transformers_settings(folder: Path) -> dict[str, Any]:
             "to let clients request shorter vectors"
         )
     return settings
-
-
-def _transformer_settings(transformer: Path) -> dict[str, Any]:
-    for name in TRANSFORMER_SETTINGS:
-        settings: dict[str, Any] = read_json(transformer / name, default={})
-        if "message" in (settings.get("modality_config") or {}):
-            raise ExportError(
-                f"{name}: modality_config has 'message': the model embeds texts rendered by the "
-                "chat template of its tokenizer, which is not supported"
-            )
-        if settings:
-            return settings
-    return {}
-
-
-def _max_seq_length(settings: dict[str, Any]) -> int | None:
-    arguments = settings.get("processor_kwargs") or settings.get("tokenizer_args") or {}
-    return arguments.get("model_max_length", settings.get("max_seq_length"))
 
 
 def _tokenizer_max_length(transformer: Path) -> int:

@@ -34,6 +34,10 @@ from triton_embed.export.checkpoint.tokenizer_template import (
     set_template,
     unread_settings,
 )
+from triton_embed.export.checkpoint.transformer_settings import (
+    read_transformer_settings,
+    tokenizer_arguments,
+)
 from triton_embed.export.errors import ExportError
 
 FILE, CONFIG = "file", "config"
@@ -172,12 +176,12 @@ def _load(folder: Path) -> Tokenizer:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    """Return tokenizer_config.json, completed with special_tokens_map.json as transformers does."""
+    """Return tokenizer_config.json, completed by the files that the libraries read with it."""
     settings: dict[str, Any] = read_json(folder / "tokenizer_config.json", default={})
-    if "added_tokens_decoder" in settings:
-        return settings
-    special: dict[str, Any] = read_json(folder / "special_tokens_map.json", default={})
-    return {**settings, **special}
+    special: dict[str, Any] = {}
+    if "added_tokens_decoder" not in settings:
+        special = read_json(folder / "special_tokens_map.json", default={})
+    return {**settings, **special, **tokenizer_arguments(read_transformer_settings(folder))}
 
 
 def _apply_normalizer(draft: _Draft) -> None:
@@ -220,7 +224,7 @@ def _apply_prefix_space(draft: _Draft) -> None:
 
 def _apply_lower_case(draft: _Draft, folder: Path) -> None:
     """Apply ``do_lower_case`` of sentence-transformers, which lower-cases before all else."""
-    if not read_json(folder / "sentence_bert_config.json", default={}).get("do_lower_case"):
+    if not read_transformer_settings(folder).get("do_lower_case"):
         return
     content = json.loads(draft.tokenizer.to_str())
     normalizer = content["normalizer"] or {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import nn
-from transformers import AutoModel, PretrainedConfig
+from transformers import CONFIG_MAPPING, AutoModel, PretrainedConfig
 
 from triton_embed.export.checkpoint.model import Checkpoint, NormalizeConfig
 from triton_embed.export.errors import ExportError
@@ -73,6 +73,12 @@ class Family:
     model_class: Any = AutoModel
     register: Callable[[], None] = lambda: None
     build_packed: Callable[[Any, str], nn.Module] | None = None
+
+    def load_config(self, config: Mapping[str, Any]) -> PretrainedConfig:
+        """Return the configuration object of transformers for the content of a config.json."""
+        return CONFIG_MAPPING[self.model_type].from_dict(
+            dict(config), **self.translated_settings(config)
+        )
 
     def max_positions(self, config: PretrainedConfig) -> int:
         """Return the maximum tokens of a text that the transformer has positions for."""

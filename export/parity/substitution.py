@@ -1,4 +1,4 @@
-"""A copy of a checkpoint whose tokenizer files are replaced by one tokenizer.json.
+"""A copy of a checkpoint for the reference: its weights, but a given tokenizer and settings.
 
 The library that computes the reference would otherwise rebuild the tokenizer from the class that
 the checkpoint's files name, and would err where the export errs.
@@ -24,10 +24,12 @@ REPLACED = frozenset(
         "chat_template.json",
         "merges.txt",
         "special_tokens_map.json",
+        "config.json",
         "tokenizer_config.json",
     )
 )
-"""Files of the transformer's folder that a tokenizer is made from, besides ``*.model``."""
+"""Files of the transformer's folder that are not linked: config.json, and those that a tokenizer is
+made from, besides ``*.model``."""
 
 
 @contextmanager
@@ -51,6 +53,8 @@ def with_tokenizer(checkpoint: Checkpoint, tokenizer: str) -> Iterator[Checkpoin
             link.symlink_to(path.resolve())
         transformer = folder / checkpoint.transformer.relative_to(checkpoint.folder)
         (transformer / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+        config = json.dumps(checkpoint.config)
+        (transformer / "config.json").write_text(config, encoding="utf-8")
         settings = {"tokenizer_class": "PreTrainedTokenizerFast"}
         (transformer / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
         yield replace(checkpoint, folder=folder, transformer=transformer)

@@ -38,6 +38,8 @@ def load_transformer(
     try:
         model, report = family.model_class.from_pretrained(
             checkpoint.transformer,
+            # As read: settings of the caller of a transformer, such as its attention, are left out.
+            config=family.load_config(checkpoint.config),
             trust_remote_code=False,
             use_safetensors=True,
             local_files_only=True,
@@ -45,7 +47,6 @@ def load_transformer(
             attn_implementation="eager" if family.build_packed else attention,
             output_loading_info=True,
             **({"add_pooling_layer": False} if family.has_pooler else {}),
-            **family.translated_settings(checkpoint.config),
         )
     except Exception as error:
         raise ExportError(f"the weights cannot be loaded: {error}") from error

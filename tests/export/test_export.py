@@ -145,6 +145,22 @@ def test_tokenizer_settings_that_embedding_ignores_do_not_prevent_an_export(
     assert run(folder, tmp_path / "repository") == 0
 
 
+def test_settings_of_the_caller_of_a_transformer_are_ignored(
+    tmp_path: Path, minilm_folder: Path
+) -> None:
+    folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
+    edit_json(
+        folder / "config.json",
+        _attn_implementation="flash_attention_2",
+        output_attentions=True,
+        output_hidden_states=True,
+        return_dict=False,
+    )
+    edit_json(folder / "sentence_bert_config.json", max_seq_length="48")
+    assert run(folder, tmp_path / "repository") == 0
+    assert read_spec(tmp_path / "repository", "m").max_tokens == 48
+
+
 def no_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
 

@@ -196,9 +196,39 @@ def roberta_without_padding(folder: Path) -> None:
     RobertaConfig(hidden_size=32, pad_token_id=None).save_pretrained(folder)
 
 
+def fp8(folder: Path) -> None:
+    edit_json(folder / "config.json", quantization_config={"quant_method": "fp8"})
+
+
+def gptq(folder: Path) -> None:
+    edit_json(folder / "config.json", quantization_config={"quant_method": "gptq", "bits": 4})
+
+
+def bitsandbytes(folder: Path) -> None:
+    edit_json(folder / "config.json", quantization_config={"load_in_8bit": True})
+
+
+def tokenizer_in_python(folder: Path) -> None:
+    edit_json(folder / "tokenizer_config.json", tokenizer_class="BertJapaneseTokenizer")
+
+
+def length_in_words(folder: Path) -> None:
+    edit_json(folder / "sentence_bert_config.json", max_seq_length="long")
+
+
+def query_expansion(folder: Path) -> None:
+    edit_json(folder / "sentence_bert_config.json", query_expansion={"length": 32})
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
+        (fp8, "quantization_config 'fp8' is not supported: export the checkpoint from before"),
+        (gptq, "quantization_config 'gptq' is not supported"),
+        (bitsandbytes, "quantization_config 'without quant_method' is not supported"),
+        (tokenizer_in_python, "tokenizer_class 'BertJapaneseTokenizer' is not supported"),
+        (length_in_words, "max_seq_length is 'long', but must be a number of tokens"),
+        (query_expansion, "query_expansion is for models with a vector for each token"),
         (dense_of_unknown_activation, "2_Dense: activation 'torch.nn.Softplus' is not supported"),
         (dense_of_another_width, "2_Dense: in_features is 48, but the preceding vectors have 32"),
         (dense_of_no_width, "2_Dense: config.json does not define out_features"),

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from testing.checkpoints import edit_json
 from testing.judge import Recording, golden_files
 from testing.layout_repository import Layouts
 from testing.onnx_encoder import embed, open_encoder
@@ -176,12 +175,3 @@ def test_verify_rejects_a_tokenizer_that_is_not_the_checkpoints(
 def test_bos_flag_without_a_token_is_rejected(layouts: Layouts) -> None:
     with pytest.raises(ExportError, match="the tokenizer has no bos_token"):
         planned(layouts.checkpoint("wordpiece-own-class"), TokenizerOptions(add_bos_token=True))
-
-
-def test_tokenizer_class_in_python_is_rejected_by_a_dry_run(
-    tmp_path: Path, layouts: Layouts, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = Path(shutil.copytree(layouts.checkpoint("wordpiece-own-class"), tmp_path / "m"))
-    edit_json(folder / "tokenizer_config.json", tokenizer_class="BertJapaneseTokenizer")
-    assert export(folder, tmp_path / "r", "--dry-run") == 1
-    assert "tokenizer_class 'BertJapaneseTokenizer' is not supported" in capsys.readouterr().err
