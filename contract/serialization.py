@@ -100,6 +100,10 @@ def spec_to_parameters(spec: ModelSpec) -> dict[str, str]:
         parameters["matryoshka_dimensions"] = sizes or ANY_DIMENSION
     if spec.int8_absmax is not None:
         parameters["int8_absmax"] = repr(spec.int8_absmax)
+    if spec.max_tokens_query is not None:
+        parameters["max_tokens_query"] = str(spec.max_tokens_query)
+    if spec.max_tokens_passage is not None:
+        parameters["max_tokens_passage"] = str(spec.max_tokens_passage)
     if spec.requires_input_type is not None:
         parameters["requires_input_type"] = str(spec.requires_input_type).lower()
     return parameters
@@ -137,6 +141,8 @@ def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
             requires_input_type=(
                 None if requires_input_type is None else _boolean(requires_input_type)
             ),
+            max_tokens_query=_optional_integer(parameters.get("max_tokens_query")),
+            max_tokens_passage=_optional_integer(parameters.get("max_tokens_passage")),
         )
     except KeyError as error:
         raise SpecError(f"has no model spec: parameter {error} is missing") from None
@@ -146,6 +152,10 @@ def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
 
 def _integers(text: str) -> tuple[int, ...]:
     return () if text == ANY_DIMENSION else tuple(map(int, text.split(",")))
+
+
+def _optional_integer(text: str | None) -> int | None:
+    return None if text is None else int(text)
 
 
 def _boolean(text: str) -> bool:

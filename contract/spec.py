@@ -19,6 +19,8 @@ class ModelSpec:
     Attributes:
         model_id: The public id in requests, e.g. ``sentence-transformers/all-MiniLM-L6-v2``.
         max_tokens: Maximum tokens of an input, prompt and special tokens included.
+        max_tokens_query: Maximum tokens of a query, at most `max_tokens`; ``None``: the same.
+        max_tokens_passage: Maximum tokens of a passage, at most `max_tokens`; ``None``: the same.
         vocab_size: Number of token ids, which start at 0.
         dimension: Length of the model's own vectors.
         matryoshka_dimensions: Values of ``dimensions`` that a request may have; empty: any up to
@@ -45,6 +47,8 @@ class ModelSpec:
     int8_absmax: float | None = None
     modalities: tuple[Modality, ...] = (Modality.TEXT,)
     requires_input_type: bool | None = None
+    max_tokens_query: int | None = None
+    max_tokens_passage: int | None = None
 
     @property
     def is_input_type_required(self) -> bool:
@@ -66,6 +70,15 @@ class ModelSpec:
         if self.is_input_type_required:
             raise missing_input_type()
         return self.prompt_default
+
+    def token_limit(self, input_type: InputType | None) -> int:
+        """Return the maximum tokens of an input, prompt and special tokens included."""
+        limits = {
+            InputType.QUERY: self.max_tokens_query,
+            InputType.PASSAGE: self.max_tokens_passage,
+        }
+        limit = limits.get(input_type) if input_type else None
+        return self.max_tokens if limit is None else limit
 
     def validate_options(self, options: Options) -> None:
         """Raise `InvalidRequest` if the model does not support `options`."""

@@ -74,6 +74,8 @@ def spec_rows(spec: ModelSpec) -> list[Row]:
         ("dimension", str(spec.dimension)),
         ("'dimensions'", _dimensions(spec)),
         ("max tokens", str(spec.max_tokens)),
+        *_limit_row("query", spec.max_tokens_query),
+        *_limit_row("passage", spec.max_tokens_passage),
         ("'input_type'", "required" if spec.is_input_type_required else "optional"),
         ("query prompt", _quoted(spec.prompt_query)),
         ("passage prompt", _quoted(spec.prompt_passage)),
@@ -124,6 +126,10 @@ def _problem(model: InstalledModel) -> str:
     if model.is_managed:
         return f"broken: it {model.problem}" if model.problem else ""
     return f"foreign: it {model.problem or 'was not made by triton-embed export'}"
+
+
+def _limit_row(kind: str, limit: int | None) -> list[Row]:
+    return [] if limit is None else [(f"max tokens of a {kind}", str(limit))]
 
 
 def _dimensions(spec: ModelSpec) -> str:

@@ -25,6 +25,8 @@ class SpecOverrides(TypedDict, total=False):
     prompt_default: str
     requires_input_type: bool
     max_tokens: int
+    max_tokens_query: int
+    max_tokens_passage: int
     matryoshka: tuple[int, ...] | None
     embedding_types: tuple[EmbeddingType, ...]
     pooling: tuple[str, ...]
@@ -80,7 +82,14 @@ def resolve_spec(
         prompt_passage=merged.get("prompt_passage", ""),
         prompt_default=merged.get("prompt_default", ""),
         requires_input_type=merged.get("requires_input_type"),
+        max_tokens_query=_lower(merged.get("max_tokens_query"), max_tokens),
+        max_tokens_passage=_lower(merged.get("max_tokens_passage"), max_tokens),
     )
+
+
+def _lower(limit: int | None, max_tokens: int) -> int | None:
+    """Return `limit` if it has an effect beside `max_tokens`."""
+    return limit if limit is not None and limit < max_tokens else None
 
 
 def _matryoshka(
@@ -118,6 +127,10 @@ def overrides_from_files(checkpoint: Checkpoint, dimension: int) -> SpecOverride
     values = overrides_from_prompts(checkpoint)
     if checkpoint.max_seq_length is not None:
         values["max_tokens"] = checkpoint.max_seq_length
+    if checkpoint.query_length is not None:
+        values["max_tokens_query"] = checkpoint.query_length
+    if checkpoint.document_length is not None:
+        values["max_tokens_passage"] = checkpoint.document_length
     # transformers ignores these two keys; publishers write them for vLLM, which reads them.
     if trained := checkpoint.config.get("matryoshka_dimensions"):
         values["matryoshka"] = tuple(sorted({*map(int, trained), dimension}))
@@ -137,7 +150,7 @@ def overrides_from_family(checkpoint: Checkpoint) -> SpecOverrides:
 
 def overrides_from_spec(spec: ModelSpec) -> SpecOverrides:
     """Return the overrides that reproduce the spec of an exported model."""
-    return {
+    values: SpecOverrides = {
         "prompt_query": spec.prompt_query,
         "prompt_passage": spec.prompt_passage,
         "prompt_default": spec.prompt_default,
@@ -146,3 +159,8 @@ def overrides_from_spec(spec: ModelSpec) -> SpecOverrides:
         "matryoshka": spec.matryoshka_dimensions,
         "embedding_types": spec.embedding_types,
     }
+    if spec.max_tokens_query is not None:
+        values["max_tokens_query"] = spec.max_tokens_query
+    if spec.max_tokens_passage is not None:
+        values["max_tokens_passage"] = spec.max_tokens_passage
+    return values

@@ -40,7 +40,7 @@ class Truncation:
         Raises:
             InvalidRequest: they exceed the limit, and the request allows no truncation.
         """
-        limit = self._spec.max_tokens
+        limit = self._spec.token_limit(options.input_type)
         if len(ids) <= limit:
             return ids
         if options.truncate is Truncate.NONE:

@@ -66,6 +66,8 @@ class Checkpoint:
         prompts: Named prompts of ``config_sentence_transformers.json``.
         default_prompt_name: Name of the prompt for texts of no stated type.
         max_seq_length: Maximum tokens of a text by the files of sentence-transformers.
+        query_length: Maximum tokens of a query; ``None``: that of any text.
+        document_length: Maximum tokens of a passage; ``None``: that of any text.
         tokenizer_max_length: Maximum tokens of a text by the tokenizer's files; `sys.maxsize` if
             they set none.
     """
@@ -79,6 +81,8 @@ class Checkpoint:
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None
     max_seq_length: int | None = None
+    query_length: int | None = None
+    document_length: int | None = None
     tokenizer_max_length: int = sys.maxsize
 
     @property

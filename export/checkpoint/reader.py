@@ -17,6 +17,7 @@ from triton_embed.export.checkpoint.transformer_settings import (
     max_seq_length,
     read_config,
     read_transformer_settings,
+    token_limit,
 )
 from triton_embed.export.errors import ExportError
 
@@ -51,6 +52,8 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
         prompts=settings.get("prompts") or {},
         default_prompt_name=settings.get("default_prompt_name"),
         max_seq_length=max_seq_length(transformer_settings),
+        query_length=token_limit(transformer_settings, "query_length"),
+        document_length=token_limit(transformer_settings, "document_length"),
         tokenizer_max_length=_tokenizer_max_length(transformer),
     )
     check_files(checkpoint, paths)

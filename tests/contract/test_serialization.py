@@ -25,6 +25,8 @@ FULL = ModelSpec(
     embedding_types=tuple(EmbeddingType),
     int8_absmax=0.12345678901234567,
     modalities=tuple(Modality),
+    max_tokens_query=64,
+    max_tokens_passage=1024,
 )
 IDENTITY = Identity("me/Full.1", "1", "2026-11-29T03:20:58Z", "text", "entry")
 

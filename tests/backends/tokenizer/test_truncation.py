@@ -46,6 +46,16 @@ def test_end_is_truncated_as_by_the_tokenizer_itself(tokenizer: Tokenizer) -> No
     assert truncated == ids_of(tokenizer, TEXT)
 
 
+def test_queries_and_passages_have_limits_of_their_own(tokenizer: Tokenizer) -> None:
+    truncation = Truncation(tokenizer, replace(SPEC, max_tokens_query=4, max_tokens_passage=6))
+    ids = ids_of(tokenizer, TEXT)
+    for input_type, limit in ((InputType.QUERY, 4), (InputType.PASSAGE, 6), (None, 8)):
+        truncated = truncation.truncate(ids, Options(input_type, Truncate.END))
+        assert truncated == [*ids[: limit - 1], SEP]
+    with pytest.raises(InvalidRequest, match="length 5 exceeds maximum allowed token size 4"):
+        truncation.truncate(ids[:5], Options(InputType.QUERY))
+
+
 def test_truncated_start_keeps_prompt_and_special_tokens(tokenizer: Tokenizer) -> None:
     options = Options(InputType.QUERY, Truncate.START)
     ids = ids_of(tokenizer, f"query: {TEXT}")
