@@ -104,6 +104,8 @@ def spec_to_parameters(spec: ModelSpec) -> dict[str, str]:
         parameters["max_tokens_query"] = str(spec.max_tokens_query)
     if spec.max_tokens_passage is not None:
         parameters["max_tokens_passage"] = str(spec.max_tokens_passage)
+    if not spec.pools_prompt:
+        parameters["pools_prompt"] = "false"
     if spec.requires_input_type is not None:
         parameters["requires_input_type"] = str(spec.requires_input_type).lower()
     return parameters
@@ -141,6 +143,7 @@ def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
             requires_input_type=(
                 None if requires_input_type is None else _boolean(requires_input_type)
             ),
+            pools_prompt=_boolean(parameters.get("pools_prompt", "true")),
             max_tokens_query=_optional_integer(parameters.get("max_tokens_query")),
             max_tokens_passage=_optional_integer(parameters.get("max_tokens_passage")),
         )

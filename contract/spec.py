@@ -31,6 +31,8 @@ class ModelSpec:
         embedding_types: Element types of the vectors that clients may request.
         int8_absmax: Absolute value of a component that is mapped to 127; ``None``: not calibrated.
         modalities: Content that inputs may have.
+        pools_prompt: Whether the tokens of the prompt are pooled, too. If not, the tokenizer step
+            sends the encoder the one's complement of their ids.
         requires_input_type: Whether a request must have an input type; ``None``: it must if the
             two prompts differ.
     """
@@ -49,6 +51,7 @@ class ModelSpec:
     requires_input_type: bool | None = None
     max_tokens_query: int | None = None
     max_tokens_passage: int | None = None
+    pools_prompt: bool = True
 
     @property
     def is_input_type_required(self) -> bool:

@@ -100,7 +100,7 @@ def _pass_gate(
     ensemble = naming.triton_model_name(plan.spec.model_id)
     tokenizer = layout.step_file(staged, ensemble, pipelines.TOKENIZER)
     parity = measure(
-        ServedModel(model, tokenizer.read_text(encoding="utf-8"), plan.spec.max_tokens),
+        ServedModel(model, tokenizer.read_text(encoding="utf-8"), plan.spec),
         reference,
         parity_texts(),
         plan.options,

@@ -21,11 +21,29 @@ class Packing:
         gather_index: int64 [items, longest]: packed index of each padded position; 0 for padding.
         token_index: int64 [tokens]: flat padded index of each packed token.
         valid: bool [items, longest]: whether a padded position holds a token.
+        pooled: bool [items, longest]: whether a padded position holds a token that is pooled;
+            ``None``: all tokens are.
     """
 
     gather_index: Tensor
     token_index: Tensor
     valid: Tensor
+    pooled: Tensor | None = None
+
+    @property
+    def pooled_positions(self) -> Tensor:
+        """Whether a padded position holds a token that is pooled, bool [items, longest]."""
+        return self.valid if self.pooled is None else self.pooled
+
+    @property
+    def first_pooled(self) -> Tensor:
+        """Packed index of each item's first token that is pooled, int64 [items]."""
+        first = self.gather_index[:, 0]
+        if self.pooled is None:
+            return first
+        # Only tokens at the start are not pooled.
+        skipped = self.lengths - self.pooled.sum(1)
+        return first + torch.where(skipped < self.lengths, skipped, 0)
 
     @property
     def lengths(self) -> Tensor:

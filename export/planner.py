@@ -58,7 +58,7 @@ def plan(request: ExportRequest) -> ExportPlan:
         request=request,
         source=source,
         checkpoint=checkpoint,
-        spec=spec,
+        spec=replace(spec, pools_prompt=checkpoint.pools_prompt),
         options=_options(request, spec.max_tokens),
         notes=tuple(_notes(read, family, spec)),
     )

@@ -53,7 +53,7 @@ def verify(
         installed = ServedModel(
             encoder=_file(model, pipelines.ENCODER),
             tokenizer=_file(model, pipelines.TOKENIZER).read_text(encoding="utf-8"),
-            max_tokens=plan.spec.max_tokens,
+            spec=plan.spec,
         )
         return measure(installed, reference, parity_texts(), plan.options, report)
 

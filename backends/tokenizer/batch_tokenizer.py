@@ -11,6 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from triton_embed.backends.tokenizer.excerpts import GROWTH, Excerpts
+from triton_embed.backends.tokenizer.prompt_marks import PromptMarks
 from triton_embed.backends.tokenizer.truncation import Truncation
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.inputs import map_inputs, validate_text_size
@@ -72,6 +73,7 @@ class BatchTokenizer:
         self._spec = spec
         self._truncation = Truncation(tokenizer, spec)
         self._excerpts = Excerpts(tokenizer, spec.max_tokens)
+        self._marks = None if spec.pools_prompt else PromptMarks(tokenizer)
         # A checkpoint's tokenizer may have additional tokens that its model has no weights for.
         self._has_foreign_tokens = max(tokenizer.get_vocab().values()) >= spec.vocab_size
 
@@ -83,7 +85,7 @@ class BatchTokenizer:
 
         Returns:
             For each request the token ids of its inputs: from 1 to ``spec.max_tokens`` each, all
-            in the vocabulary. For an invalid request, its error.
+            in the vocabulary, or marked (`prompt_marks`). For an invalid request, its error.
         """
         results: list[Rows | InvalidRequest] = []
         texts: list[Text] = []
@@ -185,7 +187,10 @@ class BatchTokenizer:
                 f"{self._spec.vocab_size} (token arrays must come from this model's tokenizer)",
                 param="input",
             )
-        return self._truncation.truncate(ids.tolist(), options)
+        truncated = self._truncation.truncate(ids.tolist(), options)
+        if self._marks is None:
+            return truncated
+        return self._marks.mark_ids(truncated, self._spec.prompt(options.input_type))
 
     def _validate_ids(self, ids: list[int], options: Options) -> list[int]:
         """Return the ids of a text, truncated; raise InvalidRequest for an id without weights."""
@@ -199,7 +204,9 @@ class BatchTokenizer:
                 "for which this model has no weights",
                 param="input",
             )
-        return kept
+        if self._marks is None:
+            return kept
+        return self._marks.mark_text(kept, self._spec.prompt(options.input_type))
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:

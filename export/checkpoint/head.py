@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from triton_embed.export.checkpoint.files import read_json
@@ -13,17 +14,30 @@ from triton_embed.export.checkpoint.model import (
     NormalizeConfig,
 )
 from triton_embed.export.checkpoint.modules import Module
-from triton_embed.export.checkpoint.pooling import read_pooling
+from triton_embed.export.checkpoint.pooling import pools_prompt, read_pooling
 from triton_embed.export.errors import ExportError
 
 ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid")
 """Classes of ``torch.nn`` that may follow a Dense layer."""
 
 
-def read_head(
-    folder: Path, modules: Sequence[Module]
-) -> tuple[tuple[str, ...], tuple[HeadModule, ...]]:
-    """Return the pooling modes, and the modules after pooling in order.
+@dataclass(frozen=True)
+class Head:
+    """The modules after the transformer.
+
+    Attributes:
+        pooling_modes: One or more of `pooling.POOLING_MODES`.
+        pools_prompt: Whether the tokens of the prompt are pooled, too.
+        modules: The modules after pooling, in order.
+    """
+
+    pooling_modes: tuple[str, ...]
+    pools_prompt: bool = True
+    modules: tuple[HeadModule, ...] = ()
+
+
+def read_head(folder: Path, modules: Sequence[Module]) -> Head:
+    """Return the modules after the transformer.
 
     Dropout is left out: it does nothing at inference.
 
@@ -36,7 +50,7 @@ def read_head(
     """
     if not modules or modules[0].kind != "Pooling":
         raise ExportError("modules.json names no Pooling module after the Transformer")
-    pooling = read_pooling(folder / modules[0].path)
+    pooling = folder / modules[0].path
     head: list[HeadModule] = []
     for module in modules[1:]:
         if module.kind == "Dense":
@@ -47,7 +61,7 @@ def read_head(
             head.append(NormalizeConfig())
         elif module.kind != "Dropout":
             raise ExportError(f"modules.json has '{module.kind}' where it cannot be exported")
-    return pooling, tuple(head)
+    return Head(read_pooling(pooling), pools_prompt(pooling), tuple(head))
 
 
 def _read_layer_norm(folder: Path) -> LayerNormConfig:

@@ -62,6 +62,7 @@ class Checkpoint:
         config: The content of ``config.json``, without `transformer_settings.CALLER_SETTINGS`.
         has_modules: Whether ``modules.json`` defines the stages after the transformer.
         pooling_modes: One or more of `pooling.POOLING_MODES`; several are concatenated.
+        pools_prompt: Whether the tokens of the prompt are pooled, too.
         head: Modules after pooling, in order.
         prompts: Named prompts of ``config_sentence_transformers.json``.
         default_prompt_name: Name of the prompt for texts of no stated type.
@@ -77,6 +78,7 @@ class Checkpoint:
     config: dict[str, Any]
     has_modules: bool = False
     pooling_modes: tuple[str, ...] = ("mean",)
+    pools_prompt: bool = True
     head: tuple[HeadModule, ...] = ()
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None

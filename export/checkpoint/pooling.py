@@ -29,8 +29,6 @@ def read_pooling(folder: Path) -> tuple[str, ...]:
         ExportError: the module pools in an unsupported way.
     """
     config = read_json(folder / "config.json")
-    if config.get("include_prompt") is False:
-        raise ExportError(f"{folder.name}: include_prompt=false is not supported")
     modes = config.get("pooling_mode")
     if modes is None:
         modes = [mode for key, mode in LEGACY_KEYS.items() if config.get(key)] or ["mean"]
@@ -38,6 +36,11 @@ def read_pooling(folder: Path) -> tuple[str, ...]:
     if unknown := set(modes) - set(POOLING_MODES):
         raise ExportError(f"{folder.name}: unknown pooling mode '{unknown.pop()}'")
     return modes
+
+
+def pools_prompt(folder: Path) -> bool:
+    """Return whether the Pooling module in `folder` pools the tokens of the prompt, too."""
+    return read_json(folder / "config.json").get("include_prompt") is not False
 
 
 def default_pooling(config: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from triton_embed.export.checkpoint.files import check_files, read_json
-from triton_embed.export.checkpoint.head import read_head
+from triton_embed.export.checkpoint.head import Head, read_head
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.modules import read_modules
 from triton_embed.export.checkpoint.pooling import default_pooling
@@ -39,7 +39,7 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
     modules = read_modules(folder)
     transformer = folder / modules[0].path if modules else folder
     config = read_config(transformer)
-    pooling, head = read_head(folder, modules[1:]) if modules else ((default_pooling(config),), ())
+    head = read_head(folder, modules[1:]) if modules else Head((default_pooling(config),))
     settings = _sentence_transformers_settings(folder)
     transformer_settings = read_transformer_settings(transformer)
     checkpoint = Checkpoint(
@@ -47,8 +47,9 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
         transformer=transformer,
         config=config,
         has_modules=bool(modules),
-        pooling_modes=pooling,
-        head=head,
+        pooling_modes=head.pooling_modes,
+        pools_prompt=head.pools_prompt,
+        head=head.modules,
         prompts=settings.get("prompts") or {},
         default_prompt_name=settings.get("default_prompt_name"),
         max_seq_length=max_seq_length(transformer_settings),

@@ -46,6 +46,7 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model
         max_tokens=max_tokens,
         vocab_size=encoder.vocab_size,
         hidden_size=encoder.hidden_size,
+        pools_prompt=encoder.pools_prompt,
     )
     text = length_sorted_batches(shape, target.grouping) if target.grouping else single_batch(shape)
     model = ir.from_onnx_text(text)

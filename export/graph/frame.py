@@ -29,6 +29,8 @@ class EncoderShape:
         dimension: Length of its vectors.
         max_tokens: Maximum tokens of an item; longer ones are truncated.
         vocab_size: Rows of its token table; ids lie in ``[0, vocab_size)``.
+        pools_prompt: Whether it pools the tokens of the prompt, too. If not, the one's complement
+            of an id stands for a token that is not pooled.
         hidden_size: Width of its layers.
     """
 
@@ -36,6 +38,12 @@ class EncoderShape:
     max_tokens: int
     vocab_size: int
     hidden_size: int
+    pools_prompt: bool = True
+
+    @property
+    def first_id(self) -> int:
+        """The lowest id."""
+        return 0 if self.pools_prompt else -self.vocab_size
 
 
 _MODEL = """
@@ -44,7 +52,7 @@ encoder (int32[flat] {token_ids}, int32[items, 1] {length}, int32[items, 1] {row
   => (float[items, {dimension}] {embeddings})
 <int64 zero = {{0}}, int64 one = {{1}}, int64[1] zeros = {{0}}, int64[1] all = {{-1}},
  int32[1] no_id = {{0}}, int64 max_tokens = {{{max_tokens}}},
- int64 last_id = {{{last_id}}}{constants}>
+ int64 first_id = {{{first_id}}}, int64 last_id = {{{last_id}}}{constants}>
 {{
   # The tokens of each item: its length, at least 1 and at most its row's width and max_tokens.
   width_column = Cast <to = 7> ({row_width})
@@ -79,7 +87,7 @@ _GROUP = """
   raw_ids = Gather (ids, source_packed)
   wide_ids = Cast <to = 7> (raw_ids)
   low_ids = Min (wide_ids, last_id)
-  input_ids = Max (low_ids, zero)
+  input_ids = Max (low_ids, first_id)
   group_embeddings = {domain}.Encoder (input_ids, position_ids, gather_index, token_index, valid)
 """
 
@@ -102,6 +110,7 @@ def model_text(shape: EncoderShape, body: str, constants: dict[str, int]) -> str
         embeddings=tensors.EMBEDDINGS,
         dimension=shape.dimension,
         max_tokens=shape.max_tokens,
+        first_id=shape.first_id,
         last_id=shape.vocab_size - 1,
         constants="".join(f", int64 {name} = {{{value}}}" for name, value in constants.items()),
         body=body,

@@ -11,7 +11,9 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+from triton_embed.backends.tokenizer.prompt_marks import PromptMarks
 from triton_embed.contract import tensors
+from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.options import ExportOptions
 from triton_embed.export.parity import metrics
 from triton_embed.export.parity.feed import Row, as_requests, ragged_batch
@@ -29,12 +31,12 @@ class ServedModel:
     Attributes:
         encoder: The ONNX file.
         tokenizer: The content of tokenizer.json.
-        max_tokens: Maximum tokens of a text, prompt and special tokens included.
+        spec: The model's spec.
     """
 
     encoder: Path
     tokenizer: str
-    max_tokens: int
+    spec: ModelSpec
 
 
 def measure(
@@ -55,12 +57,15 @@ def measure(
     """
     session, caveat = open_session(model.encoder, options.target)
     tokenizer = _tokenizer(model)
+    marks = PromptMarks(tokenizer)
     total = 2 * len(texts) * len(reference.vectors)
     errors, cosines, deviations, searches = [], [], [], []
     differences = 0
     for index, (prompt, expected) in enumerate(reference.vectors.items()):
         rows = [item.ids for item in tokenizer.encode_batch([prompt + text for text in texts])]
         differences += sum(map(ne, rows, reference.token_ids[prompt]))
+        if not model.spec.pools_prompt:
+            rows = [marks.mark_text(row, prompt) for row in rows]
         done = 2 * len(texts) * index
         singles = []
         for row in rows:
@@ -103,5 +108,5 @@ def _embed_in_batches(
 def _tokenizer(model: ServedModel) -> Tokenizer:
     tokenizer = Tokenizer.from_str(model.tokenizer)
     tokenizer.no_padding()
-    tokenizer.enable_truncation(model.max_tokens)
+    tokenizer.enable_truncation(model.spec.max_tokens)
     return tokenizer

@@ -55,6 +55,13 @@ def with_tokenizer(checkpoint: Checkpoint, tokenizer: str) -> Iterator[Checkpoin
         (transformer / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
         config = json.dumps(checkpoint.config)
         (transformer / "config.json").write_text(config, encoding="utf-8")
-        settings = {"tokenizer_class": "PreTrainedTokenizerFast"}
+        special = [
+            token["content"] for token in json.loads(tokenizer)["added_tokens"] if token["special"]
+        ]
+        settings = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            # They tell the library where a prompt ends.
+            "extra_special_tokens": special,
+        }
         (transformer / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
         yield replace(checkpoint, folder=folder, transformer=transformer)

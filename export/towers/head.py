@@ -22,8 +22,8 @@ from triton_embed.export.packing import Packing
 
 
 def pool_cls(states: Tensor, packing: Packing) -> Tensor:
-    """Return the first token of each item, [items, hidden]."""
-    return torch.index_select(states, 0, packing.gather_index[:, 0])
+    """Return the first pooled token of each item, [items, hidden]."""
+    return torch.index_select(states, 0, packing.first_pooled)
 
 
 def pool_last(states: Tensor, packing: Packing) -> Tensor:
@@ -34,16 +34,16 @@ def pool_last(states: Tensor, packing: Packing) -> Tensor:
 def pool_max(states: Tensor, packing: Packing) -> Tensor:
     """Return the maximum of each component, [items, hidden]."""
     padded = packing.to_padded(states)
-    return padded.masked_fill(~packing.valid[:, :, None], float("-inf")).amax(1)
+    return padded.masked_fill(~packing.pooled_positions[:, :, None], float("-inf")).amax(1)
 
 
 def _sum(states: Tensor, packing: Packing) -> Tensor:
-    return (packing.to_padded(states) * packing.valid[:, :, None]).sum(1)
+    return (packing.to_padded(states) * packing.pooled_positions[:, :, None]).sum(1)
 
 
 def _counts(states: Tensor, packing: Packing) -> Tensor:
     # TensorRT clamps floating-point numbers only.
-    return packing.lengths.to(states.dtype).clamp(min=1)[:, None]
+    return packing.pooled_positions.sum(1).to(states.dtype).clamp(min=1)[:, None]
 
 
 def pool_mean(states: Tensor, packing: Packing) -> Tensor:
@@ -58,8 +58,9 @@ def pool_mean_sqrt_length(states: Tensor, packing: Packing) -> Tensor:
 
 def pool_weighted_mean(states: Tensor, packing: Packing) -> Tensor:
     """Return the mean over tokens weighted by position (1, 2, …), [items, hidden]."""
-    position = torch.arange(1, packing.valid.shape[1] + 1, dtype=states.dtype)
-    weights = packing.valid * position
+    pooled = packing.pooled_positions
+    position = torch.arange(1, pooled.shape[1] + 1, dtype=states.dtype)
+    weights = pooled * position
     weighted = (packing.to_padded(states) * weights[:, :, None]).sum(1)
     return weighted / weights.sum(1, keepdim=True).clamp(min=1)
 

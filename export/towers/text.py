@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +25,8 @@ class PackedEncoder(nn.Module):
         dimension: Length of the vectors.
         hidden_size: Width of the transformer's layers.
         vocab_size: Rows of the token table.
+        pools_prompt: Whether the tokens of the prompt are pooled, too. If not, they come as the
+            one's complement of their ids.
         pools_one_token: Whether the vector of an item depends on one of its final states only.
     """
 
@@ -50,7 +54,8 @@ class PackedEncoder(nn.Module):
         self._padding_id = family.padding_id(config) if family.padding_id else None
         self._token_types = family.token_types
         self._poolings = [POOLINGS[mode] for mode in checkpoint.pooling_modes]
-        self.pools_one_token = checkpoint.pooling_modes in ONE_TOKEN_POOLINGS
+        self.pools_prompt = checkpoint.pools_prompt
+        self.pools_one_token = self.pools_prompt and checkpoint.pooling_modes in ONE_TOKEN_POOLINGS
         self.vocab_size: int = config.vocab_size
         self.hidden_size: int = config.hidden_size
         sizes = [item.out_features for item in checkpoint.head if isinstance(item, DenseConfig)]
@@ -77,6 +82,10 @@ class PackedEncoder(nn.Module):
             float32 [items, dimension].
         """
         packing = Packing(gather_index, token_index, valid)
+        if not self.pools_prompt:
+            pooled = packing.to_padded((input_ids >= 0)[:, None]).squeeze(-1) & valid
+            packing = replace(packing, pooled=pooled)
+            input_ids = torch.where(input_ids < 0, -1 - input_ids, input_ids)
         if self._padding_id is not None:
             position_ids = _after_padding_id(input_ids, position_ids, self._padding_id)
         inputs = {"input_ids": input_ids, "position_ids": position_ids}
