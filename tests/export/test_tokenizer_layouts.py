@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from testing.judge import Recording, golden_files
 from testing.layout_repository import Layouts
 from testing.onnx_encoder import embed, open_encoder
+from testing.paths import ROOT
 from testing.tokenizer_layouts import EXPORTED, LAYOUTS, TEXTS
 from triton_embed.backends.tokenizer.batch_tokenizer import BatchTokenizer, Request
 from triton_embed.cli import main
@@ -175,3 +176,8 @@ def test_verify_rejects_a_tokenizer_that_is_not_the_checkpoints(
 def test_bos_flag_without_a_token_is_rejected(layouts: Layouts) -> None:
     with pytest.raises(ExportError, match="the tokenizer has no bos_token"):
         planned(layouts.checkpoint("wordpiece-own-class"), TokenizerOptions(add_bos_token=True))
+
+
+def test_documentation_lists_every_layout() -> None:
+    text = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    assert [name for name in LAYOUTS if f"| `{name}` |" not in text] == []
