@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,18 @@ MAX_NAMED_TOKENS = 5
 
 @dataclass(frozen=True)
 class _Named:
-    """A token named by a file, or only by the class."""
+    """A token that a file or a class names.
+
+    Attributes:
+        token: The token.
+        by_file: Whether a file names it, and not only the class.
+        is_text: Whether it has no flags of its own, so that it does not change those of a token
+            that is registered already.
+    """
 
     token: AddedToken
     by_file: bool
+    is_text: bool = False
 
 
 def add_tokens(
@@ -59,7 +67,10 @@ def add_tokens(
     except (TypeError, ValueError, AttributeError) as error:
         raise ExportError(f"tokenizer_config.json: a token cannot be read: {error}") from error
     for item in named:
-        known = tokenizer.token_to_id(item.token.content) is not None
+        content = item.token.content
+        if item.is_text and content in _flags(tokenizer):
+            continue
+        known = tokenizer.token_to_id(content) is not None
         if known or item.by_file or tokenizer.get_vocab_size() < vocab_size:
             tokenizer.add_tokens([item.token])
     after = _flags(tokenizer)
@@ -97,20 +108,34 @@ def _listed(tokenizer: Tokenizer, folder: Path, settings: Mapping[str, Any]) -> 
 
 def _special(
     settings: Mapping[str, Any], kind: TokenizerClass, listed: Mapping[str, AddedToken]
-) -> Iterable[_Named]:
-    """Yield the special tokens; the flags of `listed` tokens take precedence."""
-    for role in ROLES:
-        value = settings.get(role, kind.special.get(role))
-        if value is None:
-            continue
-        token = listed.get(_content(value)) if role in settings else None
-        if token is None:
-            takes_space = role == "mask_token" and kind.mask_takes_space
-            token = _token(value, lstrip=takes_space)
-        yield _Named(_as_special(token), role in settings)
+) -> Iterator[_Named]:
+    """Yield each special token once; the flags of `listed` tokens take precedence."""
+    values = {role: settings.get(role, kind.special.get(role)) for role in ROLES}
     additional = settings.get("additional_special_tokens")
-    for value in kind.additional if additional is None else additional:
-        yield _Named(_as_special(_token(value)), additional is not None)
+    seen: set[str] = set()
+    for role, value in values.items():
+        content = _content(value)
+        if not content or content in seen:
+            continue
+        seen.add(content)
+        token = listed.get(content) if role in settings else None
+        if token is not None:
+            yield _Named(_as_special(token), True)
+            continue
+        takes_space = role == "mask_token" and kind.mask_takes_space
+        is_text = isinstance(value, str) and not (takes_space or kind.has_own_flags)
+        token = _token(value, lstrip=takes_space)
+        yield _Named(_as_special(token), role in settings, is_text)
+    by_class: Collection[str] = kind.additional
+    if additional is not None:
+        listed_here = set(map(_content, additional))
+        if not kind.keeps_additional or listed_here.intersection(kind.additional):
+            by_class = ()
+    for value in (*(additional or ()), *by_class):
+        if _content(value) not in seen:
+            seen.add(_content(value))
+            token = _as_special(_token(value))
+            yield _Named(token, value not in by_class, isinstance(value, str))
 
 
 def _token(value: Any, *, lstrip: bool = False) -> AddedToken:

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
 from triton_embed.export.checkpoint.added_tokens import add_tokens, special_token_names
 from triton_embed.export.checkpoint.files import read_json
@@ -181,62 +181,69 @@ def _settings(folder: Path) -> dict[str, Any]:
     special: dict[str, Any] = {}
     if "added_tokens_decoder" not in settings:
         special = read_json(folder / "special_tokens_map.json", default={})
+        if additional := special.get("additional_special_tokens"):
+            own = settings.get("additional_special_tokens") or []
+            more = [token for token in additional if token not in own]
+            special["additional_special_tokens"] = [*own, *more]
     return {**settings, **special, **tokenizer_arguments(read_transformer_settings(folder))}
 
 
 def _apply_normalizer(draft: _Draft) -> None:
     """Apply lower-casing and its companions to a BertNormalizer; no other has these settings."""
-    content = json.loads(draft.tokenizer.to_str())
-    normalizer = content["normalizer"] or {}
-    if normalizer.get("type") != "BertNormalizer":
+    state = _state(draft.tokenizer.normalizer)
+    if state.pop("type", None) != "BertNormalizer":
         return
     wanted = {
         key: draft.settings.get(setting, default)
         for key, (setting, default) in draft.kind.normalizer.items()
     }
     for key, value in wanted.items():
-        if normalizer.get(key) != value:
-            setting = draft.kind.normalizer[key][0]
+        if state[key] != value:
             draft.changes.append(
-                f"the normalizer's {key} is {_json(normalizer.get(key))} in tokenizer.json and "
-                f"{_json(value)} by {_source(draft, setting)}: the latter is used"
+                f"the normalizer's {key} is {json.dumps(state[key])} in tokenizer.json; "
+                f"{json.dumps(value)} is used, by {_source(draft, draft.kind.normalizer[key][0])}"
             )
-    content["normalizer"] = {**normalizer, **wanted}
-    draft.tokenizer = Tokenizer.from_str(json.dumps(content))
+    if not state.items() >= wanted.items():
+        draft.tokenizer.normalizer = normalizers.BertNormalizer(**{**state, **wanted})
 
 
 def _apply_prefix_space(draft: _Draft) -> None:
     """Apply ``add_prefix_space`` to a byte-level tokenizer; others have it in their normalizer."""
-    value = draft.settings.get("add_prefix_space", draft.kind.add_prefix_space)
-    content = json.loads(draft.tokenizer.to_str())
-    step = content["pre_tokenizer"] or {}
-    if draft.kind.add_prefix_space is None or value is None:
+    if draft.kind.add_prefix_space is None:
         return
-    if step.get("add_prefix_space", value) == value:
+    state = _state(draft.tokenizer.pre_tokenizer)
+    value = draft.settings.get("add_prefix_space", draft.kind.add_prefix_space)
+    if state.pop("type", None) != "ByteLevel" or value in (None, state["add_prefix_space"]):
         return
     draft.changes.append(
-        f"add_prefix_space is {_json(step['add_prefix_space'])} in tokenizer.json and "
-        f"{_json(value)} by {_source(draft, 'add_prefix_space')}: the latter is used"
+        f"add_prefix_space is {json.dumps(state['add_prefix_space'])} in tokenizer.json; "
+        f"{json.dumps(value)} is used, by {_source(draft, 'add_prefix_space')}"
     )
-    step["add_prefix_space"] = value
-    draft.tokenizer = Tokenizer.from_str(json.dumps(content))
+    draft.tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(**{**state, "add_prefix_space": value})
 
 
 def _apply_lower_case(draft: _Draft, folder: Path) -> None:
     """Apply ``do_lower_case`` of sentence-transformers, which lower-cases before all else."""
     if not read_transformer_settings(folder).get("do_lower_case"):
         return
-    content = json.loads(draft.tokenizer.to_str())
-    normalizer = content["normalizer"] or {}
-    if normalizer.get("lowercase") or normalizer.get("type") == "Lowercase":
+    normalizer = draft.tokenizer.normalizer
+    state = _state(normalizer)
+    if state.get("lowercase") or state.get("type") == "Lowercase":
         return
-    steps = normalizer.get("normalizers", [normalizer] if normalizer else [])
-    content["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "Lowercase"}, *steps]}
-    draft.tokenizer = Tokenizer.from_str(json.dumps(content))
+    steps = [normalizers.Lowercase(), *([] if normalizer is None else [normalizer])]
+    draft.tokenizer.normalizer = normalizers.Sequence(steps)
     draft.changes.append(
-        "tokenizer.json does not lower-case, but do_lower_case is true in "
-        "sentence_bert_config.json: texts are lower-cased"
+        "tokenizer.json does not lower-case; texts are lower-cased, by do_lower_case of "
+        "sentence_bert_config.json"
     )
+
+
+def _state(component: Any) -> dict[str, Any]:
+    """Return a component of a tokenizer as tokenizer.json has it; empty if it is ``None``."""
+    if component is None:
+        return {}
+    state: dict[str, Any] = json.loads(component.__getstate__())
+    return state
 
 
 def _apply_template(
@@ -272,7 +279,3 @@ def _source(draft: _Draft, setting: str) -> str:
     if setting in draft.settings:
         return f"{setting} of tokenizer_config.json"
     return f"the default of {setting} in {draft.class_name}"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value)

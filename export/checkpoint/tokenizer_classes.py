@@ -29,7 +29,10 @@ class TokenizerClass:
     Attributes:
         special: Special tokens of `ROLES` that the class has by default.
         additional: Further special tokens by default.
+        keeps_additional: Whether it has them in addition to those of a file that lists none of
+            them, and not in place of a file's.
         mask_takes_space: Whether the mask token includes the blank before it.
+        has_own_flags: Whether its special tokens replace the flags that tokenizer.json gives them.
         template: Defaults of ``add_bos_token`` and ``add_eos_token``, if the class puts these
             tokens around a text in place of tokenizer.json's own template; ``None``: it reads
             neither setting.
@@ -40,7 +43,9 @@ class TokenizerClass:
 
     special: Mapping[str, str] = field(default_factory=dict)
     additional: tuple[str, ...] = ()
+    keeps_additional: bool = False
     mask_takes_space: bool = False
+    has_own_flags: bool = False
     template: tuple[bool, bool] | None = None
     normalizer: Mapping[str, tuple[str, bool | None]] = field(default_factory=dict)
     add_prefix_space: bool | None = False
@@ -71,6 +76,7 @@ MPNET = replace(
     ROBERTA,
     special={**ROBERTA.special, "unk_token": "[UNK]"},
     normalizer={key: BERT.normalizer[key] for key in ("lowercase", "strip_accents")},
+    has_own_flags=True,
 )
 
 CAMEMBERT = replace(ROBERTA, additional=("<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"))
@@ -89,18 +95,21 @@ GPT2 = TokenizerClass(_special(bos=END_OF_TEXT, eos=END_OF_TEXT, unk=END_OF_TEXT
 
 GPT_NEOX = replace(GPT2, template=(False, False))
 
-QWEN2 = TokenizerClass(_special(eos=END_OF_TEXT, unk=END_OF_TEXT, pad=END_OF_TEXT))
+QWEN2 = TokenizerClass(
+    _special(eos=END_OF_TEXT, unk=END_OF_TEXT, pad=END_OF_TEXT), has_own_flags=True
+)
 
 T5 = TokenizerClass(
     _special(eos="</s>", unk="<unk>", pad="<pad>"),
     additional=tuple(f"<extra_id_{index}>" for index in range(100)),
+    keeps_additional=True,
     add_prefix_space=None,
 )
 
 CLASSES: Mapping[str, TokenizerClass] = {
     "BertTokenizer": BERT,
     "CamembertTokenizer": CAMEMBERT,
-    "CodeLlamaTokenizer": LLAMA,
+    "CodeLlamaTokenizer": replace(LLAMA, add_prefix_space=False),
     "ConvBertTokenizer": BERT,
     "DistilBertTokenizer": BERT,
     "ElectraTokenizer": BERT,
