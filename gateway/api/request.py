@@ -25,7 +25,7 @@ from triton_embed.contract.options import (
     parse_choice,
 )
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.gateway.api.surrogates import replace_lone_surrogates
+from triton_embed.gateway.api.surrogates import has_lone_surrogate, replace_lone_surrogates
 from triton_embed.gateway.api.validation import invalid_request
 from triton_embed.gateway.scheduling.cost import TokenEstimator
 from triton_embed.gateway.triton.job import Input
@@ -201,9 +201,10 @@ def _validated(body: bytes) -> EmbeddingRequest:
         return EmbeddingRequest.model_validate_json(body)
     except ValidationError as error:
         failure = error
-    repaired = replace_lone_surrogates(body)
-    if repaired != body:
-        return _validated(repaired)
+    if has_lone_surrogate(failure):
+        repaired = replace_lone_surrogates(body)
+        if repaired != body:
+            return _validated(repaired)
     raise invalid_request(failure, body)
 
 

@@ -14,6 +14,7 @@ from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import InputType, Modality, Options
 from triton_embed.contract.spec import ModelSpec
+from triton_embed.gateway.api import request as schema
 from triton_embed.gateway.api.request import EncodingFormat, parse
 from triton_embed.gateway.scheduling.cost import TokenEstimator
 
@@ -137,6 +138,16 @@ def test_lone_surrogate_becomes_the_replacement_character() -> None:
     assert request.input == [
         *("fine \U0001f600", "cut \ufffd", "\ufffd cut", "\\ud83d", "\\\\\ufffd!")
     ]
+
+
+@pytest.mark.parametrize("body", [b'{"model": "m"}', b'{"input": [1.5, "\\ud83d\\ude00"]}', b"{"])
+def test_body_with_another_error_is_not_searched_for_surrogates(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The search takes seconds for a large body, in which the gateway could serve nothing else.
+    monkeypatch.setattr(schema, "replace_lone_surrogates", None)
+    with pytest.raises(InvalidRequest):
+        parse(body)
 
 
 def test_body_in_another_encoding_is_an_error_about_utf_8() -> None:
