@@ -39,7 +39,9 @@ async def create_embeddings(request: Request) -> Response:
             _respond(body, get_services(request)), partial(_until_disconnect, request)
         )
     except InvalidRequest:
-        if encoding := request.headers.get("content-encoding"):
+        encoding = request.headers.get("content-encoding")
+        # Some clients state an encoding, such as "identity", of an uncompressed body.
+        if encoding and not body[:64].lstrip().startswith(b"{"):
             raise UnsupportedEncoding(
                 f"The request body has the Content-Encoding '{encoding[:MAX_NAME]}'; "
                 "send it uncompressed"

@@ -146,6 +146,14 @@ async def test_compressed_body_is_rejected_with_its_encoding(gateway: Gateway) -
     assert "Content-Encoding 'gzip'" in response.json()["message"]
 
 
+async def test_invalid_body_that_is_not_compressed_keeps_its_error(gateway: Gateway) -> None:
+    response = await gateway.client.post(
+        "/v1/embeddings", content=b' {"model": "m"}', headers={"content-encoding": "identity"}
+    )
+    assert response.status_code == 400
+    assert response.json()["param"] == "input"
+
+
 @pytest.mark.parametrize(
     "path", ["//v1/embeddings", "/v1//embeddings", "/v1/embeddings/", "/openai/v1/embeddings"]
 )
