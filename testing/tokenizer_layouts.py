@@ -116,6 +116,7 @@ def _plain_fox(tokenizer: Json) -> None:
 
 
 WORDPIECE = handmade.wordpiece().get_vocab()
+BYTE_LEVEL = json.loads(handmade.byte_level().to_str())["model"]
 
 LAYOUTS: dict[str, Layout] = {
     "wordpiece-own-class": Layout(
@@ -214,6 +215,16 @@ LAYOUTS: dict[str, Layout] = {
         "`RobertaTokenizer` without `add_prefix_space`, in tokenizer.json true",
         _class("RobertaTokenizer", ROBERTA),
         edit=_prefix_space,
+    ),
+    "byte-level-from-vocabulary": Layout(
+        "byte-level",
+        "`RobertaTokenizer`, `vocab.json` and `merges.txt`, without tokenizer.json",
+        _class("RobertaTokenizer", ROBERTA, add_prefix_space=True),
+        files={
+            "vocab.json": BYTE_LEVEL["vocab"],
+            "merges.txt": "\n".join(["#version: 0.2", *map(" ".join, BYTE_LEVEL["merges"])]),
+        },
+        without_tokenizer_json=True,
     ),
     "added-token-with-lstrip": Layout(
         "byte-level",

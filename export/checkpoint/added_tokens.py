@@ -102,7 +102,8 @@ def _listed(tokenizer: Tokenizer, folder: Path, settings: Mapping[str, Any]) -> 
         index: AddedToken(content, normalized=content not in special, special=content in special)
         for content, index in legacy.items()
     }
-    tokens |= tokenizer.get_added_tokens_decoder()
+    if (folder / "tokenizer.json").is_file():
+        tokens |= tokenizer.get_added_tokens_decoder()
     return [tokens[index] for index in sorted(tokens)]
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from triton_embed.contract import pipelines
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.naming import triton_model_name
 from triton_embed.contract.options import Options, Truncate
-from triton_embed.export import planner
+from triton_embed.export import exporter, planner
 from triton_embed.export.checkpoint.tokenizer import TokenizerOptions
 from triton_embed.export.errors import ExportError
 from triton_embed.export.plan import ExportPlan
@@ -171,6 +172,26 @@ def test_verify_rejects_a_tokenizer_that_is_not_the_checkpoints(
     shutil.copy(layouts.checkpoint(name) / "tokenizer.json", tokenizer_file(repository, name))
     assert main(["verify", name, "--model-repository", str(repository)]) == 1
     assert "37 of 37 texts other tokens" in capsys.readouterr().err
+
+
+def test_export_rejects_a_tokenizer_that_is_not_the_checkpoints(
+    tmp_path: Path,
+    layouts: Layouts,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkpoint = layouts.checkpoint("byte-fallback-with-eos")
+    write = exporter._write_model
+
+    def write_another_tokenizer(staged: Path, *arguments: Any) -> Path:
+        model = write(staged, *arguments)
+        shutil.copy(checkpoint / "tokenizer.json", tokenizer_file(staged, checkpoint.name))
+        return model
+
+    monkeypatch.setattr(exporter, "_write_model", write_another_tokenizer)
+    assert export(checkpoint, tmp_path / "r") == 1
+    assert "37 of 37 texts other tokens" in capsys.readouterr().err
+    assert list((tmp_path / "r").glob("byte*")) == []
 
 
 def test_bos_flag_without_a_token_is_rejected(layouts: Layouts) -> None:
