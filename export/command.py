@@ -129,12 +129,12 @@ tokenizer_option = partial(click.option, cls=HeadedOption, heading="Tokenizer")
 @tokenizer_option(
     "--add-bos-token/--no-add-bos-token",
     default=None,
-    help="Begin each text with the bos token.  [default: as the checkpoint's files say]",
+    help="Begin each text with the bos token.  [default: as in the checkpoint's files]",
 )
 @tokenizer_option(
     "--add-eos-token/--no-add-eos-token",
     default=None,
-    help="End each text with the eos token.  [default: as the checkpoint's files say]",
+    help="End each text with the eos token.  [default: as in the checkpoint's files]",
 )
 @click.pass_context
 def export(ctx: click.Context, /, *, dry_run: bool, **_: Any) -> None:

@@ -1,9 +1,9 @@
 """The tokenizer that a checkpoint's files define: tokenizer.json, then tokenizer_config.json.
 
 The rule is that of the libraries with which checkpoints were trained and published: transformers
-4.57 and sentence-transformers 5.1, whose token ids `tests/export/judge` records. The class that
-the files name has a say only where it reads a setting or has a default for it; nothing of
-tokenizer.json is rebuilt.
+4.57 and sentence-transformers 5.1, whose token ids `tests/export/judge` records. The
+tokenizer class that the files name matters only where it reads a setting or has a default for it;
+nothing of tokenizer.json is rebuilt from it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from triton_embed.export.checkpoint.tokenizer_template import (
     described,
     set_template,
     unread_settings,
+    with_tokens,
 )
 from triton_embed.export.checkpoint.transformer_settings import (
     read_transformer_settings,
@@ -43,8 +44,8 @@ from triton_embed.export.errors import ExportError
 FILE, CONFIG = "file", "config"
 """Values of ``--tokenizer``: tokenizer.json as it is, or with tokenizer_config.json applied."""
 
-
 REMEDY = "'--tokenizer file' exports tokenizer.json as it is"
+"""The way to undo a change, for the notes."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class TokenizerOptions:
 
     Attributes:
         source: `FILE` or `CONFIG`.
-        add_bos_token: Whether the bos token precedes each text; ``None``: as the files say.
-        add_eos_token: Whether the eos token follows each text; ``None``: as the files say.
+        add_bos_token: Whether the bos token precedes each text; ``None``: as the files define.
+        add_eos_token: Whether the eos token follows each text; ``None``: as the files define.
     """
 
     source: str = CONFIG
@@ -199,9 +200,10 @@ def _apply_normalizer(draft: _Draft) -> None:
     }
     for key, value in wanted.items():
         if state[key] != value:
+            source = _source(draft, draft.kind.normalizer[key][0])
             draft.changes.append(
                 f"the normalizer's {key} is {json.dumps(state[key])} in tokenizer.json; "
-                f"{json.dumps(value)} is used, by {_source(draft, draft.kind.normalizer[key][0])}"
+                f"{json.dumps(value)} is used because of {source}"
             )
     if not state.items() >= wanted.items():
         draft.tokenizer.normalizer = normalizers.BertNormalizer(**{**state, **wanted})
@@ -217,7 +219,7 @@ def _apply_prefix_space(draft: _Draft) -> None:
         return
     draft.changes.append(
         f"add_prefix_space is {json.dumps(state['add_prefix_space'])} in tokenizer.json; "
-        f"{json.dumps(value)} is used, by {_source(draft, 'add_prefix_space')}"
+        f"{json.dumps(value)} is used because of {_source(draft, 'add_prefix_space')}"
     )
     draft.tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(**{**state, "add_prefix_space": value})
 
@@ -233,7 +235,7 @@ def _apply_lower_case(draft: _Draft, folder: Path) -> None:
     steps = [normalizers.Lowercase(), *([] if normalizer is None else [normalizer])]
     draft.tokenizer.normalizer = normalizers.Sequence(steps)
     draft.changes.append(
-        "tokenizer.json does not lower-case; texts are lower-cased, by do_lower_case of "
+        "tokenizer.json does not lower-case; texts are lower-cased because of do_lower_case of "
         "sentence_bert_config.json"
     )
 
@@ -249,29 +251,26 @@ def _state(component: Any) -> dict[str, Any]:
 def _apply_template(
     draft: _Draft, options: TokenizerOptions, names: Mapping[str, str | None]
 ) -> None:
-    """Put bos and eos around each text if the class does so, or a flag says so."""
-    before = around(draft.tokenizer)
+    """Put bos and eos around each text if the class does so, or a flag requests it."""
+    before = after = around(draft.tokenizer)
     flags = {"add_bos_token": options.add_bos_token, "add_eos_token": options.add_eos_token}
     given = {name: value for name, value in flags.items() if value is not None}
-    if draft.kind.template is None and not given:
-        draft.notes += unread_settings(draft.settings, draft.class_name, before, names)
-        return
-    values = {
-        "add_bos_token": names["bos_token"] in before[0],
-        "add_eos_token": names["eos_token"] in before[1],
-    }
     if draft.kind.template is not None:
         defaults = dict(zip(flags, draft.kind.template, strict=True))
         values = {name: bool(draft.settings.get(name, defaults[name])) for name in flags}
-    set_template(draft.tokenizer, {**values, **given}, names)
-    after = around(draft.tokenizer)
+        after = with_tokens(([], []), {**values, **given}, names)
+    elif given:
+        after = with_tokens(before, given, names)
+    else:
+        draft.notes += unread_settings(draft.settings, draft.class_name, before, names)
     if after == before:
         return
-    change = f"tokenizer.json makes a text {described(before)}; {described(after)} is used, by "
-    if given:
-        draft.changes.append(f"{change}the command line")
-    else:
-        draft.changes.append(change + " and ".join(_source(draft, name) for name in flags))
+    set_template(draft.tokenizer, after)
+    reasons = ["the command line"] if given else [_source(draft, name) for name in flags]
+    draft.changes.append(
+        f"tokenizer.json encloses a text as {described(before)}; {described(after)} is used "
+        f"because of {' and '.join(reasons)}"
+    )
 
 
 def _source(draft: _Draft, setting: str) -> str:

@@ -18,9 +18,9 @@ Around = tuple[list[str], list[str]]
 def around(tokenizer: Tokenizer) -> Around:
     """Return the special tokens that `tokenizer` puts before and after a text."""
     encoding = tokenizer.encode("a")
-    tokens, mask = encoding.tokens, encoding.special_tokens_mask
-    before = sum(1 for _ in takewhile(bool, mask))
-    after = sum(1 for _ in takewhile(bool, reversed(mask)))
+    tokens = [tokenizer.id_to_token(index) or "" for index in encoding.ids]
+    before = sum(1 for _ in takewhile(bool, encoding.special_tokens_mask))
+    after = sum(1 for _ in takewhile(bool, reversed(encoding.special_tokens_mask)))
     return tokens[:before], tokens[len(tokens) - after :]
 
 
@@ -29,38 +29,45 @@ def described(tokens: Around) -> str:
     return f"'{' '.join((*tokens[0], '…', *tokens[1]))}'"
 
 
-def set_template(
-    tokenizer: Tokenizer, values: Mapping[str, bool], names: Mapping[str, str | None]
-) -> None:
-    """Put the bos and the eos token around each text, in place of the present template.
+def with_tokens(
+    tokens: Around, values: Mapping[str, bool], names: Mapping[str, str | None]
+) -> Around:
+    """Return `tokens` with or without the bos token in front and the eos token at the end.
 
     Args:
-        tokenizer: The tokenizer to change.
-        values: Of ``add_bos_token`` and ``add_eos_token``.
+        tokens: The tokens before and after each text.
+        values: Of ``add_bos_token`` and ``add_eos_token``, if they are defined.
         names: The special tokens, by the name of their setting.
 
     Raises:
-        ExportError: a token is to be put there, but no file names it, or it has no id.
+        ExportError: a token is to be added, but no file names it.
     """
-    tokens: dict[str, int] = {}
-    pieces = {}
-    for role in ("bos_token", "eos_token"):
-        pieces[role] = ""
-        if not values[f"add_{role}"]:
-            continue
-        token = names[role]
-        index = None if token is None else tokenizer.token_to_id(token)
-        if token is None or index is None:
+    sides = {"bos_token": list(tokens[0]), "eos_token": list(tokens[1])}
+    for role, side in sides.items():
+        value, name = values.get(f"add_{role}"), names[role]
+        if value and name is None:
             raise ExportError(
                 f"add_{role} is true, but the tokenizer has no {role}: name one in "
                 f"tokenizer_config.json, or pass --no-add-{role.replace('_', '-')}"
             )
-        tokens[token] = index
-        pieces[role] = token
-    content = [piece for piece in (pieces["bos_token"], "$A", pieces["eos_token"]) if piece]
-    tokenizer.post_processor = TemplateProcessing(
-        single=content, special_tokens=list(tokens.items())
-    )
+        if value and name is not None and name not in side:
+            side.insert(0 if role == "bos_token" else len(side), name)
+        elif value is False and name in side:
+            side.remove(name)
+    return sides["bos_token"], sides["eos_token"]
+
+
+def set_template(tokenizer: Tokenizer, tokens: Around) -> None:
+    """Put `tokens` around each text, in place of the present template.
+
+    Raises:
+        ExportError: a token has no id.
+    """
+    ids = {token: tokenizer.token_to_id(token) for side in tokens for token in side}
+    if missing := [token for token, index in ids.items() if index is None]:
+        raise ExportError(f"the tokenizer has no id for '{missing[0]}', which is to enclose texts")
+    content = [*tokens[0], "$A", *tokens[1]]
+    tokenizer.post_processor = TemplateProcessing(single=content, special_tokens=list(ids.items()))
 
 
 def unread_settings(
@@ -74,6 +81,6 @@ def unread_settings(
         flag = f"--{'' if value else 'no-'}add-{role.replace('_', '-')}"
         yield (
             f"add_{role} is {str(bool(value)).lower()} in tokenizer_config.json, but "
-            f"{class_name} does not read it, and tokenizer.json makes a text "
+            f"{class_name} does not read it, and tokenizer.json encloses a text as "
             f"{described(present)}, which is used; {flag} overrides it"
         )

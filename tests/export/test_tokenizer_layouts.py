@@ -94,11 +94,11 @@ def test_installed_tokenizer_is_that_of_the_rule(layouts: Layouts, name: str) ->
 
 
 NOTES = {
-    "byte-fallback-with-eos": "'<s> … </s>' is used, by add_bos_token of tokenizer_config.json",
-    "byte-fallback-silent": "by the default of add_bos_token in LlamaTokenizer",
+    "byte-fallback-with-eos": "'<s> … </s>' is used because of add_bos_token of tokenizer_config",
+    "byte-fallback-silent": "because of the default of add_bos_token in LlamaTokenizer",
     "byte-fallback-generic-class": "PreTrainedTokenizerFast does not read it",
-    "wordpiece-cased-by-config": "by do_lower_case of tokenizer_config.json",
-    "byte-level-silent-prefix-space": "by the default of add_prefix_space in RobertaTokenizer",
+    "wordpiece-cased-by-config": "because of do_lower_case of tokenizer_config.json",
+    "byte-level-silent-prefix-space": "the default of add_prefix_space in RobertaTokenizer",
     "added-token-with-lstrip": "changes flags of tokens of tokenizer.json: 'fox'",
     "special-tokens-map": "registers tokens that tokenizer.json does not register: 'fox'",
 }
@@ -126,7 +126,10 @@ def test_export_prints_its_notes_and_verify_repeats_its_flags(
     assert specials(tokenizer_file(repository, name).read_text()) == ["<s>", "</s>"]
     assert main(["verify", name, "--model-repository", str(repository)]) == 0
     assert export(layouts.checkpoint(name), repository, "--no-add-bos-token") == 0
-    assert "NOTE: tokenizer.json makes a text '<s> … </s>'; '…' is used" in capsys.readouterr().err
+    assert (
+        "NOTE: tokenizer.json encloses a text as '<s> … </s>'; '…' is used"
+        in capsys.readouterr().err
+    )
 
 
 def specials(tokenizer: str) -> list[str]:
@@ -142,6 +145,7 @@ def specials(tokenizer: str) -> list[str]:
         ("byte-fallback-with-eos", TokenizerOptions(add_bos_token=False), ["</s>"]),
         ("byte-fallback-generic-class", TokenizerOptions(add_eos_token=True), ["<s>", "</s>"]),
         ("byte-level-own-class", TokenizerOptions("file", False, False), []),
+        ("unigram-own-class", TokenizerOptions(add_bos_token=False), ["</s>"]),
     ],
 )
 def test_flags_override_the_rule(
@@ -161,7 +165,7 @@ def test_provenance_holds_the_digest_and_the_changes(layouts: Layouts) -> None:
     assert recorded["sha256"] == hashlib.sha256(served).hexdigest()
     assert recorded["source"] == "config"
     (change,) = recorded["changes"]
-    assert "tokenizer.json makes a text '<s> …'" in change
+    assert "tokenizer.json encloses a text as '<s> …'" in change
 
 
 def test_verify_rejects_a_tokenizer_that_is_not_the_checkpoints(
