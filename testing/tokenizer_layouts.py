@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from testing import handmade_tokenizers as handmade
 from testing.checkpoints import write_json
-from testing.formula_weights import write_checkpoint
+from testing.formula_weights import MAX_TOKENS, write_checkpoint
 
 Json = dict[str, Any]
 
@@ -215,6 +215,12 @@ LAYOUTS: dict[str, Layout] = {
         "`RobertaTokenizer` without `add_prefix_space`, in tokenizer.json true",
         _class("RobertaTokenizer", ROBERTA),
         edit=_prefix_space,
+    ),
+    "byte-level-in-lower-case": Layout(
+        "byte-level",
+        "`do_lower_case` of sentence_bert_config.json is true",
+        _class("RobertaTokenizer", ROBERTA),
+        files={"sentence_bert_config.json": {"max_seq_length": MAX_TOKENS, "do_lower_case": True}},
     ),
     "byte-level-from-vocabulary": Layout(
         "byte-level",

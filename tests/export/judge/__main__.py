@@ -21,7 +21,9 @@ from tests.clients.environments import prepare, run
 HERE = Path(__file__).parent
 
 JUDGE = Client(
-    "judge", "sentence-transformers==5.1.2 transformers==4.57.6 tokenizers==0.22.2 torch==2.13.0"
+    "judge",
+    "sentence-transformers==5.1.2 transformers==4.57.6 tokenizers==0.22.2 sentencepiece==0.2.3 "
+    "torch==2.13.0",
 )
 
 

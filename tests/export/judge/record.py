@@ -23,6 +23,9 @@ def recording(folder: str, texts: list[str], max_tokens: int) -> dict[str, Any]:
     tokenizer: Any = model.tokenizer
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if model[0].do_lower_case:
+        # sentence-transformers does so before it calls the tokenizer.
+        texts = [text.lower() for text in texts]
     vectors = model.encode(texts, batch_size=1, convert_to_numpy=True)
     ids = {}
     for name, side in (("END", "right"), ("START", "left")):
