@@ -40,7 +40,7 @@ def provision(checkpoint: str, model_id: str | None, repository: Path) -> None:
         ServeError: the repository cannot be read, or the export failed.
         SystemExit: a signal ended the export.
     """
-    folder = Path(checkpoint).expanduser()
+    folder = Path(os.path.expanduser(checkpoint))
     source = str(folder.resolve()) if folder.is_dir() else checkpoint
     model_id = model_id or default_model_id(source)
     model = _installed(repository, model_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def resolve_source(checkpoint: str, revision: str | None = None) -> Source:
     Raises:
         ExportError: neither a folder nor a repository of that name is available.
     """
-    folder = Path(checkpoint).expanduser()
+    folder = Path(os.path.expanduser(checkpoint))
     if folder.is_dir():
         if revision:
             raise ExportError(f"--revision is for the hub, but '{checkpoint}' is a folder")

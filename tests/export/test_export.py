@@ -239,7 +239,9 @@ def test_unsupported_checkpoint_is_rejected_with_the_reason(
     assert not (tmp_path / "repository").exists() or not models(tmp_path / "repository")
 
 
-@pytest.mark.parametrize("checkpoint", ["/no/such/folder", "nobody/nothing", "nonsense"])
+@pytest.mark.parametrize(
+    "checkpoint", ["/no/such/folder", "~nobody-at-all/x", "nobody/nothing", "nonsense"]
+)
 def test_missing_checkpoint_is_rejected(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], checkpoint: str
 ) -> None:

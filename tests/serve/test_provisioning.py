@@ -103,9 +103,10 @@ def test_incomplete_model_is_exported_again(stub_repository: Path, exports: Expo
     assert len(exports) == 1
 
 
-def test_failed_export_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ServeError, match=r"export of './nothing' failed \(exit status 1\)"):
-        provision("./nothing", None, tmp_path / "repository")
+@pytest.mark.parametrize("checkpoint", ["./nothing", "~nobody-at-all/x"])
+def test_failed_export_is_an_error(tmp_path: Path, checkpoint: str) -> None:
+    with pytest.raises(ServeError, match=r"export of .* failed \(exit status 1\)"):
+        provision(checkpoint, None, tmp_path / "repository")
 
 
 def test_signal_ends_the_export_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
