@@ -113,7 +113,7 @@ class Options:
 
     @property
     def needs_postprocess(self) -> bool:
-        """Whether the encoder's vectors must be converted, which the postprocess step does."""
+        """True if the postprocess step must convert the encoder's vectors."""
         return self.dimensions is not None or self.embedding_type is not EmbeddingType.FLOAT
 
     @classmethod

@@ -55,7 +55,7 @@ class ModelSpec:
 
     @property
     def is_input_type_required(self) -> bool:
-        """Whether a request must have an input type, query or passage."""
+        """True if a request must have an input type, query or passage."""
         if self.requires_input_type is None:
             return self.prompt_query != self.prompt_passage
         return self.requires_input_type

@@ -32,7 +32,7 @@ class Packing:
 
     @property
     def pooled_positions(self) -> Tensor:
-        """Whether a padded position holds a token that is pooled, bool [items, longest]."""
+        """Mask of the padded positions whose token is pooled, bool [items, longest]."""
         return self.valid if self.pooled is None else self.pooled
 
     @property

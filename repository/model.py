@@ -59,12 +59,12 @@ class InstalledModel:
 
     @property
     def is_managed(self) -> bool:
-        """Whether an export made the model; a model of the user's own is never changed."""
+        """True if an export made the model; a model of the user's own is never changed."""
         return self.identity is not None
 
     @property
     def has_config(self) -> bool:
-        """Whether there is a config.pbtxt; Triton ignores other folders."""
+        """True if there is a config.pbtxt; Triton ignores other folders."""
         return any(f"{name}/{layout.CONFIG_FILE}" in self.files for name in self.folders)
 
     @property

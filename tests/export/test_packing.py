@@ -37,7 +37,7 @@ def linear_layers(path: Path) -> int:
 
 
 def is_padded(operation: Operation) -> bool:
-    """Whether `operation` has a result for each padded position of the group."""
+    """Return True if `operation` has a result for each padded position of the group."""
     return any(
         kind == "float" and (shape[:2] == [len(LENGTHS), max(LENGTHS)] or PADDED in shape)
         for kind, shape in operation.outputs
