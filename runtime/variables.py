@@ -62,6 +62,7 @@ OWN_VARIABLES = frozenset(
         "PERFORMANCE_MODE",
         "PORT",
         "SERVED_MODEL_NAME",
+        "STATUS_PORT",
         "TLS_CERTIFICATE",
         "TLS_KEY",
         "TOKENIZER_INSTANCES",

@@ -41,6 +41,7 @@ def check(settings: Settings, installation: Installation) -> None:
     ports = [
         (settings.triton_host, settings.triton_grpc_port, "--triton-grpc-port"),
         (settings.triton_host, settings.triton_metrics_port, "--triton-metrics-port"),
+        (settings.triton_host, settings.status_port, "--status-port"),
     ]
     if settings.triton_http_port is not None:
         ports.append((settings.triton_host, settings.triton_http_port, "--triton-http-port"))

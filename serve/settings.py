@@ -36,6 +36,11 @@ class TritonSettings(SettingsBase):
         None, "port of Triton's own HTTP API (default: none)", parse=tcp_port
     )
     triton_metrics_port: int = setting(8002, "port of Triton's metrics", parse=tcp_port)
+    status_port: int = setting(
+        8004,
+        "port of the supervisor's state of the models, over HTTP; bound like --triton-host",
+        parse=tcp_port,
+    )
     triton_log_verbose: bool = setting(
         False, "log all of Triton's output", "NIM_TRITON_LOG_VERBOSE"
     )

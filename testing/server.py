@@ -53,6 +53,7 @@ class RunningServer:
         repository: The model repository.
         url: Base URL of the gateway.
         port, grpc_port, http_port, metrics_port: Ports of the gateway and of Triton.
+        status_port: Port of the supervisor's state.
         output: Lines of the log so far.
         process: The supervisor's process.
     """
@@ -68,14 +69,17 @@ class RunningServer:
         triton_http: bool = False,
     ) -> None:
         self.repository = repository
-        self.port, self.grpc_port, self.http_port, self.metrics_port = free_ports(4)
+        self.port, self.grpc_port, self.http_port, *others = free_ports(5)
+        self.metrics_port, self.status_port = others
         self.url = f"http://127.0.0.1:{self.port}"
         self.output: list[str] = []
         self._flags = flags
         self._program = program
         self._folder = folder
         self._triton_http = triton_http
-        self._environment = {**os.environ, **(environment or {})}
+        # A variable, not a flag: an older checkout ignores it.
+        status = {"TRITON_EMBED_STATUS_PORT": str(self.status_port)}
+        self._environment = {**os.environ, **status, **(environment or {})}
         self._output_changed = threading.Condition()
         self._output_ended = False
 

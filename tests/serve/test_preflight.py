@@ -24,12 +24,13 @@ def test_port_in_use_is_rejected_with_the_option_to_change() -> None:
 
 
 def test_port_given_twice_is_rejected_with_both_options(stub_repository: Path) -> None:
-    port, grpc = free_ports(2)
+    port, grpc, status = free_ports(3)
     settings = Settings(
         model_repository=stub_repository,
         port=port,
         triton_grpc_port=grpc,
         triton_http_port=port,
+        status_port=status,
     )
     with pytest.raises(ServeError, match=f"--port and --triton-http-port are both {port}"):
         preflight.check(settings, find())
