@@ -63,18 +63,20 @@ async def _api_error(request: Request, error: Exception) -> JSONResponse:
 async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     """Return the response for Starlette's own errors: unknown paths and wrong methods."""
     assert isinstance(error, HTTPException)
+    # Not `request.url.path`, which is parsed from the client's Host header.
+    path = request.scope["path"]
     if error.status_code == 405:
         response = error_response(
-            MethodNotAllowed(f"Method {request.method} is not allowed for {request.url.path}")
+            MethodNotAllowed(f"Method {request.method} is not allowed for {path}")
         )
         response.headers.update(error.headers or {})
         return response
-    return error_response(NotFound(f"The path {request.url.path} does not exist{_hint(request)}"))
+    return error_response(NotFound(f"The path {path} does not exist{_hint(path)}"))
 
 
-def _hint(request: Request) -> str:
+def _hint(path: str) -> str:
     """Return the path that a client with a wrong base URL probably needs."""
-    for path in ("/v1/embeddings", "/v1/models"):
-        if request.url.path.rstrip("/").endswith(path.removeprefix("/v1")):
-            return f"; use {path} (the base URL of OpenAI's clients ends with /v1)"
+    for known in ("/v1/embeddings", "/v1/models"):
+        if path.endswith(known.removeprefix("/v1")):
+            return f"; use {known} (the base URL of OpenAI's clients ends with /v1)"
     return ""

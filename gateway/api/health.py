@@ -21,15 +21,12 @@ class Health(BaseModel):
     message: str
 
 
-# Some probes, such as `wget --spider`, send HEAD.
-@router.head("/v1/health/live", include_in_schema=False)
 @router.get("/v1/health/live", summary="Is the gateway running?", response_model=Health)
 async def live(request: Request) -> JSONResponse:
     """Respond with status 200 while the process runs."""
     return _health("Service is live.", 200)
 
 
-@router.head("/v1/health/ready", include_in_schema=False)
 @router.get(
     "/v1/health/ready",
     summary="Is a model available?",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from triton_embed.contract.errors import ClientDisconnected
@@ -15,15 +16,24 @@ class RawRoute(APIRoute):
 
     FastAPI documents it like any other route, but injects no parameters and validates no response:
     for a short text that would take longer than the gateway's own work.
+
+    A route for GET also responds to HEAD, which is not documented; the server omits the body.
     """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to one request."""
-        if self.methods and scope["method"] in self.methods:
+        """Respond to one request.
+
+        Raises:
+            HTTPException: status 405, the route does not accept the method.
+        """
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        methods = self.methods or set()
+        if method in methods:
             response = await self.endpoint(Request(scope, receive))
             await response(scope, receive, send)
         else:
-            await super().handle(scope, receive, send)
+            allowed = methods | ({"HEAD"} if "GET" in methods else set())
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
 
 
 def router(tag: str) -> APIRouter:

@@ -110,6 +110,18 @@ async def test_every_error_has_the_same_body(
     assert ("retry-after" in response.headers) == (status == 503)
 
 
+@pytest.mark.parametrize("path", ["/v1/version", "/v1/license", "/docs", "/openapi.json"])
+async def test_every_page_responds_to_head(path: str) -> None:
+    async with asgi_client(started(Settings())) as client:
+        assert (await client.head(path)).status_code == 200
+
+
+async def test_host_header_does_not_change_the_path_in_a_message() -> None:
+    async with asgi_client(started(Settings())) as client:
+        response = await client.get("/v1/unknown", headers={"host": "x/other?"})
+    assert response.json()["message"] == "The path /v1/unknown does not exist"
+
+
 async def test_unexpected_exception_gets_an_error_body(caplog: pytest.LogCaptureFixture) -> None:
     app = started(Settings())
     del app.state.services

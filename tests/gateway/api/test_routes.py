@@ -45,6 +45,10 @@ def app() -> FastAPI:
         word = request.path_params["word"].upper()
         return JSONResponse({"word": word, "body": (await read_body(request)).decode()})
 
+    @routes.get("/whisper/{word}", response_model=dict[str, str])
+    async def whisper(request: Request) -> JSONResponse:
+        return JSONResponse({"word": request.path_params["word"].lower()})
+
     app = FastAPI(routes=routes.routes)
     errors.install(app)
     return app
@@ -56,12 +60,30 @@ async def test_endpoint_gets_the_request(app: FastAPI) -> None:
     assert response.json() == {"word": "HEY", "body": "you"}
 
 
-async def test_other_method_is_rejected_with_the_allowed_one(app: FastAPI) -> None:
+async def test_head_gets_the_headers_of_get(app: FastAPI) -> None:
     async with asgi_client(app) as client:
-        response = await client.get("/shout/hey")
+        get, head = await client.get("/whisper/HEY"), await client.head("/whisper/HEY")
+    assert head.status_code == get.status_code == 200
+    assert head.headers == get.headers
+    assert "head" not in app.openapi()["paths"]["/whisper/{word}"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/shout/hey", "POST"),
+        ("HEAD", "/shout/hey", "POST"),
+        ("POST", "/whisper/HEY", "GET, HEAD"),
+    ],
+)
+async def test_other_method_is_rejected_with_the_allowed_methods(
+    app: FastAPI, method: str, path: str, allowed: str
+) -> None:
+    async with asgi_client(app) as client:
+        response = await client.request(method, path)
     assert response.status_code == 405
-    assert response.headers["allow"] == "POST"
-    assert response.json()["message"] == "Method GET is not allowed for /shout/hey"
+    assert response.headers["allow"] == allowed
+    assert response.json()["message"] == f"Method {method} is not allowed for {path}"
 
 
 def test_route_is_documented_with_its_responses(app: FastAPI) -> None:
