@@ -5,10 +5,17 @@ from __future__ import annotations
 from triton_embed.contract.errors import InvalidRequest
 
 
-def missing_input_type() -> InvalidRequest:
-    """Return the error for an asymmetric model and a request without ``input_type``."""
+def missing_input_type(model_id: str) -> InvalidRequest:
+    """Return the error for an asymmetric model and a request without ``input_type``.
+
+    Only its first sentence is NIM's; some clients cannot send the parameter.
+
+    Args:
+        model_id: Public id of the model.
+    """
     return InvalidRequest(
-        "'input_type' parameter is required for asymmetric models",
+        "'input_type' parameter is required for asymmetric models. Over HTTP, the model name "
+        f"'{model_id}-query' or '{model_id}-passage' states it, too",
         param="input_type",
         code="missing_required_parameter",
     )

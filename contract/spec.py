@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.messages import dimensions_unsupported, missing_input_type
@@ -60,6 +60,16 @@ class ModelSpec:
             return self.prompt_query != self.prompt_passage
         return self.requires_input_type
 
+    @property
+    def input_types(self) -> tuple[InputType, ...]:
+        """The input types if the model distinguishes them; a symmetric model has none."""
+        is_symmetric = (
+            not self.is_input_type_required
+            and self.prompt_query == self.prompt_passage == self.prompt_default
+            and self.max_tokens_query == self.max_tokens_passage
+        )
+        return () if is_symmetric else tuple(InputType)
+
     def prompt(self, input_type: InputType | None) -> str:
         """Return the text to prepend to an input.
 
@@ -71,7 +81,7 @@ class ModelSpec:
         if input_type is InputType.PASSAGE:
             return self.prompt_passage
         if self.is_input_type_required:
-            raise missing_input_type()
+            raise missing_input_type(self.model_id)
         return self.prompt_default
 
     def token_limit(self, input_type: InputType | None) -> int:
@@ -83,8 +93,20 @@ class ModelSpec:
         limit = limits.get(input_type) if input_type else None
         return self.max_tokens if limit is None else limit
 
-    def validate_options(self, options: Options) -> None:
-        """Raise `InvalidRequest` if the model does not support `options`."""
+    def validated_options(
+        self, options: Options, default_input_type: InputType | None = None
+    ) -> Options:
+        """Return `options` in their simplest form: the model's own dimension is no option.
+
+        Args:
+            options: The options of a request.
+            default_input_type: The input type of a request without one, if the model requires one.
+
+        Raises:
+            InvalidRequest: the model does not support them.
+        """
+        if options.input_type is None and self.is_input_type_required:
+            options = replace(options, input_type=default_input_type)
         self.prompt(options.input_type)
         if options.embedding_type not in self.embedding_types:
             offered = ", ".join(f"'{kind.value}'" for kind in self.embedding_types)
@@ -93,8 +115,11 @@ class ModelSpec:
                 f"it supports {offered}.",
                 param="embedding_type",
             )
+        if options.dimensions == self.dimension:
+            return replace(options, dimensions=None)
         if options.dimensions is not None:
             self._check_dimensions(options.dimensions, options.embedding_type)
+        return options
 
     def validate_modality(self, modality: Modality) -> None:
         """Raise `InvalidRequest` if the model does not support inputs of this modality."""

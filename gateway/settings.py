@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import ClassVar
 
+from triton_embed.contract.options import InputType
 from triton_embed.runtime.addresses import grpc_address
 from triton_embed.runtime.common_settings import CommonSettings
 from triton_embed.runtime.settings import SettingsBase, setting
@@ -15,6 +16,7 @@ from triton_embed.runtime.values import (
     comma_separated,
     file,
     integer,
+    one_of,
     seconds,
 )
 
@@ -75,6 +77,22 @@ class RequestSettings(CommonSettings):
     model_refresh_seconds: float = setting(
         2.0, "time between two polls of the models in Triton", parse=seconds
     )
+    default_input_type: str | None = setting(
+        None,
+        "input type of requests that state none, for asymmetric models (default: such requests get "
+        "400)",
+        parse=one_of("query", "passage"),
+    )
+    list_suffixed_models: bool = setting(
+        False,
+        "list each asymmetric model with the suffixes -query and -passage, too, for clients that "
+        "offer a choice of models and cannot send an input type",
+    )
+
+    @property
+    def default_side(self) -> InputType | None:
+        """The value of ``default_input_type``."""
+        return InputType(self.default_input_type) if self.default_input_type else None
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class HttpAddress(SettingsBase):
     port: int = setting(
         8000,
         "port of the HTTP API",
-        *("NIM_HTTP_API_PORT", "NIM_SERVER_BIND_ADDR", "NIM_BIND_ADDR"),
+        *("NIM_HTTP_API_PORT", "NIM_SERVER_PORT", "NIM_SERVER_BIND_ADDR", "NIM_BIND_ADDR"),
         parse=address_port,
     )
     tls_certificate: str | None = setting(

@@ -29,13 +29,16 @@ class TritonSettings(SettingsBase):
     triton_grpc_port: int = setting(
         8001,
         "port of Triton's gRPC API",
-        *("NIM_TRITON_GRPC_PORT", "NIM_SERVER_GRPC_BIND_ADDR", "NIM_GRPC_BIND_ADDR"),
+        *("NIM_TRITON_GRPC_PORT", "NIM_GRPC_API_PORT"),
+        *("NIM_SERVER_GRPC_BIND_ADDR", "NIM_GRPC_BIND_ADDR"),
         parse=address_port,
     )
     triton_http_port: int | None = setting(
         None, "port of Triton's own HTTP API (default: none)", parse=tcp_port
     )
-    triton_metrics_port: int = setting(8002, "port of Triton's metrics", parse=tcp_port)
+    triton_metrics_port: int = setting(
+        8002, "port of Triton's metrics", "NIM_TRITON_METRICS_PORT", parse=tcp_port
+    )
     status_port: int = setting(
         8004,
         "port of the supervisor's state of the models, over HTTP; bound like --triton-host",

@@ -29,7 +29,7 @@ def convert(vectors: NDArray[np.float32], options: Options, spec: ModelSpec) -> 
     Raises:
         InvalidRequest: the model does not support the options.
     """
-    spec.validate_options(options)
+    options = spec.validated_options(options)
     if options.dimensions is not None:
         return _truncate(vectors, options.dimensions)
     match options.embedding_type:

@@ -88,7 +88,7 @@ def _validate(body: bytes, services: Services) -> tuple[EmbedJob, schema.Encodin
     requested = schema.parse(body)
     model, suffix = services.catalog.resolve(requested.model)
     options, encoding = requested.options(suffix), requested.encoding()
-    model.spec.validate_options(options)
+    options = model.spec.validated_options(options, services.settings.default_side)
     limit = services.settings.max_inputs_per_request
     if requested.count > limit:
         raise InvalidRequest(

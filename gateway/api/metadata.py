@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 from fastapi import Request
@@ -37,6 +37,10 @@ async def version(request: Request) -> JSONResponse:
 @router.get("/v1/metadata", summary="The served models", response_model=dict[str, Any])
 async def metadata(request: Request) -> JSONResponse:
     """Return version and models; NIM's clients read ``modelInfo[0].shortName``."""
+    try:
+        text = license_text()
+    except (PackageNotFoundError, FileNotFoundError):
+        text = ""  # Clients read the other fields, to find the models.
     models = [
         {"modelUrl": model.spec.model_id, "shortName": f"{model.spec.model_id}:{__version__}"}
         for model in get_services(request).catalog.models
@@ -45,7 +49,7 @@ async def metadata(request: Request) -> JSONResponse:
         "id": "triton-embed",
         "version": __version__,
         "modelInfo": models,
-        "licenseInfo": {"name": LICENSE_NAME, "url": LICENSE_URL},
+        "licenseInfo": _license_info(text),
         "repository_override": "",
         "assetInfo": [],
     }
@@ -62,17 +66,20 @@ async def manifest(request: Request) -> JSONResponse:
 @router.get("/v1/license", summary="The license of the server", response_model=dict[str, Any])
 async def license(request: Request) -> JSONResponse:
     """Return the license with its text."""
-    text = license_text()
-    body = {
+    return JSONResponse(_license_info(license_text()))
+
+
+def _license_info(text: str) -> dict[str, str | int]:
+    content = text.encode()
+    return {
         "name": LICENSE_NAME,
         "path": LICENSE,
-        "sha": hashlib.sha256(text.encode()).hexdigest(),
-        "size": len(text.encode()),
+        "sha": hashlib.sha256(content).hexdigest(),
+        "size": len(content),
         "url": LICENSE_URL,
         "type": "file",
         "content": text,
     }
-    return JSONResponse(body)
 
 
 @cache

@@ -9,10 +9,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from triton_embed.contract.errors import Unavailable
+from triton_embed.contract.options import InputType
+from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.api import routes
 from triton_embed.gateway.services import get_services
+from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.triton.catalog import NO_MODEL
-from triton_embed.gateway.triton.model import ServedModel
 
 router = routes.router("models")
 
@@ -25,13 +27,31 @@ MODEL_ID: dict[str, Any] = {
 
 
 class ModelDescription(BaseModel):
-    """A model in OpenAI's format."""
+    """A model in OpenAI's format, with fields of our own.
+
+    Attributes:
+        id: A name that requests can use.
+        object: Type of this object.
+        created: Not known.
+        owned_by: Not known.
+        root: The model's id. NIM's clients treat a model as a base model only if its root is its
+            own id.
+        dimension: Length of the vectors.
+        max_tokens: Maximum tokens of an input, prompt and special tokens included. The name
+            ``max_model_len`` would make mteb send a field that is unknown here.
+        input_types: Values of ``input_type`` that make a difference.
+        input_type_required: Whether a request must state the input type.
+    """
 
     id: str
     object: Literal["model"] = "model"
     created: int = 0
     owned_by: str = "triton-embed"
     root: str
+    dimension: int
+    max_tokens: int
+    input_types: list[InputType]
+    input_type_required: bool
 
 
 class ModelList(BaseModel):
@@ -44,12 +64,17 @@ class ModelList(BaseModel):
 @router.get("/v1/models", summary="List the models", response_model=ModelList)
 async def list_models(request: Request) -> JSONResponse:
     """Return the models that a request can name."""
-    models = get_services(request).catalog.models
+    services = get_services(request)
+    models = services.catalog.models
     if not models:
         # Clients that pick the first model treat an empty list as final but retry on 503.
         raise Unavailable(NO_MODEL)
-    body = ModelList(data=[_describe(model) for model in models])
-    return JSONResponse(body.model_dump())
+    described = [
+        _describe(model.spec, side, services.settings)
+        for model in models
+        for side in (None, *_listed_suffixes(model.spec, services.settings))
+    ]
+    return JSONResponse(ModelList(data=described).model_dump())
 
 
 @router.get(
@@ -63,10 +88,25 @@ async def get_model(request: Request) -> JSONResponse:
 
     The path may contain any name that a request may use, including a name with a suffix.
     """
-    model, _ = get_services(request).catalog.resolve(request.path_params["model_id"])
-    return JSONResponse(_describe(model).model_dump())
+    services = get_services(request)
+    model, suffix = services.catalog.resolve(request.path_params["model_id"])
+    return JSONResponse(_describe(model.spec, suffix, services.settings).model_dump())
 
 
-def _describe(model: ServedModel) -> ModelDescription:
-    # NIM's clients treat a model as a base model only if its root is its own id.
-    return ModelDescription(id=model.spec.model_id, root=model.spec.model_id)
+def _listed_suffixes(spec: ModelSpec, settings: Settings) -> tuple[InputType, ...]:
+    return spec.input_types if settings.list_suffixed_models else ()
+
+
+def _describe(spec: ModelSpec, suffix: InputType | None, settings: Settings) -> ModelDescription:
+    """Return the description of a model, or of one side of an asymmetric model."""
+    if suffix not in spec.input_types:
+        suffix = None
+    is_required = spec.is_input_type_required and not settings.default_input_type
+    return ModelDescription(
+        id=f"{spec.model_id}-{suffix.value}" if suffix else spec.model_id,
+        root=spec.model_id,
+        dimension=spec.dimension,
+        max_tokens=spec.token_limit(suffix),
+        input_types=[suffix] if suffix else list(spec.input_types),
+        input_type_required=is_required and suffix is None,
+    )

@@ -63,6 +63,7 @@ class Catalog:
         self._resolving: asyncio.Task[None] | None = None
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._models: dict[str, ServedModel] = {}
+        self._by_lower_case: dict[str, ServedModel] = {}
         self._routes: dict[str, tuple[Server, ...]] = {}
         self._everywhere: set[str] = set()
         self._has_models = False
@@ -138,6 +139,7 @@ class Catalog:
         self._log_changes(models)
         self._expect(models.keys() | parts)
         self._models = models
+        self._by_lower_case = {model_id.lower(): model for model_id, model in models.items()}
         self._routes = routes
         # A Triton that is starting listens before it has its models, between two refreshes.
         known = {item.server for item in self._inventories.values()}
@@ -192,23 +194,25 @@ class Catalog:
     def resolve(self, name: str) -> tuple[ServedModel, InputType | None]:
         """Return the model that a request names, and the input type that its suffix states.
 
-        A model whose id itself ends in ``-query`` or ``-passage`` takes precedence.
+        Ids and suffixes may have any case. A model whose id itself ends in ``-query`` or
+        ``-passage`` takes precedence over the suffix.
 
         Raises:
             NotFound: there is no such model; the message lists the served ones.
             Unavailable: no Triton was reached yet, none has a model, or this model is being loaded.
         """
-        if name in self._models:
-            return self._models[name], None
+        model = self._models.get(name) or self._by_lower_case.get(name.lower())
+        if model:
+            return model, None
         for input_type in InputType:
-            model = self._models.get(name.removesuffix(f"-{input_type.value}"))
+            model = self._by_lower_case.get(_without_suffix(name, input_type))
             if model:
                 return model, input_type
         raise self._missing(name)
 
     def _missing(self, name: str) -> ApiError:
-        expected = self._expected - self._models.keys()
-        ids = {name, *(name.removesuffix(f"-{input_type.value}") for input_type in InputType)}
+        expected = {model_id.lower() for model_id in self._expected - self._models.keys()}
+        ids = {name.lower(), *(_without_suffix(name, input_type) for input_type in InputType)}
         if ids & expected:
             return Unavailable("The model is being loaded; try again soon.")
         if not self._models:
@@ -219,6 +223,10 @@ class Catalog:
             param="model",
             code="model_not_found",
         )
+
+
+def _without_suffix(name: str, input_type: InputType) -> str:
+    return name.lower().removesuffix(f"-{input_type.value}")
 
 
 def _newest(offers: Sequence[Offer]) -> list[Offer]:

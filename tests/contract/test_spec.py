@@ -29,8 +29,11 @@ def test_asymmetric_model_requires_the_input_type() -> None:
     assert FULL.prompt(InputType.PASSAGE) == "passage: "
     assert PLAIN.prompt(None) == ""
     with pytest.raises(InvalidRequest) as caught:
-        FULL.validate_options(Options())
-    assert str(caught.value) == "'input_type' parameter is required for asymmetric models"
+        FULL.validated_options(Options())
+    assert str(caught.value) == (
+        "'input_type' parameter is required for asymmetric models. Over HTTP, the model name "
+        "'me/Full.1-query' or 'me/Full.1-passage' states it, too"
+    )
 
 
 def test_spec_may_require_the_input_type_or_not() -> None:
@@ -40,27 +43,58 @@ def test_spec_may_require_the_input_type_or_not() -> None:
 
 def test_dimensions_outside_the_trained_ones_are_rejected() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        PLAIN.validate_options(Options(dimensions=32))
+        PLAIN.validated_options(Options(dimensions=32))
     assert str(caught.value) == (
         "This model does not support 'dimensions', but a value of '32' was provided."
     )
     query = Options(input_type=InputType.QUERY)
-    FULL.validate_options(replace(query, dimensions=384))
+    FULL.validated_options(replace(query, dimensions=384))
     with pytest.raises(InvalidRequest, match="one of 384, 768, not 385"):
-        FULL.validate_options(replace(query, dimensions=385))
+        FULL.validated_options(replace(query, dimensions=385))
     with pytest.raises(InvalidRequest, match="in combination"):
-        FULL.validate_options(replace(query, dimensions=384, embedding_type=EmbeddingType.INT8))
+        FULL.validated_options(replace(query, dimensions=384, embedding_type=EmbeddingType.INT8))
+
+
+@pytest.mark.parametrize("embedding_type", EmbeddingType)
+@pytest.mark.parametrize("matryoshka", [None, (), (16, 32)])
+def test_own_dimension_of_a_model_is_no_option(
+    matryoshka: tuple[int, ...] | None, embedding_type: EmbeddingType
+) -> None:
+    spec = replace(
+        PLAIN,
+        matryoshka_dimensions=matryoshka,
+        embedding_types=tuple(EmbeddingType),
+        int8_absmax=1.0,
+    )
+    options = Options(embedding_type=embedding_type)
+    assert spec.validated_options(replace(options, dimensions=64)) == options
+
+
+def test_default_input_type_applies_to_asymmetric_models() -> None:
+    passage = Options(input_type=InputType.PASSAGE)
+    query = Options(input_type=InputType.QUERY)
+    assert FULL.validated_options(Options(), InputType.QUERY) == query
+    assert FULL.validated_options(passage, InputType.QUERY) == passage
+    assert PLAIN.validated_options(Options(), InputType.QUERY) == Options()
+
+
+def test_symmetric_model_distinguishes_no_input_types() -> None:
+    assert PLAIN.input_types == ()
+    assert FULL.input_types == (InputType.QUERY, InputType.PASSAGE)
+    optional = replace(FULL, requires_input_type=False)
+    assert optional.input_types == FULL.input_types
+    assert replace(PLAIN, max_tokens_query=8).input_types == FULL.input_types
 
 
 @pytest.mark.parametrize("dimensions", [0, -1, 65])
 def test_model_without_a_list_of_dimensions_accepts_any_up_to_its_own(dimensions: int) -> None:
     spec = replace(PLAIN, matryoshka_dimensions=())
-    spec.validate_options(Options(dimensions=1))
-    spec.validate_options(Options(dimensions=64))
+    spec.validated_options(Options(dimensions=1))
+    spec.validated_options(Options(dimensions=64))
     with pytest.raises(InvalidRequest, match="between 1 and 64"):
-        spec.validate_options(Options(dimensions=dimensions))
+        spec.validated_options(Options(dimensions=dimensions))
 
 
 def test_unsupported_embedding_type_is_rejected_with_the_supported_ones() -> None:
     with pytest.raises(InvalidRequest, match="'int8'; it supports 'float'"):
-        PLAIN.validate_options(Options(embedding_type=EmbeddingType.INT8))
+        PLAIN.validated_options(Options(embedding_type=EmbeddingType.INT8))

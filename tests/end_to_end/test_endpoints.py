@@ -85,6 +85,7 @@ def test_models_example_of_the_reference_gets_the_printed_response(service: Runn
     assert response["object"] == "list"
     (model,) = response["data"]
     assert (model["id"], model["created"], model["object"]) == (MINILM, 0, "model")
+    assert (model["dimension"], model["max_tokens"], model["input_types"]) == (384, 256, [])
 
 
 @pytest.mark.parametrize("name", ["ready", "live"])

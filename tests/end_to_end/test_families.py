@@ -130,6 +130,15 @@ def test_each_model_has_its_own_token_limit(served: RunningServer, name: str) ->
     assert response.json()["message"].endswith(limit)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_each_model_accepts_its_own_dimension(served: RunningServer, name: str) -> None:
+    own = served.get(f"/v1/models/{name}").json()["dimension"]
+    text, model = "Hello world", f"{name}-Passage"
+    vectors = served.vectors(model, [text], dimensions=own)
+    assert vectors.shape == (1, own)
+    assert np.array_equal(vectors, served.vectors(model, [text]))
+
+
 @pytest.mark.parametrize("dimensions", [7, 8])
 @pytest.mark.parametrize("name", CASES)
 def test_each_model_offers_its_own_dimensions(

@@ -132,6 +132,13 @@ def test_embedding_type_has_its_dtype(
     assert vectors.shape == (1, width)
 
 
+def test_own_dimension_may_be_combined_with_an_embedding_type(asymmetric: RunningServer) -> None:
+    options = {"input_type": "query", "embedding_type": "ubinary"}
+    own, _ = infer(asymmetric.triton(), NAME, ["a"], dimensions=32, **options)
+    expected, _ = infer(asymmetric.triton(), NAME, ["a"], **options)
+    assert np.array_equal(own, expected)
+
+
 @pytest.mark.parametrize(
     ("text", "parameters", "message"),
     [

@@ -89,7 +89,9 @@ def test_text_over_the_token_limit_may_be_truncated(
     assert np.abs(truncated - reference.encode([LONG])).max() < 1e-4
 
 
-@pytest.mark.parametrize("path", [MINILM, MINILM.replace("/", "%2F"), f"{MINILM}-query"])
+@pytest.mark.parametrize(
+    "path", [MINILM, MINILM.replace("/", "%2F"), f"{MINILM}-query", f"{MINILM.upper()}-Query"]
+)
 def test_model_is_found_by_any_form_of_its_id(service: RunningServer, path: str) -> None:
     listed = service.get("/v1/models").json()
     assert listed["object"] == "list"

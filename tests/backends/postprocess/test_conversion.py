@@ -32,6 +32,17 @@ def test_float_vectors_are_returned_unchanged(vectors: NDArray[np.float32]) -> N
     assert convert(vectors, Options(), SPEC) is vectors
 
 
+@pytest.mark.parametrize("embedding_type", EmbeddingType)
+def test_own_dimension_changes_no_vector(
+    vectors: NDArray[np.float32], embedding_type: EmbeddingType
+) -> None:
+    vectors *= 3  # As of a model that does not normalize.
+    options = Options(embedding_type=embedding_type)
+    spec = replace(SPEC, matryoshka_dimensions=None)
+    converted = convert(vectors, replace(options, dimensions=16), spec)
+    assert np.array_equal(converted, convert(vectors, options, spec))
+
+
 def test_truncated_vectors_are_normalized_again(vectors: NDArray[np.float32]) -> None:
     short = convert(vectors, Options(dimensions=4), SPEC)
     assert short.shape == (5, 4) and short.dtype == np.float32

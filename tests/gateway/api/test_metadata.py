@@ -70,4 +70,19 @@ async def test_metadata_needs_no_installed_package(monkeypatch: pytest.MonkeyPat
     async with asgi_client(app) as client:
         body = (await client.get("/v1/metadata")).json()
     assert body["licenseInfo"]["name"] == "Apache License 2.0"
+    assert body["licenseInfo"]["content"] == ""
     assert body["modelInfo"] == []
+
+
+async def test_metadata_has_all_license_fields_of_nim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, WHEEL)
+    monkeypatch.syspath_prepend(tmp_path)
+    app = FastAPI(routes=metadata.router.routes)
+    app.state.services = SimpleNamespace(catalog=SimpleNamespace(models=[]))
+    async with asgi_client(app) as client:
+        info = (await client.get("/v1/metadata")).json()["licenseInfo"]
+        own = (await client.get("/v1/license")).json()
+    assert list(info) == ["name", "path", "sha", "size", "url", "type", "content"]
+    assert info == own

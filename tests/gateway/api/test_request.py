@@ -67,7 +67,7 @@ def handle(body: bytes) -> None:
         request = parse(body)
         request.encoding()
         options = request.options(None)
-        SPEC.validate_options(options)
+        SPEC.validated_options(options)
         inputs = request.inputs(SPEC, TokenEstimator())
     except InvalidRequest as error:
         assert error.message
