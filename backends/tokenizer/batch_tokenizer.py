@@ -93,7 +93,7 @@ class BatchTokenizer:
             options = request.options
             try:
                 # Reject invalid options before any text is tokenized.
-                self._spec.validate_options(options)
+                self._spec.validated_options(options)
                 if options.token_ids:
                     read = partial(self._read_token_ids, options)
                     results.append(map_inputs(request.inputs, read))
