@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-HUB_CACHE = re.compile(r"/models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapshots/[^/]+$")
-"""End of the path of a checkpoint in the cache of ``huggingface_hub``."""
+HUB_CACHE = re.compile(r"/models--(?P<owner>[^/]+?)--(?P<name>[^/]+?)(/snapshots/[^/]+)?/?$")
+"""End of the path of a checkpoint in the cache of ``huggingface_hub``, or of a copy of it."""
 
 
 def hub_id(source: str) -> str | None:

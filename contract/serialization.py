@@ -94,6 +94,8 @@ def spec_to_parameters(spec: ModelSpec) -> dict[str, str]:
         "prompt_query": spec.prompt_query,
         "prompt_passage": spec.prompt_passage,
         "prompt_default": spec.prompt_default,
+        "pooling": ",".join(spec.pooling),
+        "normalized": str(spec.normalized).lower(),
     }
     if spec.matryoshka_dimensions is not None:
         sizes = ",".join(map(str, spec.matryoshka_dimensions))
@@ -144,6 +146,8 @@ def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
                 None if requires_input_type is None else _boolean(requires_input_type)
             ),
             pools_prompt=_boolean(parameters.get("pools_prompt", "true")),
+            pooling=tuple(parameters["pooling"].split(",")),
+            normalized=_boolean(parameters["normalized"]),
             max_tokens_query=_optional_integer(parameters.get("max_tokens_query")),
             max_tokens_passage=_optional_integer(parameters.get("max_tokens_passage")),
         )

@@ -31,8 +31,10 @@ class ModelSpec:
         embedding_types: Element types of the vectors that clients may request.
         int8_absmax: Absolute value of a component that is mapped to 127; ``None``: not calibrated.
         modalities: Content that inputs may have.
+        pooling: Names of the pooling modes, whose vectors are concatenated.
         pools_prompt: Whether the tokens of the prompt are pooled, too. If not, the tokenizer step
             sends the encoder the one's complement of their ids.
+        normalized: Whether vectors are L2-normalized.
         requires_input_type: Whether a request must have an input type; ``None``: it must if the
             two prompts differ.
     """
@@ -52,6 +54,8 @@ class ModelSpec:
     max_tokens_query: int | None = None
     max_tokens_passage: int | None = None
     pools_prompt: bool = True
+    pooling: tuple[str, ...] = ("mean",)
+    normalized: bool = True
 
     @property
     def is_input_type_required(self) -> bool:

@@ -55,6 +55,7 @@ OVERRIDES = (
     "matryoshka",
     "embedding_types",
     "pooling",
+    "normalize",
 )
 """Options of the model spec: the keys of `export.precedence.SpecOverrides`."""
 
@@ -116,7 +117,14 @@ tokenizer_option = partial(click.option, cls=HeadedOption, heading="Tokenizer")
 @override(
     "--pooling",
     type=ParserType(Parser("MODE,...", _pooling)),
-    help="Pooling of a checkpoint without modules.json.  [default: that of its family, else mean]",
+    help="Pooling of a checkpoint without modules.json.  [default: as published for a "
+    "well-known id, or that of its family, else a guess, with a note]",
+)
+@override(
+    "--normalize/--no-normalize",
+    default=None,
+    help="Whether the vectors of a checkpoint without modules.json are L2-normalized.  [default: "
+    "as published for a well-known id, or as its family does, else no, with a note]",
 )
 @tokenizer_option(
     "--tokenizer",
@@ -153,9 +161,14 @@ def export(ctx: click.Context, /, *, dry_run: bool, **_: Any) -> None:
             return
         click.echo("loading PyTorch, transformers and sentence-transformers …", err=True)
         from triton_embed.export import exporter
+        from triton_embed.export.model_view import spec_rows, table
+        from triton_embed.export.usage import usage
 
-        parity = exporter.export(_request(ctx))
-        click.echo(f"Exported: {parity}.")
+        request = _request(ctx)
+        exported = exporter.export(request)
+        click.echo(f"Exported: {exported.parity}.\n")
+        click.echo(f"{table(spec_rows(exported.spec))}\n")
+        click.echo(usage(exported.spec, request.model_repository))
 
 
 def _request(ctx: click.Context) -> ExportRequest:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from tritonclient.grpc import model_config_pb2
 
 from triton_embed.contract import naming, pipelines
+from triton_embed.contract.spec import ModelSpec
 from triton_embed.export import stages
 from triton_embed.export.graph import builder, storage, tensorrt
 from triton_embed.export.parity.gate import Parity
@@ -25,8 +27,21 @@ from triton_embed.repository.model import InstalledModel
 from triton_embed.repository.staging import staging
 
 
-def export(request: ExportRequest) -> Parity:
-    """Export a checkpoint into a model repository and return the measured parity.
+@dataclass(frozen=True)
+class ExportedModel:
+    """The result of an export.
+
+    Attributes:
+        spec: The installed model's spec.
+        parity: The measured parity.
+    """
+
+    spec: ModelSpec
+    parity: Parity
+
+
+def export(request: ExportRequest) -> ExportedModel:
+    """Export a checkpoint into a model repository.
 
     An installed model of the same id is replaced. On failure the repository stays as it was.
 
@@ -54,7 +69,7 @@ def export(request: ExportRequest) -> Parity:
             _install(staged, configs, plan)
     if parity.caveat:
         progress.note(f"the parity was {parity.caveat}")
-    return parity
+    return ExportedModel(plan.spec, parity)
 
 
 def _find_replaced(plan: ExportPlan) -> InstalledModel | None:

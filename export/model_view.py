@@ -72,6 +72,8 @@ def spec_rows(spec: ModelSpec) -> list[Row]:
         ("id", spec.model_id),
         ("name over gRPC", naming.triton_model_name(spec.model_id)),
         ("dimension", str(spec.dimension)),
+        ("pooling", _pooling(spec)),
+        ("normalized", "yes" if spec.normalized else "no"),
         ("'dimensions'", _dimensions(spec)),
         ("max tokens", str(spec.max_tokens)),
         *_limit_row("query", spec.max_tokens_query),
@@ -130,6 +132,11 @@ def _problem(model: InstalledModel) -> str:
 
 def _limit_row(kind: str, limit: int | None) -> list[Row]:
     return [] if limit is None else [(f"max tokens of a {kind}", str(limit))]
+
+
+def _pooling(spec: ModelSpec) -> str:
+    modes = " and ".join(spec.pooling)
+    return modes if spec.pools_prompt else f"{modes}, without the prompt's tokens"
 
 
 def _dimensions(spec: ModelSpec) -> str:

@@ -22,7 +22,6 @@ def details(plan: ExportPlan) -> str:
         [
             *spec_rows(plan.spec),
             *provenance_rows(plan.provenance),
-            ("pooling", " and ".join(plan.checkpoint.pooling_modes)),
             ("size", f"about {human_size(plan.size)}"),
             ("destination", destination),
             *(("NOTE", note) for note in plan.notes),

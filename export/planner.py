@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from triton_embed.contract import naming
-from triton_embed.contract.spec import ModelSpec
+from triton_embed.export import notes
 from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig, NormalizeConfig
 from triton_embed.export.checkpoint.reader import read_checkpoint
 from triton_embed.export.checkpoint.source import Source, resolve_source
@@ -18,12 +16,14 @@ from triton_embed.export.families.registry import family_of
 from triton_embed.export.options import ExportOptions
 from triton_embed.export.plan import ExportPlan
 from triton_embed.export.precedence import (
+    HEAD_OPTIONS,
     overrides_from_family,
     overrides_from_files,
+    resolve_head,
     resolve_spec,
 )
 from triton_embed.export.precision import PRECISIONS
-from triton_embed.export.presets import preset_for
+from triton_embed.export.presets import find_preset
 from triton_embed.export.request import ExportRequest
 from triton_embed.export.target import TARGETS
 
@@ -37,30 +37,42 @@ def plan(request: ExportRequest) -> ExportPlan:
         ExportError: the checkpoint cannot be exported, or the request does not fit it.
     """
     source = resolve_source(request.checkpoint, request.revision)
+    model_id = _model_id(request, source)
     read = read_checkpoint(source.folder, source.files)
     check_architecture(read.config)
     family = family_of(read.config)
-    checkpoint = _with_requested_pooling(family.apply_defaults(read), request)
+    with_prompts = family.apply_defaults(read)
+    flags, preset = request.overrides, find_preset(source.name, model_id)
+    defaults = overrides_from_family(with_prompts, family)
+    checkpoint, guessed = resolve_head(
+        with_prompts, flags=flags, preset=preset.values, family=defaults
+    )
     config = _transformer_config(checkpoint, family)
     dimension = _dimension(checkpoint, config)
-    model_id = _model_id(request, source)
+    files = overrides_from_files(read, dimension)
     spec = resolve_spec(
         model_id=model_id,
+        checkpoint=checkpoint,
         vocab_size=config.vocab_size,
         dimension=dimension,
         max_positions=family.max_positions(config),
-        flags=request.overrides,
-        files=overrides_from_files(read, dimension),
-        preset=preset_for(source.name) or preset_for(model_id),
-        family=overrides_from_family(checkpoint),
+        flags=flags,
+        files=files,
+        preset=preset.values,
+        family=defaults,
     )
+    defined = {*flags, *files, *(HEAD_OPTIONS if read.has_modules else ())}
     return ExportPlan(
         request=request,
         source=source,
         checkpoint=checkpoint,
-        spec=replace(spec, pools_prompt=checkpoint.pools_prompt),
+        spec=spec,
         options=_options(request, spec.max_tokens),
-        notes=tuple(_notes(read, family, spec)),
+        notes=(
+            *notes.ignored_parts(read, family, spec),
+            *notes.values_of_preset(preset, spec, defined),
+            *notes.guesses(spec, guessed),
+        ),
     )
 
 
@@ -83,21 +95,6 @@ def _model_id(request: ExportRequest, source: Source) -> str:
     return model_id
 
 
-def _notes(checkpoint: Checkpoint, family: Family, spec: ModelSpec) -> Iterator[str]:
-    """Yield warnings about parts of the checkpoint that are ignored but may matter."""
-    if checkpoint.config.get("auto_map") and not family.replaces_remote_code:
-        yield (
-            "the checkpoint brings code of its own (auto_map in config.json), which was not run; "
-            "the reference is transformers' own class"
-        )
-    if checkpoint.unused_prompts and not spec.prompt_query:
-        yield (
-            "queries get no prompt; the checkpoint has prompts for single tasks "
-            f"({', '.join(checkpoint.unused_prompts)}): if one of them is meant for queries, pass "
-            "its text with --prompt-query"
-        )
-
-
 def _dimension(checkpoint: Checkpoint, config: Any) -> int:
     width: int = config.hidden_size * len(checkpoint.pooling_modes)
     for module in checkpoint.head:
@@ -114,16 +111,6 @@ def _dimension(checkpoint: Checkpoint, config: Any) -> int:
             )
         width = output
     return width
-
-
-def _with_requested_pooling(checkpoint: Checkpoint, request: ExportRequest) -> Checkpoint:
-    if "pooling" not in request.overrides:
-        return checkpoint
-    if checkpoint.has_modules:
-        raise ExportError(
-            "--pooling is only for checkpoints without modules.json; this one defines its pooling"
-        )
-    return replace(checkpoint, pooling_modes=request.overrides["pooling"])
 
 
 def _transformer_config(checkpoint: Checkpoint, family: Family) -> Any:

@@ -6,12 +6,17 @@ No other module decides between two sources.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TypedDict
 
 from triton_embed.contract.options import EmbeddingType
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.model import Checkpoint, NormalizeConfig
 from triton_embed.export.errors import ExportError
+from triton_embed.export.families.family import Family
+
+HEAD_OPTIONS = ("pooling", "normalize")
+"""The keys of `SpecOverrides` that ``modules.json`` makes superfluous, and their flags."""
 
 
 class SpecOverrides(TypedDict, total=False):
@@ -31,11 +36,48 @@ class SpecOverrides(TypedDict, total=False):
     embedding_types: tuple[EmbeddingType, ...]
     pooling: tuple[str, ...]
     """Pooling modes, only for a checkpoint without ``modules.json``."""
+    normalize: bool
+    """Whether vectors are L2-normalized, only for a checkpoint without ``modules.json``."""
+
+
+def resolve_head(
+    checkpoint: Checkpoint, *, flags: SpecOverrides, preset: SpecOverrides, family: SpecOverrides
+) -> tuple[Checkpoint, tuple[str, ...]]:
+    """Decide the pooling and the normalization of a checkpoint without ``modules.json``.
+
+    Args:
+        checkpoint: The checkpoint as read, with the pooling that sentence-transformers guesses.
+        flags: Values of the command line.
+        preset: Published values for the model's id.
+        family: Values of the model family's official code.
+
+    Returns:
+        The checkpoint, and which of `HEAD_OPTIONS` no source defines.
+
+    Raises:
+        ExportError: a flag would override ``modules.json``.
+    """
+    if checkpoint.has_modules:
+        for name in HEAD_OPTIONS:
+            if name in flags:
+                raise ExportError(
+                    f"--{name} is only for checkpoints without modules.json; this one defines its "
+                    "pooling and normalization"
+                )
+        return checkpoint, ()
+    merged = SpecOverrides(**{**family, **preset, **flags})
+    resolved = replace(
+        checkpoint,
+        pooling_modes=merged.get("pooling", checkpoint.pooling_modes),
+        head=(NormalizeConfig(),) if merged.get("normalize") else (),
+    )
+    return resolved, tuple(name for name in HEAD_OPTIONS if name not in merged)
 
 
 def resolve_spec(
     *,
     model_id: str,
+    checkpoint: Checkpoint,
     vocab_size: int,
     dimension: int,
     max_positions: int,
@@ -48,6 +90,7 @@ def resolve_spec(
 
     Args:
         model_id: The public id.
+        checkpoint: The checkpoint, with its head resolved.
         vocab_size: Rows of the transformer's token table.
         dimension: Length of the model's vectors.
         max_positions: Maximum tokens that the transformer has positions for.
@@ -84,6 +127,9 @@ def resolve_spec(
         requires_input_type=merged.get("requires_input_type"),
         max_tokens_query=_lower(merged.get("max_tokens_query"), max_tokens),
         max_tokens_passage=_lower(merged.get("max_tokens_passage"), max_tokens),
+        pools_prompt=checkpoint.pools_prompt,
+        pooling=checkpoint.pooling_modes,
+        normalized=checkpoint.is_normalized,
     )
 
 
@@ -139,13 +185,21 @@ def overrides_from_files(checkpoint: Checkpoint, dimension: int) -> SpecOverride
     return values
 
 
-def overrides_from_family(checkpoint: Checkpoint) -> SpecOverrides:
-    """Return the values of last resort: the family's prompts, the tokenizer's maximum length.
+def overrides_from_family(checkpoint: Checkpoint, family: Family) -> SpecOverrides:
+    """Return the values of last resort: those of the family, the tokenizer's maximum length.
 
     Args:
-        checkpoint: The checkpoint with its family's defaults.
+        checkpoint: The checkpoint with its family's prompts.
+        family: The checkpoint's family.
+
+    Raises:
+        ExportError: the family's code pools in an unsupported way.
     """
-    return {**overrides_from_prompts(checkpoint), "max_tokens": checkpoint.tokenizer_max_length}
+    values = overrides_from_prompts(checkpoint)
+    values["max_tokens"] = checkpoint.tokenizer_max_length
+    if not checkpoint.has_modules and (mode := family.pooling_mode(checkpoint.config)):
+        values |= {"pooling": (mode,), "normalize": family.defaults.normalize}
+    return values
 
 
 def overrides_from_spec(spec: ModelSpec) -> SpecOverrides:

@@ -78,8 +78,8 @@ def _request(model: InstalledModel, checkpoint: str | None, revision: str | None
         return ExportRequest(
             checkpoint, model.repository, model.spec.model_id, revision, overrides=overrides
         )
-    if provenance.pooling:
-        overrides["pooling"] = provenance.pooling
+    if provenance.pooling is not None and provenance.normalize is not None:
+        overrides |= {"pooling": provenance.pooling, "normalize": provenance.normalize}
     if checkpoint in (None, provenance.checkpoint):
         checkpoint, revision = provenance.checkpoint, revision or provenance.revision
     assert checkpoint is not None

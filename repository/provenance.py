@@ -38,7 +38,8 @@ class Provenance:
         checkpoint: The hub id, or the absolute path of a folder on the exporting machine.
         revision: The commit on the hub; ``None`` for a folder.
         architecture: ``model_type`` of the checkpoint.
-        pooling: The value of ``--pooling``, if it was given.
+        pooling: Pooling modes of a checkpoint without modules.json; ``None``: it defines them.
+        normalize: Whether vectors of such a checkpoint are L2-normalized; ``None``: see `pooling`.
         target: The runtime of the encoder, a key of `export.target.TARGETS`.
         precision: Precision of the transformer, a key of `export.precision.PRECISIONS`.
         tokenizer: The tokenizer's origin; ``None``: not known before the export.
@@ -48,6 +49,7 @@ class Provenance:
     revision: str | None
     architecture: str
     pooling: tuple[str, ...] | None = None
+    normalize: bool | None = None
     target: str = "cpu"
     precision: str = "fp32"
     tokenizer: TokenizerProvenance | None = None

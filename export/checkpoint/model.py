@@ -94,6 +94,11 @@ class Checkpoint:
         return (self.transformer, *folders)
 
     @property
+    def is_normalized(self) -> bool:
+        """True if the vectors are L2-normalized."""
+        return bool(self.head) and isinstance(self.head[-1], NormalizeConfig)
+
+    @property
     def prompt_query(self) -> str:
         """The prompt of queries."""
         return self.prompts.get("query") or ""

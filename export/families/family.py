@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 from transformers import CONFIG_MAPPING, AutoModel, PretrainedConfig
 
-from triton_embed.export.checkpoint.model import Checkpoint, NormalizeConfig
+from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.errors import ExportError
 
 
@@ -89,7 +89,7 @@ class Family:
         """Return `checkpoint` with the family's defaults for what its own files do not define.
 
         Raises:
-            ExportError: the checkpoint is no embedding model, or its pooling is not supported.
+            ExportError: the checkpoint is no embedding model.
         """
         if not checkpoint.has_prompts:
             checkpoint = replace(checkpoint, prompts=dict(self.defaults.prompts))
@@ -98,17 +98,27 @@ class Family:
         architectures = checkpoint.config.get("architectures") or ()
         if any("Classification" in str(name) for name in architectures):
             raise ExportError("the checkpoint is a classifier or reranker: it has no embeddings")
+        return checkpoint
+
+    def pooling_mode(self, config: Mapping[str, Any]) -> str | None:
+        """Return the pooling mode of the family's official code; ``None``: there is no such code.
+
+        Args:
+            config: The content of config.json.
+
+        Raises:
+            ExportError: the pooling that config.json names is not supported.
+        """
         poolings = self.defaults.poolings
         if not poolings:
-            return checkpoint
-        pooling = checkpoint.config.get("pooling", next(iter(poolings)))
+            return None
+        pooling = config.get("pooling", next(iter(poolings)))
         if pooling not in poolings:
             raise ExportError(
                 f"config.json: pooling '{pooling}' is not supported; supported are "
                 f"{', '.join(poolings)}"
             )
-        head = (NormalizeConfig(),) if self.defaults.normalize else ()
-        return replace(checkpoint, pooling_modes=(poolings[pooling],), head=head)
+        return poolings[pooling]
 
 
 def configured_padding_id(config: PretrainedConfig) -> int:

@@ -13,6 +13,7 @@ CACHED = "/home/me/.cache/huggingface/hub/models--intfloat--e5-small-v2/snapshot
         ("intfloat/e5-small-v2", "intfloat/e5-small-v2"),
         (CACHED, "intfloat/e5-small-v2"),
         (f"{CACHED}/onnx", "onnx"),
+        ("/models/models--intfloat--e5-small-v2", "intfloat/e5-small-v2"),
         ("/models/models--mine", "models--mine"),
         ("/models/Mine 1.0", "Mine 1.0"),
     ],

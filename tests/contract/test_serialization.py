@@ -28,6 +28,8 @@ FULL = ModelSpec(
     max_tokens_query=64,
     max_tokens_passage=1024,
     pools_prompt=False,
+    pooling=("cls", "mean"),
+    normalized=False,
 )
 IDENTITY = Identity("me/Full.1", "1", "2026-11-29T03:20:58Z", "text", "entry")
 

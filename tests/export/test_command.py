@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from triton_embed.cli import main
 from triton_embed.contract.options import EmbeddingType
+from triton_embed.contract.spec import ModelSpec
 from triton_embed.export import exporter
+from triton_embed.export.exporter import ExportedModel
+from triton_embed.export.parity.gate import Parity
 from triton_embed.export.request import ExportRequest
 
 
@@ -14,7 +19,15 @@ from triton_embed.export.request import ExportRequest
 def requests(monkeypatch: pytest.MonkeyPatch) -> list[ExportRequest]:
     """The requests of the exports, which are replaced by no-ops."""
     received: list[ExportRequest] = []
-    monkeypatch.setattr(exporter, "export", received.append)
+    spec = ModelSpec("it's", 64, 1000, 32, prompt_query="q: ", pooling=("cls",), normalized=False)
+    parity = Parity(1e-6, 1.0, 1.0, 1e-7, 0, 74, "cpu", "fp32", None)
+    exported = ExportedModel(spec, parity)
+
+    def record(request: ExportRequest) -> ExportedModel:
+        received.append(request)
+        return exported
+
+    monkeypatch.setattr(exporter, "export", record)
     return received
 
 
@@ -77,3 +90,20 @@ def test_invalid_option_is_named(
     assert main(["export", "owner/name", *options]) == 2
     assert f"Invalid value for '{options[0]}'" in capsys.readouterr().err
     assert not requests
+
+
+def test_export_ends_with_the_spec_and_the_commands_that_use_it(
+    requests: list[ExportRequest], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", "owner/name", "--model-repository", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "pooling           cls\n" in said and "normalized        no\n" in said
+    serve, _, request = said.splitlines()[-3:]
+    assert shlex.split(serve) == ["triton-embed", "serve", "--model-repository", str(tmp_path)]
+    *command, body = shlex.split(request)
+    assert command[:2] == ["curl", "http://127.0.0.1:8000/v1/embeddings"]
+    assert json.loads(body) == {
+        "model": "it's",
+        "input": ["Hello, world"],
+        "input_type": "query",
+    }

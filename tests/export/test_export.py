@@ -90,16 +90,33 @@ def test_prompts_and_a_custom_id_are_written_to_the_spec(
     assert spec.is_input_type_required
 
 
-def test_plain_transformer_is_pooled_by_the_mean(tmp_path: Path, tiny_folder: Path) -> None:
+def test_plain_transformer_is_pooled_by_the_mean(
+    tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = Path(shutil.copytree(tiny_folder, tmp_path / "m"))
     for name in ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"):
         (folder / name).unlink()
     assert run(folder, tmp_path / "repository") == 0
+    assert "NOTE: mean pooling and vectors that are not normalized" in capsys.readouterr().err
     session = open_encoder(tmp_path / "repository", "m")
     ids = [101, 2000, 3000, 102]
     states = AutoModel.from_pretrained(folder)(torch.tensor([ids])).last_hidden_state
     expected = states.mean(1).detach().numpy()
     assert np.abs(embed(session, [ids]) - expected).max() < 1e-4
+
+
+def test_plain_transformer_is_pooled_and_normalized_by_flags_and_verified_so(
+    tmp_path: Path, tiny_folder: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "m"))
+    (folder / "modules.json").unlink()
+    repository = tmp_path / "repository"
+    assert run(folder, repository, "--pooling", "cls", "--normalize") == 0
+    spec = read_spec(repository, "m")
+    assert (spec.pooling, spec.normalized) == (("cls",), True)
+    vectors = embed(open_encoder(repository, "m"), [[101, 2000, 102]])
+    assert np.linalg.norm(vectors) == pytest.approx(1, abs=1e-5)
+    assert main(["verify", "m", "--model-repository", str(repository)]) == 0
 
 
 def test_id_that_needs_the_name_of_another_model_is_rejected(

@@ -14,46 +14,11 @@ from transformers import ModernBertConfig, RobertaConfig
 
 from testing.checkpoints import edit_json, tiny_bert, tiny_checkpoint, write_json
 from testing.family_repository import Families
+from testing.plans import make_plan as plan
+from testing.plans import make_spec as spec
 from triton_embed.cli import main
-from triton_embed.contract.spec import ModelSpec
-from triton_embed.export import planner
 from triton_embed.export.errors import ExportError
-from triton_embed.export.plan import ExportPlan
-from triton_embed.export.precedence import SpecOverrides
-from triton_embed.export.presets import PRESETS, preset_for
-from triton_embed.export.request import ExportRequest
 from triton_embed.repository.config import parameters
-
-
-def plan(
-    folder: Path,
-    model_id: str | None = None,
-    overrides: SpecOverrides | None = None,
-    max_batch_size: int | None = None,
-) -> ExportPlan:
-    request = ExportRequest(
-        str(folder),
-        folder.parent / "repository",
-        model_id,
-        max_batch_size=max_batch_size,
-        overrides=overrides or {},
-    )
-    return planner.plan(request)
-
-
-def spec(
-    folder: Path, model_id: str | None = None, overrides: SpecOverrides | None = None
-) -> ModelSpec:
-    return plan(folder, model_id, overrides).spec
-
-
-def test_preset_supplies_values_that_the_files_do_not_define(tiny_folder: Path) -> None:
-    known = spec(tiny_folder, "intfloat/E5-small-v2")
-    assert (known.prompt_query, known.prompt_passage) == ("query: ", "passage: ")
-    assert known.is_input_type_required
-    optional = spec(tiny_folder, "BAAI/bge-small-en-v1.5")
-    assert optional.prompt_query and not optional.is_input_type_required
-    assert not spec(tiny_folder, "someone/else").prompt_query
 
 
 def test_flags_take_precedence_over_files_and_files_over_presets(
@@ -138,19 +103,6 @@ def test_length_above_the_positions_is_reduced_and_such_a_flag_rejected(
     with pytest.raises(ExportError, match="--max-tokens 41 exceeds the checkpoint's 40 positions"):
         spec(folder, overrides={"max_tokens": 41})
     assert main(["export", str(folder), "--model-repository", str(tmp_path / "repository")]) == 0
-
-
-def test_pooling_flag_is_rejected_for_a_checkpoint_with_modules(tiny_folder: Path) -> None:
-    with pytest.raises(ExportError, match="--pooling is only for checkpoints without"):
-        spec(tiny_folder, overrides={"pooling": ("cls",)})
-
-
-def test_pooling_flag_applies_to_a_plain_transformer(tmp_path: Path, minilm_folder: Path) -> None:
-    folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
-    (folder / "modules.json").unlink()
-    planned = plan(folder, overrides={"pooling": ("cls", "mean")})
-    assert planned.checkpoint.pooling_modes == ("cls", "mean")
-    assert planned.spec.dimension == 64
 
 
 def test_matryoshka_list_above_the_dimension_is_rejected(tiny_folder: Path) -> None:
@@ -282,12 +234,6 @@ def test_module_outside_the_checkpoint_is_rejected(tmp_path: Path, minilm_folder
             spec(folder)
 
 
-def test_presets_are_in_lower_case_and_reachable() -> None:
-    for pattern, rules in PRESETS:
-        assert pattern == pattern.lower()
-        assert preset_for(pattern.replace("*", "x")) == rules
-
-
 @pytest.mark.parametrize("kind", ["own_package.Pooling", "sentence_transformers_fork.Pooling"])
 def test_module_of_another_package_is_rejected(
     tmp_path: Path, minilm_folder: Path, kind: str
@@ -299,12 +245,6 @@ def test_module_of_another_package_is_rejected(
     )
     with pytest.raises(ExportError, match=f"modules.json names '{kind}'"):
         spec(folder)
-
-
-def test_preset_matryoshka_above_the_dimension_is_ignored(
-    tiny_folder: Path,
-) -> None:
-    assert spec(tiny_folder, "nomic-ai/nomic-embed-text-v1.5").matryoshka_dimensions is None
 
 
 def test_id_without_a_letter_or_digit_is_rejected(tiny_folder: Path) -> None:
@@ -337,13 +277,3 @@ def test_max_batch_size_applies_to_every_step(tiny_folder: Path) -> None:
     assert {parameters(config)["exported_at"] for config in configs.values()} == {
         "2026-01-02T03:04:05Z"
     }
-
-
-def test_plain_causal_language_model_is_pooled_by_its_last_token(
-    tmp_path: Path, families: Families
-) -> None:
-    source = families.checkpoint("llama-without-modules")
-    folder = Path(shutil.copytree(source, tmp_path / "m"))
-    assert plan(folder).checkpoint.pooling_modes == ("lasttoken",)
-    edit_json(folder / "config.json", is_causal=False)
-    assert plan(folder).checkpoint.pooling_modes == ("mean",)

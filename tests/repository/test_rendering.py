@@ -17,7 +17,7 @@ from triton_embed.repository import config
 
 CASES = {case.path.stem: case for case in golden.cases()}
 
-ADDED = ("spec_version", "exported_at", "pipeline", "role")
+ADDED = ("spec_version", "exported_at", "pipeline", "role", "pooling", "normalized")
 RENAMED = {"int8_absmax": "int8_range", "matryoshka_dimensions": "matryoshka"}
 
 
