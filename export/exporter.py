@@ -73,7 +73,7 @@ def export(request: ExportRequest) -> ExportedModel:
 
 
 def _find_replaced(plan: ExportPlan) -> InstalledModel | None:
-    return find_replaced(plan.request.model_repository, plan.spec.model_id)
+    return find_replaced(plan.request.model_repository, plan.spec)
 
 
 def _write_model(

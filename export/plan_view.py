@@ -16,7 +16,7 @@ def details(plan: ExportPlan) -> str:
     """
     repository, model_id = plan.request.model_repository, plan.spec.model_id
     destination = str(repository / naming.triton_model_name(model_id))
-    if find_replaced(repository, model_id) is not None:
+    if find_replaced(repository, plan.spec) is not None:
         destination += ", replacing the installed model"
     return table(
         [

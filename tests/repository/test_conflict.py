@@ -8,8 +8,17 @@ import pytest
 from testing.stub_repository import write_stub_model
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.repository import config
-from triton_embed.repository.conflict import find_replaced
+from triton_embed.repository.conflict import find_replaced as find_replaced_by
 from triton_embed.repository.errors import RepositoryError
+from triton_embed.repository.model import InstalledModel
+
+
+def spec_of(model_id: str, prompt_query: str = "") -> ModelSpec:
+    return ModelSpec(model_id, 64, 30522, 32, prompt_query=prompt_query)
+
+
+def find_replaced(repository: Path, model_id: str) -> InstalledModel | None:
+    return find_replaced_by(repository, spec_of(model_id))
 
 
 def test_export_into_an_empty_or_missing_repository_replaces_nothing(tmp_path: Path) -> None:
@@ -18,7 +27,7 @@ def test_export_into_an_empty_or_missing_repository_replaces_nothing(tmp_path: P
 
 
 def test_export_replaces_the_model_of_its_id_whatever_the_case(stub_repository: Path) -> None:
-    write_stub_model(stub_repository, ModelSpec("Other", 64, 30522, 32))
+    write_stub_model(stub_repository, spec_of("Other"))
     replaced = find_replaced(stub_repository, "OTHER")
     assert replaced and "Other" in replaced.folders
     assert find_replaced(stub_repository, "new") is None
@@ -69,3 +78,26 @@ def test_export_does_not_replace_a_step_of_a_user_s_own_ensemble(tmp_path: Path)
     (tmp_path / "new_encoder" / "config.pbtxt").write_text('backend: "python"')
     with pytest.raises(RepositoryError, match=r"would replace 'outer' .* not made by"):
         find_replaced(tmp_path, "new")
+
+
+@pytest.mark.parametrize("name", ["Me/Asym-query", "me/asym-Passage"])
+def test_export_of_an_id_that_means_one_side_of_an_asymmetric_model_is_rejected(
+    tmp_path: Path, name: str
+) -> None:
+    asymmetric, other = spec_of("me/asym", prompt_query="q: "), spec_of(name)
+    write_stub_model(tmp_path / "first", asymmetric)
+    with pytest.raises(RepositoryError, match=f"'{name}' cannot be installed beside 'me/asym'"):
+        find_replaced_by(tmp_path / "first", other)
+    write_stub_model(tmp_path / "second", other)
+    with pytest.raises(RepositoryError, match=f"'me/asym' cannot be installed beside '{name}'"):
+        find_replaced_by(tmp_path / "second", asymmetric)
+
+
+def test_export_of_an_id_with_a_suffix_is_accepted_beside_other_models(tmp_path: Path) -> None:
+    assert find_replaced_by(tmp_path, spec_of("a-query", prompt_query="q: ")) is None
+    write_stub_model(tmp_path, spec_of("a"))
+    write_stub_model(tmp_path, spec_of("b-query"))
+    write_stub_model(tmp_path, spec_of("c-queries"))
+    assert find_replaced_by(tmp_path, spec_of("a-query")) is None
+    assert find_replaced_by(tmp_path, spec_of("b")) is None
+    assert find_replaced_by(tmp_path, spec_of("c", prompt_query="q: ")) is None
