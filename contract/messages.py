@@ -1,8 +1,14 @@
-"""NIM's verbatim error texts: clients match on them, so they must not be reworded."""
+"""Error texts that several places share.
+
+Clients match on the first three, which are the NIM's verbatim: they must not be reworded.
+"""
 
 from __future__ import annotations
 
 from triton_embed.contract.errors import InvalidRequest
+
+SEND_TEXTS = "send texts instead (check_embedding_ctx_length=False in langchain-openai)"
+"""What to change in a client that sends token ids; LangChain's does by default."""
 
 
 def missing_input_type(model_id: str) -> InvalidRequest:
@@ -38,5 +44,23 @@ def dimensions_unsupported(value: int) -> InvalidRequest:
     return InvalidRequest(
         f"This model does not support 'dimensions', but a value of '{value}' was provided.",
         param="dimensions",
+        code="unsupported_parameter",
+    )
+
+
+def foreign_token_ids(reason: str) -> InvalidRequest:
+    """Return the error for a token array that the model's tokenizer cannot have made."""
+    return InvalidRequest(
+        f"'input': {reason}; token arrays must come from this model's tokenizer: {SEND_TEXTS}",
+        param="input",
+        code="foreign_token_ids",
+    )
+
+
+def token_arrays_unsupported() -> InvalidRequest:
+    """Return the error for a token array where the settings allow none."""
+    return InvalidRequest(
+        f"'input': this server does not accept token ids: {SEND_TEXTS}",
+        param="input",
         code="unsupported_parameter",
     )

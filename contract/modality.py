@@ -2,7 +2,8 @@
 
 Rules of NVIDIA's NeMo Retriever Embedding NIM: an input that is one data URL is an image; an input
 with text and a data URL is both; every other input is text. The URL may be bare or in an ``<img>``
-tag. Nothing is ever fetched.
+tag. Nothing is ever fetched. A model for texts only reads a text with a data URL, such as Markdown
+with an inline image, as text.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Iterator
 
 from triton_embed.contract.options import Modality
+from triton_embed.contract.spec import ModelSpec
 
 START = "data:image/"
 
@@ -26,8 +28,20 @@ MAX_TAG_CHARACTERS = 220
 """Characters before a URL that are searched for the start of its tag; a longer tag is not found."""
 
 
-def infer_modality(text: str) -> Modality:
-    """Return the modality of an input for which the request has none."""
+def infer_modality(text: str, spec: ModelSpec) -> Modality:
+    """Return the modality in which a model reads an input for which the request has none.
+
+    Args:
+        text: The input.
+        spec: The model's spec.
+    """
+    modality = _content(text)
+    if modality is Modality.TEXT_IMAGE and spec.is_text_only and not spec.rejects_embedded_images:
+        return Modality.TEXT
+    return modality
+
+
+def _content(text: str) -> Modality:
     end = 0
     for start, stop in _find(text):
         if text[end:start].strip():

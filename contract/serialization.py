@@ -108,6 +108,10 @@ def spec_to_parameters(spec: ModelSpec) -> dict[str, str]:
         parameters["max_tokens_passage"] = str(spec.max_tokens_passage)
     if not spec.pools_prompt:
         parameters["pools_prompt"] = "false"
+    if not spec.accepts_token_ids:
+        parameters["accepts_token_ids"] = "false"
+    if spec.rejects_embedded_images:
+        parameters["rejects_embedded_images"] = "true"
     if spec.requires_input_type is not None:
         parameters["requires_input_type"] = str(spec.requires_input_type).lower()
     return parameters
@@ -148,6 +152,8 @@ def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
             pools_prompt=_boolean(parameters.get("pools_prompt", "true")),
             pooling=tuple(parameters["pooling"].split(",")),
             normalized=_boolean(parameters["normalized"]),
+            accepts_token_ids=_boolean(parameters.get("accepts_token_ids", "true")),
+            rejects_embedded_images=_boolean(parameters.get("rejects_embedded_images", "false")),
             max_tokens_query=_optional_integer(parameters.get("max_tokens_query")),
             max_tokens_passage=_optional_integer(parameters.get("max_tokens_passage")),
         )

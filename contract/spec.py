@@ -8,7 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from triton_embed.contract.errors import InvalidRequest
-from triton_embed.contract.messages import dimensions_unsupported, missing_input_type
+from triton_embed.contract.messages import (
+    dimensions_unsupported,
+    missing_input_type,
+    token_arrays_unsupported,
+)
 from triton_embed.contract.options import EmbeddingType, InputType, Modality, Options
 
 
@@ -37,6 +41,9 @@ class ModelSpec:
         normalized: Whether vectors are L2-normalized.
         requires_input_type: Whether a request must have an input type; ``None``: it must if the
             two prompts differ.
+        accepts_token_ids: Whether inputs may be token ids.
+        rejects_embedded_images: Whether a text that contains an image's data URL is rejected by a
+            model for texts only; otherwise the URL is a part of the text.
     """
 
     model_id: str
@@ -56,6 +63,13 @@ class ModelSpec:
     pools_prompt: bool = True
     pooling: tuple[str, ...] = ("mean",)
     normalized: bool = True
+    accepts_token_ids: bool = True
+    rejects_embedded_images: bool = False
+
+    @property
+    def is_text_only(self) -> bool:
+        """True if the model embeds no images."""
+        return self.modalities == (Modality.TEXT,)
 
     @property
     def is_input_type_required(self) -> bool:
@@ -112,6 +126,8 @@ class ModelSpec:
         if options.input_type is None and self.is_input_type_required:
             options = replace(options, input_type=default_input_type)
         self.prompt(options.input_type)
+        if options.token_ids and not self.accepts_token_ids:
+            raise token_arrays_unsupported()
         if options.embedding_type not in self.embedding_types:
             offered = ", ".join(f"'{kind.value}'" for kind in self.embedding_types)
             raise InvalidRequest(

@@ -71,6 +71,8 @@ OWN_VARIABLES = frozenset(
         "TLS_CERTIFICATE",
         "TLS_KEY",
         "TOKENIZER_INSTANCES",
+        "TOKEN_ARRAYS",
+        "REJECT_EMBEDDED_IMAGES",
         "TRITON_ADDRESS",
         "TRITON_GRPC_PORT",
         "TRITON_HOST",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from google.protobuf.json_format import MessageToJson
 from tritonclient.grpc import model_config_pb2 as pb
@@ -33,6 +34,7 @@ class Overrides:
         encoder_instances: Instances of each encoder.
         encoder_threads: Threads of one encoder instance.
         max_queue_delay_microseconds: Time that an encoder waits for more requests.
+        spec_parameters: Parameters of the model spec.
     """
 
     max_batch_size: int | None = None
@@ -41,6 +43,7 @@ class Overrides:
     encoder_instances: int | None = None
     encoder_threads: int | None = None
     max_queue_delay_microseconds: int | None = None
+    spec_parameters: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def from_settings(settings: Settings, cores: int | None = None) -> Overrides:
@@ -58,6 +61,7 @@ class Overrides:
             encoder_instances=instances,
             encoder_threads=max(1, cores // instances) if instances else None,
             max_queue_delay_microseconds=delay,
+            spec_parameters=_spec_parameters(settings),
         )
 
     def overridden_config(self, config: pb.ModelConfig) -> str | None:
@@ -77,6 +81,8 @@ class Overrides:
             config.max_batch_size = self.max_batch_size
         if self.served_model_name:
             config.parameters["model_id"].string_value = self.served_model_name
+        for name, value in self.spec_parameters.items():
+            config.parameters[name].string_value = value
         if identity.role == Role.TOKENIZE.value and self.tokenizer_instances is not None:
             _set_instances(config, self.tokenizer_instances)
         if identity.role == Role.ENCODE.value:
@@ -90,6 +96,16 @@ class Overrides:
             _set_instances(config, self.encoder_instances)
             threads = str(self.encoder_threads)
             config.parameters["intra_op_thread_count"].string_value = threads
+
+
+def _spec_parameters(settings: Settings) -> dict[str, str]:
+    """Return the parameters of the model spec that `settings` change."""
+    changed = {}
+    if not settings.token_arrays:
+        changed["accepts_token_ids"] = "false"
+    if settings.reject_embedded_images:
+        changed["rejects_embedded_images"] = "true"
+    return changed
 
 
 def _set_instances(config: pb.ModelConfig, count: int) -> None:

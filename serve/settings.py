@@ -100,6 +100,14 @@ class ModelSettings(RepositorySettings):
         "NIM_SERVED_MODEL_NAME",
         parse=Parser("ID", str),
     )
+    token_arrays: bool = setting(
+        True, "accept arrays of a model's own token ids in place of texts; otherwise they get 400"
+    )
+    reject_embedded_images: bool = setting(
+        False,
+        "reject a text that contains an image as a data URL with 400, if the model embeds only "
+        "texts; by default the URL is a part of the text",
+    )
 
 
 @dataclass(frozen=True)

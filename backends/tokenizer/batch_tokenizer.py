@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from triton_embed.backends.tokenizer.excerpts import GROWTH, Excerpts
 from triton_embed.backends.tokenizer.prompt_marks import PromptMarks
+from triton_embed.backends.tokenizer.token_arrays import TokenArrays
 from triton_embed.backends.tokenizer.truncation import Truncation
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.inputs import map_inputs, validate_text_size
@@ -72,6 +72,7 @@ class BatchTokenizer:
         self._tokenizer = tokenizer
         self._spec = spec
         self._truncation = Truncation(tokenizer, spec)
+        self._token_arrays = TokenArrays(tokenizer, spec.vocab_size)
         self._excerpts = Excerpts(tokenizer, spec.max_tokens)
         self._marks = None if spec.pools_prompt else PromptMarks(tokenizer)
         # A checkpoint's tokenizer may have additional tokens that its model has no weights for.
@@ -171,23 +172,13 @@ class BatchTokenizer:
     def _read_text(self, options: Options, item: tuple[bytes, bytes]) -> str:
         text = _decode(item[0])
         modality = parse_choice(Modality, item[1].decode(errors="replace"), param="modality")
-        self._spec.validate_modality(modality or options.modality or infer_modality(text))
+        self._spec.validate_modality(
+            modality or options.modality or infer_modality(text, self._spec)
+        )
         return text
 
     def _read_token_ids(self, options: Options, item: bytes) -> list[int]:
-        if len(item) % 4:
-            raise InvalidRequest("'input': token ids must be int32", param="input")
-        ids = np.frombuffer(item, dtype="<i4")
-        if not ids.size:
-            raise InvalidRequest("'input': a token array must not be empty", param="input")
-        outside = ids[(ids < 0) | (ids >= self._spec.vocab_size)]
-        if outside.size:
-            raise InvalidRequest(
-                f"'input': token id {outside[0]} is outside this model's vocabulary of "
-                f"{self._spec.vocab_size} (token arrays must come from this model's tokenizer)",
-                param="input",
-            )
-        truncated = self._truncation.truncate(ids.tolist(), options)
+        truncated = self._truncation.truncate(self._token_arrays.read(item), options)
         if self._marks is None:
             return truncated
         return self._marks.mark_ids(truncated, self._spec.prompt(options.input_type))

@@ -9,6 +9,7 @@ from operator import eq
 
 from tokenizers import Tokenizer
 
+from triton_embed.backends.tokenizer.special_tokens import special_tokens_around
 from triton_embed.contract.messages import input_too_long
 from triton_embed.contract.options import InputType, Options, Truncate
 from triton_embed.contract.spec import ModelSpec
@@ -27,11 +28,7 @@ class Truncation:
     def __init__(self, tokenizer: Tokenizer, spec: ModelSpec) -> None:
         self._tokenizer = tokenizer
         self._spec = spec
-        example = tokenizer.encode("a")
-        leading = sum(1 for _ in takewhile(bool, example.special_tokens_mask))
-        trailing = sum(1 for _ in takewhile(bool, reversed(example.special_tokens_mask)))
-        self._leading = example.ids[:leading]
-        self._trailing = example.ids[len(example.ids) - trailing :]
+        self._leading, self._trailing = special_tokens_around(tokenizer)
         self._prompt_ids = cache(self._encode_prompt)
 
     def truncate(self, ids: list[int], options: Options) -> list[int]:
@@ -45,7 +42,7 @@ class Truncation:
             return ids
         if options.truncate is Truncate.NONE:
             raise input_too_long(len(ids), limit)
-        # A client that sends token ids may have omitted special tokens and the prompt.
+        # A client that sends token ids may have omitted the trailing tokens and the prompt.
         tail = _common_length(reversed(ids), reversed(self._trailing))
         if options.truncate is Truncate.END:
             return ids[: limit - tail] + ids[len(ids) - tail :]

@@ -218,7 +218,7 @@ def _read(
         return Input(Modality.TEXT, _pack(item), min(len(item), spec.max_tokens))
     validate_text_size(len(item))
     if modality is None:
-        modality = infer_modality(item)
+        modality = infer_modality(item, spec)
         spec.validate_modality(modality)
     data = item.encode()
     return Input(modality, data, estimator.text(len(data), spec.max_tokens))

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import Modality
+from triton_embed.contract.spec import ModelSpec
 
 URL = "data:image/png;base64,iVBORw0KGgouLi4="
 JPEG = URL.replace("png", "jpeg")
+
+TEXT_MODEL = ModelSpec("m", max_tokens=8, vocab_size=9, dimension=4)
+IMAGE_MODEL = replace(TEXT_MODEL, modalities=tuple(Modality))
 
 
 @pytest.mark.parametrize(
@@ -25,7 +31,7 @@ JPEG = URL.replace("png", "jpeg")
     ],
 )
 def test_data_urls_are_found_bare_in_tags_and_in_text(text: str, modality: Modality) -> None:
-    assert infer_modality(text) is modality
+    assert infer_modality(text, IMAGE_MODEL) is modality
 
 
 @pytest.mark.parametrize(
@@ -42,13 +48,16 @@ def test_data_urls_are_found_bare_in_tags_and_in_text(text: str, modality: Modal
     ],
 )
 def test_input_without_a_data_url_is_text(text: str) -> None:
-    assert infer_modality(text) is Modality.TEXT
+    assert infer_modality(text, IMAGE_MODEL) is Modality.TEXT
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp", "svg+xml;charset=utf-8", "PNG", "png;name=a"])
 def test_image_of_any_type_is_an_image(kind: str) -> None:
-    assert infer_modality(f"data:image/{kind};base64,AAAA") is Modality.IMAGE
-    assert infer_modality(f'see <img src="data:image/{kind};base64,AAAA">') is Modality.TEXT_IMAGE
+    assert infer_modality(f"data:image/{kind};base64,AAAA", IMAGE_MODEL) is Modality.IMAGE
+    assert (
+        infer_modality(f'see <img src="data:image/{kind};base64,AAAA">', IMAGE_MODEL)
+        is Modality.TEXT_IMAGE
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,4 +71,16 @@ def test_image_of_any_type_is_an_image(kind: str) -> None:
 )
 def test_repeated_fragments_are_not_searched_again_for_each(part: str, modality: Modality) -> None:
     # With a quadratic search, these two megabytes would take hours.
-    assert infer_modality(part * (2_000_000 // len(part))) is modality
+    assert infer_modality(part * (2_000_000 // len(part)), IMAGE_MODEL) is modality
+
+
+@pytest.mark.parametrize("text", [f"![chart]({URL}) shows", f'a <img src="{URL}"> b', f"{URL} x"])
+def test_text_model_reads_an_embedded_image_as_text(text: str) -> None:
+    assert infer_modality(text, TEXT_MODEL) is Modality.TEXT
+    rejecting = replace(TEXT_MODEL, rejects_embedded_images=True)
+    assert infer_modality(text, rejecting) is Modality.TEXT_IMAGE
+
+
+@pytest.mark.parametrize("text", [URL, f" {URL}\n", f'<img src="{URL}">'])
+def test_input_that_is_only_an_image_is_an_image_for_a_text_model(text: str) -> None:
+    assert infer_modality(text, TEXT_MODEL) is Modality.IMAGE

@@ -30,6 +30,8 @@ FULL = ModelSpec(
     pools_prompt=False,
     pooling=("cls", "mean"),
     normalized=False,
+    accepts_token_ids=False,
+    rejects_embedded_images=True,
 )
 IDENTITY = Identity("me/Full.1", "1", "2026-11-29T03:20:58Z", "text", "entry")
 

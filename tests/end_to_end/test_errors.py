@@ -11,6 +11,11 @@ import pytest
 from testing.minilm import MINILM
 from testing.server import RunningServer
 
+REMEDY = (
+    "token arrays must come from this model's tokenizer: send texts instead "
+    "(check_embedding_ctx_length=False in langchain-openai)"
+)
+
 
 def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
     fields = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
@@ -39,10 +44,16 @@ def error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
         ),
         (
             {"input": [[1, 40000]]},
-            "'input': token id 40000 is outside this model's vocabulary of 30522 "
-            "(token arrays must come from this model's tokenizer)",
+            f"'input': token id 40000 is outside this model's vocabulary of 30522; {REMEDY}",
             "input",
-            "invalid_value",
+            "foreign_token_ids",
+        ),
+        (
+            {"input": [[101, 5], [9906, 1917]]},
+            "'input': the token array begins with [9906], but this model's texts begin with [101] "
+            f"([CLS]); {REMEDY} (input[1])",
+            "input",
+            "foreign_token_ids",
         ),
         ({"model": 7}, "'model': Input should be a valid string", "model", "invalid_value"),
         (

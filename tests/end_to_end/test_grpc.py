@@ -22,6 +22,7 @@ ID = "Tests/Asymmetric_1.0"
 NAME = "tests_asymmetric_1_0"
 CODES = {
     "context_length_exceeded",
+    "foreign_token_ids",
     "invalid_value",
     "missing_required_parameter",
     "unsupported_parameter",
@@ -163,6 +164,11 @@ def test_own_dimension_may_be_combined_with_an_embedding_type(asymmetric: Runnin
             "data:image/png;base64,AAAA",
             {"input_type": "query"},
             "This model does not support modality 'image'",
+        ),
+        (
+            "\x05\0\0\0",
+            {"input_type": "query", "token_ids": True},
+            "'input': the token array begins with [5], but this model's texts begin with [101]",
         ),
     ],
 )

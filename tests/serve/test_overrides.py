@@ -60,3 +60,14 @@ def test_overrides_do_not_change_a_user_s_own_model(tmp_path: Path) -> None:
     (tmp_path / "own" / "config.pbtxt").write_text('backend: "onnxruntime" max_batch_size: 8')
     overrides = Overrides(max_batch_size=4, served_model_name="public", encoder_instances=2)
     assert overridden(tmp_path, "own", overrides) is None
+
+
+def test_rejected_inputs_are_parameters_of_the_spec(stub_repository: Path) -> None:
+    settings = Settings(token_arrays=False, reject_embedded_images=True)
+    overrides = Overrides.from_settings(settings)
+    for model in ("tiny", "tiny_tokenizer"):
+        changed = overridden(stub_repository, model, overrides)
+        assert changed
+        parameters = changed["parameters"]
+        assert parameters["accepts_token_ids"] == {"string_value": "false"}  # type: ignore[index]
+        assert parameters["rejects_embedded_images"] == {"string_value": "true"}  # type: ignore[index]

@@ -142,9 +142,9 @@ def packed(*ids: int) -> bytes:
 
 def test_token_arrays_are_used_unchanged(tokenizer: BatchTokenizer) -> None:
     (result,) = tokenizer.encode(
-        [Request([packed(CLS, 7592, SEP), packed(5)], Options(token_ids=True))]
+        [Request([packed(CLS, 7592, SEP), packed(CLS, 5)], Options(token_ids=True))]
     )
-    assert result == [[CLS, 7592, SEP], [5]]
+    assert result == [[CLS, 7592, SEP], [CLS, 5]]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_token_arrays_are_used_unchanged(tokenizer: BatchTokenizer) -> None:
         Request([b"good", b"word " * 9], Options()),
         Request([b"good", b"", b"\xff"], Options()),
         Request([b"good", b"good"], Options(), [b"text", b"sound"]),
-        Request([packed(5), packed(-1), packed()], Options(token_ids=True)),
+        Request([packed(CLS, 5), packed(5), packed()], Options(token_ids=True)),
     ],
 )
 def test_error_has_the_index_of_the_invalid_input(
@@ -170,7 +170,8 @@ def test_error_has_the_index_of_the_invalid_input(
         (packed(), "must not be empty"),
         (packed(1, 30522), "token id 30522 is outside this model's vocabulary of 30522"),
         (packed(-1), "token id -1 is outside"),
-        (packed(*range(9)), "Input length 9 exceeds maximum allowed token size 8"),
+        (packed(7592, SEP), "begins with [7592], but this model's texts begin with [101] ([CLS])"),
+        (packed(CLS, *range(8)), "Input length 9 exceeds maximum allowed token size 8"),
     ],
 )
 def test_token_arrays_outside_the_model_s_limits_are_rejected(
@@ -188,7 +189,7 @@ PICTURE = b"data:image/png;base64,AAAA"
     "request_",
     [
         Request([PICTURE], Options()),
-        Request([b"a", b"look: " + PICTURE], Options()),
+        Request([b"a", PICTURE + b" "], Options()),
         Request([b"a"], Options(modality=Modality.IMAGE)),
         Request([b"a", b"b"], Options(), [b"text", b"IMAGE"]),
     ],
@@ -197,6 +198,34 @@ def test_text_model_rejects_images(tokenizer: BatchTokenizer, request_: Request)
     (result,) = tokenizer.encode([request_])
     assert isinstance(result, InvalidRequest)
     assert "does not support modality" in result.message
+
+
+def test_text_model_reads_an_embedded_image_as_text(tokenizer_file: str) -> None:
+    text = b"![chart](" + PICTURE + b") of sales"
+    loaded = Tokenizer.from_file(tokenizer_file)
+    spec = replace(SPEC, max_tokens=100)
+    (result,) = BatchTokenizer(loaded, spec).encode([Request([text], Options())])
+    assert result == [ids_of(tokenizer_file, text.decode())]
+    rejecting = BatchTokenizer(loaded, replace(spec, rejects_embedded_images=True))
+    (rejected,) = rejecting.encode([Request([text], Options())])
+    assert isinstance(rejected, InvalidRequest)
+    assert "does not support modality 'text_image'" in rejected.message
+
+
+def test_token_arrays_are_rejected_if_the_model_accepts_none(tokenizer_file: str) -> None:
+    spec = replace(SPEC, accepts_token_ids=False)
+    array = Request([packed(CLS, 5, SEP)], Options(token_ids=True))
+    (rejected,) = BatchTokenizer(Tokenizer.from_file(tokenizer_file), spec).encode([array])
+    assert isinstance(rejected, InvalidRequest)
+    assert "check_embedding_ctx_length=False" in rejected.message
+
+
+def test_model_without_leading_special_tokens_accepts_any_of_its_ids(tokenizer_file: str) -> None:
+    description = json.loads(Path(tokenizer_file).read_text())
+    bare = Tokenizer.from_str(json.dumps({**description, "post_processor": None}))
+    array = Request([packed(5)], Options(token_ids=True))
+    (result,) = BatchTokenizer(bare, SPEC).encode([array])
+    assert result == [[5]]
 
 
 @pytest.mark.parametrize(
