@@ -24,7 +24,9 @@ class TokenArrays:
     def __init__(self, tokenizer: Tokenizer, vocab_size: int) -> None:
         self._vocab_size = vocab_size
         self._leading, _ = special_tokens_around(tokenizer)
-        self._leading_tokens = " ".join(map(tokenizer.id_to_token, self._leading))
+        self._leading_tokens = " ".join(
+            str(tokenizer.id_to_token(token)) for token in self._leading
+        )
 
     def read(self, item: bytes) -> list[int]:
         """Return the ids in `item`, little-endian int32.
