@@ -63,7 +63,9 @@ def blocks(path: Path) -> list[Block]:
         if token.type != "fence" or _is_output(tokens, index):
             continue
         assert token.map is not None
-        comment = tokens[index - 1].content.strip() if tokens[index - 1].type == "html_block" else ""
+        comment = (
+            tokens[index - 1].content.strip() if tokens[index - 1].type == "html_block" else ""
+        )
         reason = NOT_RUN.fullmatch(comment)
         followed = index + 1 < len(tokens) and _is_output(tokens, index + 1)
         block = Block(

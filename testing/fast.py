@@ -13,7 +13,13 @@ from pathlib import Path
 
 import pytest
 
-SLOW_FOLDERS = ("tests/benchmarks", "tests/clients", "tests/docs/test_blocks.py", "tests/end_to_end", "tests/export")
+SLOW_FOLDERS = (
+    "tests/benchmarks",
+    "tests/clients",
+    "tests/docs/test_blocks.py",
+    "tests/end_to_end",
+    "tests/export",
+)
 """Folders and modules that import PyTorch or start the service; they are not even collected."""
 
 SLOW_FIXTURES = {
