@@ -45,7 +45,7 @@ def reader_folder(folder: Path) -> Path:
     python = environment / "bin" / "python"
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "outer.pth").write_text(
-        "".join(f"{path}\n" for path in (ROOT, *sys.path) if Path(path).is_dir())
+        "".join(f"{path}\n" for path in (str(ROOT), *sys.path) if Path(path).is_dir())
     )
     for name, module in (("pip", "pip"), ("triton-embed", "triton_embed")):
         script = environment / "bin" / name

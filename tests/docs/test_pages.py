@@ -40,7 +40,7 @@ def constructed(path: Path) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             for keyword in node.keywords:
                 if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
-                    yield node.func.id, keyword.value.value
+                    yield node.func.id, str(keyword.value.value)
 
 
 def test_page_of_errors_lists_every_status_and_code() -> None:
