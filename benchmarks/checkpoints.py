@@ -9,7 +9,7 @@ from transformers import PretrainedConfig
 
 from testing.checkpoints import tiny_bert, tiny_checkpoint
 from testing.minilm import minilm_checkpoint
-from triton_embed.export.families.llama_bidirec import LlamaBidirectionalConfig
+from triton_embed.export.families.networks.llama_bidirec import LlamaBidirectionalConfig
 
 MINILM_FOLDER = minilm_checkpoint()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from triton_embed.contract import naming
 from triton_embed.export import notes
 from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig, NormalizeConfig
@@ -11,7 +9,6 @@ from triton_embed.export.checkpoint.reader import read_checkpoint
 from triton_embed.export.checkpoint.source import Source, resolve_source
 from triton_embed.export.errors import ExportError
 from triton_embed.export.families.checks import check_architecture
-from triton_embed.export.families.family import Family
 from triton_embed.export.families.registry import family_of
 from triton_embed.export.options import ExportOptions
 from triton_embed.export.plan import ExportPlan
@@ -47,15 +44,15 @@ def plan(request: ExportRequest) -> ExportPlan:
     checkpoint, guessed = resolve_head(
         with_prompts, flags=flags, preset=preset.values, family=defaults
     )
-    config = _transformer_config(checkpoint, family)
-    dimension = _dimension(checkpoint, config)
+    sizes = family.sizes(checkpoint.config)
+    dimension = _dimension(checkpoint, sizes.hidden_size)
     files = overrides_from_files(read, dimension)
     spec = resolve_spec(
         model_id=model_id,
         checkpoint=checkpoint,
-        vocab_size=config.vocab_size,
+        vocab_size=sizes.vocab_size,
         dimension=dimension,
-        max_positions=family.max_positions(config),
+        max_positions=family.max_positions(checkpoint.config),
         flags=flags,
         files=files,
         preset=preset.values,
@@ -95,8 +92,8 @@ def _model_id(request: ExportRequest, source: Source) -> str:
     return model_id
 
 
-def _dimension(checkpoint: Checkpoint, config: Any) -> int:
-    width: int = config.hidden_size * len(checkpoint.pooling_modes)
+def _dimension(checkpoint: Checkpoint, hidden_size: int) -> int:
+    width = hidden_size * len(checkpoint.pooling_modes)
     for module in checkpoint.head:
         if isinstance(module, NormalizeConfig):
             continue
@@ -111,10 +108,3 @@ def _dimension(checkpoint: Checkpoint, config: Any) -> int:
             )
         width = output
     return width
-
-
-def _transformer_config(checkpoint: Checkpoint, family: Family) -> Any:
-    try:
-        return family.load_config(checkpoint.config)
-    except Exception as error:
-        raise ExportError(f"transformers cannot read config.json: {error}") from error

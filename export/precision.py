@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from triton_embed.export.errors import ExportError
 
 
@@ -19,20 +17,22 @@ class Precision:
 
     Attributes:
         name: The value itself.
-        dtype: Element type of the transformer's weights and states.
+        dtype: Element type of the transformer's weights and states, a name of PyTorch.
+        dtype_bytes: Bytes of an element of `dtype`.
         targets: Names of the targets that can run it.
         quantized: Whether weights are int8 instead of `dtype`; see `towers.quantization`.
     """
 
     name: str
-    dtype: torch.dtype
+    dtype: str
+    dtype_bytes: int
     targets: tuple[str, ...] = ("cpu", "cuda", "tensorrt")
     quantized: bool = False
 
     @property
     def bytes_per_weight(self) -> int:
         """Bytes of one stored weight."""
-        return 1 if self.quantized else self.dtype.itemsize
+        return 1 if self.quantized else self.dtype_bytes
 
     def check_target(self, target: str) -> None:
         """Raise ExportError if `target` cannot run this precision."""
@@ -43,16 +43,16 @@ class Precision:
             )
 
 
-FP32 = Precision("fp32", torch.float32)
+FP32 = Precision("fp32", "float32", 4)
 
 PRECISIONS = {
     precision.name: precision
     for precision in (
         FP32,
-        Precision("fp16", torch.float16),
+        Precision("fp16", "float16", 2),
         # On a CPU ONNX Runtime has few bfloat16 kernels, and its packed attention has none on CUDA.
-        Precision("bf16", torch.bfloat16, targets=("tensorrt",)),
-        Precision("int8", torch.float32, targets=("cpu",), quantized=True),
+        Precision("bf16", "bfloat16", 2, targets=("tensorrt",)),
+        Precision("int8", "float32", 4, targets=("cpu",), quantized=True),
     )
 }
 """By name."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from triton_embed.export import planner
+from triton_embed.export.families.checks import check_transformers
 from triton_embed.export.parity import reference
 from triton_embed.export.parity.reference import Reference
 from triton_embed.export.parity.texts import parity_texts
@@ -31,6 +32,7 @@ def read_checkpoint(
     with progress.step(f"reading {request.checkpoint}", multiline=is_hub_id):
         plan = planner.plan(request)
         check(plan)
+        check_transformers(plan.checkpoint.config)
         plan.source.download(plan.checkpoint)
         return plan.with_tokenizer()
 

@@ -28,7 +28,7 @@ from transformers import (
 from testing import family_layouts as layouts
 from testing import references
 from testing.references import Encoder
-from triton_embed.export.families.llama_bidirec import LlamaBidirectionalConfig
+from triton_embed.export.families.networks.llama_bidirec import LlamaBidirectionalConfig
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32,

@@ -39,7 +39,7 @@ from triton_embed.export.checkpoint.transformer_settings import (
     read_transformer_settings,
     tokenizer_arguments,
 )
-from triton_embed.export.errors import ExportError
+from triton_embed.export.errors import ExportError, one_line
 
 FILE, CONFIG = "file", "config"
 """Values of ``--tokenizer``: tokenizer.json as it is, or with tokenizer_config.json applied."""
@@ -170,7 +170,9 @@ def _load(folder: Path) -> Tokenizer:
             )
             tokenizer = converted.backend_tokenizer
     except Exception as error:
-        raise ExportError(f"the tokenizer in '{folder}' cannot be read: {error}") from error
+        raise ExportError(
+            f"the tokenizer in '{folder}' cannot be read: {one_line(error)}"
+        ) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

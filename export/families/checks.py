@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from triton_embed.export.errors import ExportError
-from triton_embed.export.families.registry import FAMILIES
+from triton_embed.export.errors import ExportError, one_line
+from triton_embed.export.families.registry import FAMILIES, family_of
 
 ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 """Rotary embeddings whose frequencies are independent of the longest sequence of a batch."""
@@ -44,4 +44,24 @@ def _check_rotary(settings: Mapping[str, Any]) -> None:
             raise ExportError(
                 f"rotary embeddings of type '{rope_type}' are not supported; supported are "
                 f"{', '.join(ROPE_TYPES)}"
+            )
+
+
+def check_transformers(config: Mapping[str, Any]) -> None:
+    """Check that transformers reads a ``config.json``, and reads its sizes as a plan does.
+
+    Raises:
+        ExportError: it does not.
+    """
+    family = family_of(config)
+    try:
+        loaded = family.load_config(config)
+    except Exception as error:
+        raise ExportError(f"transformers cannot read config.json: {one_line(error)}") from error
+    sizes = family.sizes(config)
+    for name in ("vocab_size", "hidden_size"):
+        if getattr(loaded, name) != getattr(sizes, name):
+            raise ExportError(
+                f"config.json: {name} is {getattr(sizes, name)}, but transformers reads "
+                f"{getattr(loaded, name)}"
             )

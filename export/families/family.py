@@ -1,5 +1,8 @@
 """The properties in which model families differ.
 
+A plan reads them without PyTorch and transformers, which are imported by the functions that need
+them.
+
 Causality and sliding windows are not among them: transformers' own layers pass both to the
 attention function (see `towers.attention`).
 """
@@ -11,11 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch import nn
-from transformers import CONFIG_MAPPING, AutoModel, PretrainedConfig
-
 from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.settings import Settings
 from triton_embed.export.errors import ExportError
+from triton_embed.export.families.sizes import TransformerSizes, read_sizes
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,14 @@ class Family:
 
     Attributes:
         model_type: The value of ``model_type`` in ``config.json``.
-        padding_id: Returns the token id after which positions begin. As in RoBERTa, tokens of this
-            id, which a text can spell, get it as their position and are not counted. ``None``:
-            positions begin at 0 and count every token.
+        padding_id: Returns the token id after which positions begin, given config.json. As in
+            RoBERTa, tokens of this id, which a text can spell, get it as their position and are not
+            counted. ``None``: positions begin at 0 and count every token.
         token_types: Whether the transformer takes ``token_type_ids``.
         has_pooler: Whether its class has a pooling layer, which is left out.
+        setting_names: The family's own names of sizes in config.json, by their common names.
+        has_positions: Whether positions limit the length of a text.
+        default_positions: Maximum tokens of a text if config.json does not define it.
         required_settings: Settings of official ``config.json`` files that the class of
             transformers does not read, and the values that it is built for.
         translated_settings: Returns the settings that an official ``config.json`` has under other
@@ -54,7 +59,7 @@ class Family:
             the code that official checkpoints bring.
         absolute_positions: Whether ``position_embedding_type`` has a meaning, and must be
             "absolute".
-        model_class: The class of transformers that loads the model.
+        model_class: Name of the class of transformers that loads the model.
         register: Registers our classes with transformers' Auto classes.
         build_packed: Makes a module that runs on packed tokens, given the model and the name of
             an attention function. ``None``: the model itself does, through transformers'
@@ -62,28 +67,56 @@ class Family:
     """
 
     model_type: str
-    padding_id: Callable[[PretrainedConfig], int] | None = None
+    padding_id: Callable[[Mapping[str, Any]], int] | None = None
     token_types: bool = False
     has_pooler: bool = False
+    setting_names: Mapping[str, str] = field(default_factory=dict)
+    has_positions: bool = True
+    default_positions: int | None = None
     required_settings: Mapping[str, Any] = field(default_factory=dict)
     translated_settings: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda config: {}
     defaults: FamilyDefaults = FamilyDefaults()
     replaces_remote_code: bool = False
     absolute_positions: bool = False
-    model_class: Any = AutoModel
+    model_class: str = "AutoModel"
     register: Callable[[], None] = lambda: None
-    build_packed: Callable[[Any, str], nn.Module] | None = None
+    build_packed: Callable[[Any, str], Any] | None = None
 
-    def load_config(self, config: Mapping[str, Any]) -> PretrainedConfig:
+    def load_config(self, config: Mapping[str, Any]) -> Any:
         """Return the configuration object of transformers for the content of a config.json."""
+        from transformers import CONFIG_MAPPING
+
+        self.register()
         return CONFIG_MAPPING[self.model_type].from_dict(
             dict(config), **self.translated_settings(config)
         )
 
-    def max_positions(self, config: PretrainedConfig) -> int:
-        """Return the maximum tokens of a text that the transformer has positions for."""
-        positions = getattr(config, "max_position_embeddings", sys.maxsize)
-        return int(positions) - (self.padding_id(config) + 1 if self.padding_id else 0)
+    def sizes(self, config: Mapping[str, Any]) -> TransformerSizes:
+        """Return the sizes of the transformer of a config.json.
+
+        Raises:
+            ExportError: a size is missing or malformed.
+        """
+        return read_sizes(Settings("config.json", config), self.setting_names)
+
+    def max_positions(self, config: Mapping[str, Any]) -> int:
+        """Return the maximum tokens of a text that the transformer has positions for.
+
+        Raises:
+            ExportError: config.json does not define it, or leaves no position for a token.
+        """
+        if not self.has_positions:
+            return sys.maxsize
+        positions = self.sizes(config).positions or self.default_positions
+        if positions is None:
+            raise ExportError("config.json does not define max_position_embeddings")
+        reserved = self.padding_id(config) + 1 if self.padding_id else 0
+        if positions <= reserved:
+            raise ExportError(
+                f"config.json: max_position_embeddings is {positions}, but {reserved} positions "
+                "are reserved"
+            )
+        return positions - reserved
 
     def apply_defaults(self, checkpoint: Checkpoint) -> Checkpoint:
         """Return `checkpoint` with the family's defaults for what its own files do not define.
@@ -121,12 +154,13 @@ class Family:
         return poolings[pooling]
 
 
-def configured_padding_id(config: PretrainedConfig) -> int:
-    """Return the ``pad_token_id`` of a configuration, for `Family.padding_id`.
+def configured_padding_id(config: Mapping[str, Any]) -> int:
+    """Return the ``pad_token_id`` of a config.json, for `Family.padding_id`; by default RoBERTa's.
 
     Raises:
-        ExportError: the configuration has none.
+        ExportError: it is null or no token id.
     """
-    if config.pad_token_id is None:
+    padding_id = Settings("config.json", {"pad_token_id": 1, **config}).integer("pad_token_id", 0)
+    if padding_id is None:
         raise ExportError("config.json has no pad_token_id, after which positions begin")
-    return int(config.pad_token_id)
+    return padding_id

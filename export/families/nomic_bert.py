@@ -24,20 +24,24 @@ REQUIRED_SETTINGS = {
 """The architecture that transformers' ``NomicBertModel`` is built for."""
 
 OFFICIAL_NAMES = {
-    "layer_norm_epsilon": "layer_norm_eps",
-    "n_embd": "hidden_size",
-    "n_head": "num_attention_heads",
-    "n_inner": "intermediate_size",
-    "n_layer": "num_hidden_layers",
+    "layer_norm_eps": "layer_norm_epsilon",
+    "hidden_size": "n_embd",
+    "num_attention_heads": "n_head",
+    "intermediate_size": "n_inner",
+    "num_hidden_layers": "n_layer",
 }
-"""Official names of settings, which are GPT-2's, and transformers' names for them."""
+"""transformers' names of settings, and their official names, which are GPT-2's."""
+
+MAX_POSITIONS = 2048
+"""Maximum tokens of a text unless config.json has transformers' name for it: the official name,
+``n_positions``, includes Nomic's optional scaling of positions."""
 
 
 def translated_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of an official ``config.json`` under transformers' names."""
-    if not config.keys() >= OFFICIAL_NAMES.keys():
+    if not config.keys() >= set(OFFICIAL_NAMES.values()):
         return {}
-    settings = {name: config[official] for official, name in OFFICIAL_NAMES.items()}
+    settings = {name: config[official] for name, official in OFFICIAL_NAMES.items()}
     return {**settings, "head_dim": config["n_embd"] // config["n_head"]}
 
 
@@ -45,6 +49,8 @@ FAMILY = Family(
     "nomic_bert",
     token_types=True,
     required_settings=REQUIRED_SETTINGS,
+    setting_names=OFFICIAL_NAMES,
+    default_positions=MAX_POSITIONS,
     translated_settings=translated_settings,
     replaces_remote_code=True,
 )

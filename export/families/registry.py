@@ -48,11 +48,9 @@ FAMILIES: dict[str, Family] = {
 
 
 def family_of(config: Mapping[str, Any]) -> Family:
-    """Return the family of a checkpoint, with its classes registered with transformers.
+    """Return the family of a checkpoint.
 
     Args:
         config: The checkpoint's ``config.json``, which `checks.check_architecture` accepts.
     """
-    family = FAMILIES[config["model_type"]]
-    family.register()
-    return family
+    return FAMILIES[config["model_type"]]

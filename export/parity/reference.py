@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from triton_embed.export.checkpoint.model import Checkpoint
-from triton_embed.export.errors import ExportError
+from triton_embed.export.errors import ExportError, one_line
 from triton_embed.export.families.family import Family
 from triton_embed.export.families.registry import family_of
 from triton_embed.export.parity.substitution import with_tokenizer
@@ -67,11 +67,14 @@ def compute(
         ExportError: sentence-transformers cannot load the checkpoint or embed with it.
     """
     family = family_of(checkpoint.config)
+    family.register()
     try:
         with with_tokenizer(checkpoint, tokenizer) as copy:
             model = _load(copy, family)
     except Exception as error:
-        raise ExportError(f"sentence-transformers cannot load the checkpoint: {error}") from error
+        raise ExportError(
+            f"sentence-transformers cannot load the checkpoint: {one_line(error)}"
+        ) from error
     _prepare(model.tokenizer)
     model.max_seq_length = max_tokens
     token_ids = {prompt: _tokenize(tokenizer, texts, prompt, max_tokens) for prompt in prompts}
@@ -131,7 +134,7 @@ def _reason(error: Exception, model: SentenceTransformer) -> str:
     token, max_id = max(transformer.tokenizer.get_vocab().items(), key=lambda item: item[1])
     if isinstance(error, IndexError) and max_id >= size:
         return f"the tokenizer has the id {max_id} for '{token}'; the model's end at {size - 1}"
-    return f"sentence-transformers cannot embed with the checkpoint: {error}"
+    return f"sentence-transformers cannot embed with the checkpoint: {one_line(error)}"
 
 
 def _count_layers(model: nn.Module, batches: int, on_progress: ProgressCallback) -> None:

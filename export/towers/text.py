@@ -43,15 +43,16 @@ class PackedEncoder(nn.Module):
         """
         super().__init__()
         family = family_of(checkpoint.config)
-        self.transformer = load_transformer(checkpoint, family, register(target), precision.dtype)
+        dtype: torch.dtype = getattr(torch, precision.dtype)
+        self.transformer = load_transformer(checkpoint, family, register(target), dtype)
         # In half precision, rounding the sum before it is normalized would cost accuracy.
-        if target == "cpu" and precision.dtype == torch.float32:
+        if target == "cpu" and dtype == torch.float32:
             prevent_skip_norm_fusion(self.transformer)
         if precision.quantized:
             quantize(self.transformer)
         self.head = nn.Sequential(*map(head_module, checkpoint.head))
         config = self.transformer.config
-        self._padding_id = family.padding_id(config) if family.padding_id else None
+        self._padding_id = family.padding_id(checkpoint.config) if family.padding_id else None
         self._token_types = family.token_types
         self._poolings = [POOLINGS[mode] for mode in checkpoint.pooling_modes]
         self.pools_prompt = checkpoint.pools_prompt

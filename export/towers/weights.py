@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+import transformers
 from torch import nn
 
 from triton_embed.export.checkpoint.model import Checkpoint
-from triton_embed.export.errors import ExportError
+from triton_embed.export.errors import ExportError, one_line
 from triton_embed.export.families.family import Family
 
 UNUSED = re.compile(
@@ -36,7 +37,7 @@ def load_transformer(
         ExportError: weights are corrupt, incomplete, of another shape or of another model.
     """
     try:
-        model, report = family.model_class.from_pretrained(
+        model, report = getattr(transformers, family.model_class).from_pretrained(
             checkpoint.transformer,
             # As read: settings of the caller of a transformer, such as its attention, are left out.
             config=family.load_config(checkpoint.config),
@@ -49,7 +50,7 @@ def load_transformer(
             **({"add_pooling_layer": False} if family.has_pooler else {}),
         )
     except Exception as error:
-        raise ExportError(f"the weights cannot be loaded: {error}") from error
+        raise ExportError(f"the weights cannot be loaded: {one_line(error)}") from error
     if missing := sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"]))):
         raise ExportError(
             f"the weights are incomplete: {len(missing)} tensors are missing or of the wrong "

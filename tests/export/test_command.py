@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from testing.paths import ROOT
 from triton_embed.cli import main
 from triton_embed.contract.options import EmbeddingType
 from triton_embed.contract.spec import ModelSpec
@@ -107,3 +110,18 @@ def test_export_ends_with_the_spec_and_the_commands_that_use_it(
         "input": ["Hello, world"],
         "input_type": "query",
     }
+
+
+def test_dry_run_loads_no_framework(tmp_path: Path, minilm_folder: Path) -> None:
+    command = ["export", str(minilm_folder), "--dry-run", "--model-repository", str(tmp_path)]
+    program = (
+        "import sys; from triton_embed.cli import main\n"
+        f"assert main({command!r}) == 0\n"
+        "modules = {'onnx', 'onnxruntime', 'sentence_transformers', 'torch', 'transformers'}\n"
+        "assert not modules & sys.modules.keys(), modules & sys.modules.keys()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "max tokens" in done.stdout

@@ -20,6 +20,13 @@ from triton_embed.cli import main
 from triton_embed.export.errors import ExportError
 from triton_embed.repository.config import parameters
 
+MODERN: Any = {
+    "vocab_size": 30522,
+    "hidden_size": 32,
+    "num_attention_heads": 4,
+    "pad_token_id": 0,
+}
+
 
 def test_flags_take_precedence_over_files_and_files_over_presets(
     tmp_path: Path, minilm_folder: Path
@@ -145,7 +152,7 @@ def sentencepiece_only(folder: Path) -> None:
 
 
 def roberta_without_padding(folder: Path) -> None:
-    RobertaConfig(hidden_size=32, pad_token_id=None).save_pretrained(folder)
+    RobertaConfig(hidden_size=32, num_attention_heads=4, pad_token_id=None).save_pretrained(folder)
 
 
 def fp8(folder: Path) -> None:
@@ -212,7 +219,7 @@ def test_dry_run_rejects_unsupported_settings(
     ("config", "positions"),
     [
         (None, None),
-        (ModernBertConfig(vocab_size=30522, hidden_size=32, pad_token_id=0), "sans_pos"),
+        (ModernBertConfig(**MODERN), "sans_pos"),
     ],
 )
 def test_meaningless_position_embedding_type_is_ignored(

@@ -16,7 +16,7 @@ from testing.checkpoints import tiny_checkpoint
 from testing.onnx_encoder import embed, open_encoder
 from triton_embed.cli import main
 from triton_embed.export.errors import ExportError
-from triton_embed.export.families.llama_bidirec import LlamaBidirectionalConfig
+from triton_embed.export.families.networks.llama_bidirec import LlamaBidirectionalConfig
 from triton_embed.export.parity.gate import THRESHOLDS, Parity
 from triton_embed.export.precision import PRECISIONS
 from triton_embed.export.towers.quantization import Int8Linear
