@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 
+from triton_embed.contract.status import ModelState, PublishedModel
 from triton_embed.repository.model import InstalledModel
 
 Models = Mapping[str, InstalledModel]
 """Installed models by Triton's name of their entry."""
-
-
-class ModelState(Enum):
-    """State of one model in a running Triton."""
-
-    LOADING = "loading"
-    """It is being loaded, or is loaded and not yet verified; no version was served before."""
-
-    READY = "ready"
-    """It is loaded and has embedded a text."""
-
-    REPLACING = "replacing"
-    """Its new version is being loaded or verified; the old one was served until now."""
-
-    FAILED = "failed"
-    """It was rejected, or could not be loaded, or failed its first inference."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +21,24 @@ class ModelStatus:
         state: Its state.
         serving: The version that Triton serves; an older one if loading `model` failed.
         rejection: The reason why `model` was not loaded at all.
+        reason: Explains the state, for people; may be empty.
     """
 
     model: InstalledModel
     state: ModelState
     serving: InstalledModel | None = None
     rejection: str | None = None
+    reason: str = ""
+
+    @property
+    def is_served(self) -> bool:
+        """True if Triton serves a verified version."""
+        return self.serving is not None and self.state in (ModelState.READY, ModelState.FAILED)
+
+    @property
+    def is_lost(self) -> bool:
+        """True if a process of the served version has ended."""
+        return self.serving is not None and self.state is ModelState.LOADING
 
 
 @dataclass(frozen=True)
@@ -143,3 +139,27 @@ def only_in(model: InstalledModel, others: Iterable[InstalledModel]) -> list[str
     """Return the Triton models of `model` that no other model uses, ensembles first."""
     kept = {name for other in others for name in other.models}
     return [name for name in reversed(model.models) if name not in kept]
+
+
+def published(
+    statuses: Iterable[ModelStatus], served_model_name: str | None = None
+) -> list[PublishedModel]:
+    """Return the models as they are published.
+
+    Args:
+        statuses: Status of each model.
+        served_model_name: Public id of the exported models, if it is overridden.
+    """
+    models = []
+    for status in statuses:
+        identity = (status.serving or status.model).identity
+        override = served_model_name if identity and not status.rejection else None
+        models.append(
+            PublishedModel(
+                model_id=override or status.model.display_name,
+                state=status.state,
+                exported_at=identity.exported_at if identity else "",
+                reason=status.reason or status.rejection or "",
+            )
+        )
+    return models

@@ -14,7 +14,7 @@ Time until an unhealthy model restarts Triton, with two failures in a row:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -27,7 +27,7 @@ from triton_embed.contract import tensors
 from triton_embed.contract.pipeline import Role
 from triton_embed.contract.serialization import Identity, SpecError, spec_from_parameters
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.repository.config import parameters
+from triton_embed.repository import config as configurations
 from triton_embed.serve.admin_client import TritonAdmin
 from triton_embed.serve.errors import TritonError
 from triton_embed.serve.stall import STALL_TIMEOUT_SECONDS, StallDetector
@@ -49,14 +49,14 @@ class ProbeTarget:
     Attributes:
         ensemble: Triton's name of the ensemble to embed a text with.
         spec: The model's spec.
-        encode: Name of the step that takes most of the time.
+        steps: Names of the steps that a text passes in the ensemble.
         postprocess: Name of the step that is probed separately, because requests that need no
             conversion do not use it; ``None`` for an ensemble without this step.
     """
 
     ensemble: str
     spec: ModelSpec
-    encode: str
+    steps: tuple[str, ...]
     postprocess: str | None
 
 
@@ -134,23 +134,21 @@ class Probe:
         if target.postprocess:
             vector = grpc.InferInput(tensors.EMBEDDINGS, [1, target.spec.dimension], "FP32")
             vector.set_data_from_numpy(np.zeros((1, target.spec.dimension), np.float32))
-            reason = await self._inference_failure(target.postprocess, vector, target.postprocess)
+            steps = (target.postprocess,)
+            reason = await self._inference_failure(target.postprocess, vector, steps)
             if reason:
                 return reason
         text = grpc.InferInput(tensors.TEXT, [1, 1], "BYTES")
         text.set_data_from_numpy(np.array([[b"ready?"]], dtype=np.object_))
-        return await self._inference_failure(target.ensemble, text, target.encode)
+        return await self._inference_failure(target.ensemble, text, target.steps)
 
     async def _inference_failure(
-        self, model: str, tensor: grpc.InferInput, busy_step: str
+        self, model: str, tensor: grpc.InferInput, steps: Sequence[str]
     ) -> str | None:
-        """Return the reason why `model` is unhealthy, if it is.
-
-        While `busy_step` makes progress, the request waits behind others and has not failed.
-        """
+        """Return the reason why `model`, which consists of `steps`, is unhealthy, if it is."""
         request = asyncio.ensure_future(self._client.infer(model, [tensor]))
         try:
-            if not await self._stall.wait(request, busy_step):
+            if not await self._stall.wait(request, steps):
                 return f"{model} has not responded for {STALL_TIMEOUT_SECONDS:.0f} s"
             await request
         except TritonError as error:
@@ -167,24 +165,19 @@ def probe_targets(configs: Mapping[str, pb.ModelConfig]) -> list[ProbeTarget]:
         configs: The configuration of each, by name.
     """
     entries: dict[str, ModelSpec] = {}
-    steps: dict[tuple[str, str], str] = {}
+    postprocess: dict[str, str] = {}
     for name, config in configs.items():
-        values = parameters(config)
+        values = configurations.parameters(config)
         identity = Identity.from_parameters(values)
         if identity is None:
             continue
         if identity.role in (Role.ENTRY.value, Role.ALIAS.value):
             with suppress(SpecError):
                 entries[name] = spec_from_parameters(values)
-        else:
-            steps[identity.model_id, identity.role] = name
+        elif identity.role == Role.POSTPROCESS.value:
+            postprocess[identity.model_id] = name
     return [
-        ProbeTarget(
-            name,
-            spec,
-            steps.get((spec.model_id, Role.ENCODE.value), name),
-            steps.get((spec.model_id, Role.POSTPROCESS.value)),
-        )
+        ProbeTarget(name, spec, configurations.steps(configs[name]), postprocess.get(spec.model_id))
         for name, spec in entries.items()
     ]
 

@@ -43,6 +43,7 @@ class ProcessSpec:
         stop_timeout_seconds: Time to end after SIGTERM before it is killed.
         wait_ready: Returns once the process serves.
         wait_unhealthy: Returns a reason once the running process needs a restart.
+        on_lost: Called with the reason as soon as the process has ended or is unhealthy.
         clean_up: Called after every end of the process.
     """
 
@@ -53,6 +54,7 @@ class ProcessSpec:
     stop_timeout_seconds: float
     wait_ready: Callable[[], Awaitable[None]]
     wait_unhealthy: Callable[[], Awaitable[str]]
+    on_lost: Callable[[str], None]
     clean_up: Callable[[], None]
 
 
@@ -117,6 +119,7 @@ class SupervisedProcess:
         while True:
             started = clock()
             reason = await self._wait_lost()
+            self._spec.on_lost(reason)
             await self._end(UNHEALTHY_STOP_TIMEOUT_SECONDS)
             if clock() - started > BACKOFF_RESET_SECONDS:
                 backoff = INITIAL_BACKOFF_SECONDS

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from triton_embed.contract.status import ModelState, PublishedModel
 from triton_embed.repository.model import InstalledModel
 from triton_embed.serve.actions import (
     Action,
     Load,
     Models,
-    ModelState,
     ModelStatus,
     Reject,
     Unload,
     diff,
     only_in,
+    published,
     settled,
 )
 from triton_embed.serve.admin_client import TritonAdmin
 from triton_embed.serve.errors import ServeError, TritonError
-from triton_embed.serve.loadable import loadable_models
 from triton_embed.serve.overrides import Overrides
 from triton_embed.serve.probe import HealthProbe, ProbeResult
+from triton_embed.serve.repository_watch import RepositoryWatch
+from triton_embed.serve.retirement import Retirement
 
 logger = logging.getLogger("serve")
 
@@ -42,15 +44,28 @@ class Reconciler:
         client: The running Triton.
         probe: Verifies a loaded model.
         overrides: Changes to the configurations in the repository.
+        publish: Receives the state of all models after each change.
+
+    Attributes:
+        lost_steps: Steps of served models whose processes have ended, for `revive`.
     """
 
     def __init__(
-        self, repository: Path, client: TritonAdmin, probe: HealthProbe, overrides: Overrides
+        self,
+        repository: Path,
+        client: TritonAdmin,
+        probe: HealthProbe,
+        overrides: Overrides,
+        publish: Callable[[Iterable[PublishedModel]], None] = lambda models: None,
     ) -> None:
-        self._repository = repository
+        self._repository = RepositoryWatch(repository)
         self._client = client
         self._probe = probe
         self._overrides = overrides
+        self._publish_models = publish
+        self._retirement = Retirement(client)
+        self.lost_steps: set[str] = set()
+        self._reviving: frozenset[str] = frozenset()
         self._scanned: Models = {}
         self._desired: Models = {}
         self._statuses: dict[str, ModelStatus] = {}
@@ -80,16 +95,31 @@ class Reconciler:
             for ensemble in status.model.ensembles
         )
 
+    def announce(self) -> None:
+        """Publish every model of the repository as being loaded, before Triton has started.
+
+        Raises:
+            ServeError: The repository cannot be read.
+        """
+        for model in self._repository.scan().values():
+            self._statuses[model.name] = ModelStatus(model, ModelState.LOADING)
+        self._publish()
+
     async def load_all(self) -> list[str]:
         """Load every model into an empty Triton, and return the names of the working models.
 
         Raises:
             ServeError: The repository cannot be read, or Triton has not survived its models.
         """
-        self._scanned = loadable_models(self._repository)
+        self._scanned = self._repository.scan()
         self._statuses = {}
+        self.lost_steps.clear()
+        self._retirement.clear()
         loaded = []
-        for action in self._plan(self._scanned):
+        actions = self._plan(self._scanned)
+        for action in actions:
+            self._statuses[action.model.name] = ModelStatus(action.model, ModelState.LOADING)
+        for action in actions:
             if isinstance(action, Load) and await self._load(action.model):
                 loaded.append(action.model)
             elif isinstance(action, Reject):
@@ -105,18 +135,100 @@ class Reconciler:
         """Scan the repository and apply the changes that this scan confirms.
 
         Raises:
-            ServeError: The repository cannot be read.
+            ServeError: The repository cannot be read, or has disappeared.
         """
-        current = loadable_models(self._repository)
+        current = self._repository.scan()
         desired = settled(self._scanned, current, self._statuses)
         self._scanned = current
-        for action in self._plan(desired):
+        actions = self._plan(desired)
+        await self._unload_retired()
+        for action in actions:
             if isinstance(action, Unload):
                 await self._remove(action.model)
-            elif isinstance(action, Reject):
+        if any(isinstance(action, Load) for action in actions):
+            # A new model needs the memory, and perhaps the public id, of a removed one.
+            await self._unload_retired(at_once=True)
+        for action in actions:
+            if isinstance(action, Reject):
                 await self._reject(action)
-            else:
+            elif isinstance(action, Load):
                 await self._replace(action)
+
+    def lose_step(self, step: str) -> bool:
+        """Publish that the models over a step whose process has ended are not served.
+
+        Returns:
+            Whether there are any. Otherwise Triton has ended the process, to unload the step.
+        """
+        if step in self._reviving:
+            return False
+        lost = {
+            name: status
+            for name, status in self._statuses.items()
+            if (status.is_served or status.is_lost)
+            and status.serving
+            and step in status.serving.steps
+        }
+        if lost:
+            self.lost_steps.add(step)
+            self._lose(lost, f"the process of {step} has ended")
+        return bool(lost)
+
+    def lose_all(self, reason: str) -> None:
+        """Publish that no model is served, because Triton has ended or will be restarted."""
+        served = {name: each for name, each in self._statuses.items() if each.is_served}
+        self._lose(served, reason)
+
+    def _lose(self, statuses: Mapping[str, ModelStatus], reason: str) -> None:
+        for name, status in statuses.items():
+            self._statuses[name] = replace(status, state=ModelState.LOADING, reason=reason)
+        self._publish()
+
+    async def revive(self) -> list[str]:
+        """Load the lost steps again, and return them.
+
+        Raises:
+            ServeError: The repository cannot be read, or has disappeared; try again later.
+            TritonError: This failed; only a restart of Triton can help.
+        """
+        steps = sorted(self.lost_steps)
+        models = [
+            status.serving
+            for status in self._statuses.values()
+            if status.serving and not self.lost_steps.isdisjoint(status.serving.steps)
+        ]
+        current = self._repository.scan()
+        self.lost_steps.clear()
+        self._reviving = frozenset(steps)
+        try:
+            await self._load_again(steps, models)
+        finally:
+            self._reviving = frozenset()
+        for model in models:
+            if current.get(model.name) != model or not self._is_installed(model):
+                # A step of another export would make the model inconsistent.
+                raise TritonError(f"the files of {model.name} have changed", "UNKNOWN")
+            self._set(model, ModelState.READY, serving=model)
+        return steps
+
+    async def _load_again(self, steps: Sequence[str], models: Sequence[InstalledModel]) -> None:
+        """Load steps and the ensembles of their models again, and probe the models."""
+        ensembles = [name for model in models for name in model.ensembles]
+        # Triton does not replace a step with unchanged files.
+        await self._unload_if_loaded([*ensembles, *steps])
+        configs = {name: config for model in models for name, config in model.configs.items()}
+        for name in (*steps, *ensembles):
+            override = self._overrides.overridden_config(configs[name]) if name in configs else None
+            await self._client.load(name, override)
+        result = await self._probe.run(ensembles)
+        if reason := result.server or next(iter(result.models.values()), None):
+            raise TritonError(reason, "INTERNAL")
+
+    def _is_installed(self, model: InstalledModel) -> bool:
+        """Return whether the files of `model` are still those in the repository."""
+        with suppress(ServeError):
+            return self._repository.scan().get(model.name) == model
+        return False
 
     def _plan(self, desired: Models) -> list[Action]:
         rejections = self._rejections(desired)
@@ -173,12 +285,12 @@ class Reconciler:
         try:
             await self._load_into_triton(model)
         except TritonError as error:
-            if loadable_models(self._repository).get(model.name) == model:
+            if self._is_installed(model):
                 logger.error("%s cannot be served: %s", model.name, error.message)
             else:
                 # The failure may stem from the change itself; the next scan handles it.
                 logger.info("%s was changed or removed while it was being loaded", model.name)
-            self._set(model, ModelState.FAILED, serving)
+            self._set(model, ModelState.FAILED, serving, reason=error.message)
             if not serving:
                 await self._unload_if_loaded(self._only_in(model))
             return False
@@ -207,12 +319,18 @@ class Reconciler:
             self._set(model, ModelState.READY, serving=model)
             return
         logger.error("%s failed its first inference (%s); unloading it", model.name, reason)
-        self._set(model, ModelState.FAILED)
+        self._set(model, ModelState.FAILED, reason=reason)
         await self._unload_if_loaded(self._only_in(model))
 
     async def _remove(self, model: InstalledModel) -> None:
-        await self._unload_obsolete(model)
+        """Publish that a model is gone; it is unloaded once its last requests have finished."""
         del self._statuses[model.name]
+        self._publish()
+        await self._retirement.add(model)
+
+    async def _unload_retired(self, *, at_once: bool = False) -> None:
+        for model in await self._retirement.finished(at_once=at_once):
+            await self._unload_obsolete(model)
 
     async def _unload_obsolete(self, model: InstalledModel) -> None:
         """Unload the Triton models of `model` that are not in the repository now."""
@@ -238,8 +356,14 @@ class Reconciler:
         state: ModelState,
         serving: InstalledModel | None = None,
         rejection: str | None = None,
+        reason: str = "",
     ) -> None:
-        self._statuses[model.name] = ModelStatus(model, state, serving, rejection)
+        self._statuses[model.name] = ModelStatus(model, state, serving, rejection, reason)
+        self._publish()
+
+    def _publish(self) -> None:
+        name = self._overrides.served_model_name
+        self._publish_models(published(self._statuses.values(), name))
 
     def _mark_unloaded(self, ensembles: Iterable[str]) -> None:
         for name, status in self._statuses.items():

@@ -8,7 +8,7 @@ finished an execution nor used the CPU.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from triton_embed.runtime import processes
@@ -43,7 +43,7 @@ async def done_within(request: asyncio.Future[Any], seconds: float) -> bool:
 
 
 class StallDetector:
-    """Waits for a response as long as the step that it depends on makes progress.
+    """Waits for a response as long as a step that it depends on makes progress.
 
     Args:
         execution_count: Returns the number of executions that a step has finished.
@@ -61,21 +61,27 @@ class StallDetector:
         self._cpu_seconds = cpu_seconds
         self._done_within = done_within
 
-    async def wait(self, request: asyncio.Future[Any], step: str) -> bool:
-        """Wait until `request` is done or `step` has stalled, and return whether it is done.
+    async def wait(self, request: asyncio.Future[Any], steps: Sequence[str]) -> bool:
+        """Wait until `request` is done or no step makes progress, and return whether it is done.
+
+        Args:
+            request: A request that waits behind others for one of the steps.
+            steps: The steps that it passes: while one of them is busy, the request has not failed.
 
         Raises:
-            TritonError: Triton does not report the progress of `step`.
+            TritonError: Triton does not report the progress of a step.
         """
         if await self._done_within(request, PROBE_GRACE_SECONDS):
             return True
-        progress = await self._progress(step)
+        progress = await self._all_progress(steps)
         while not await self._done_within(request, STALL_TIMEOUT_SECONDS):
-            before, progress = progress, await self._progress(step)
-            idle = progress[1] - before[1] < MIN_BUSY_FRACTION * STALL_TIMEOUT_SECONDS
-            if idle and progress[0] == before[0]:
+            before, progress = progress, await self._all_progress(steps)
+            if not any(map(_has_advanced, before, progress)):
                 return False
         return True
+
+    async def _all_progress(self, steps: Sequence[str]) -> list[tuple[int, float]]:
+        return [await self._progress(step) for step in steps]
 
     async def _progress(self, step: str) -> tuple[int, float]:
         """Return the number of finished executions and the CPU time of `step`."""
@@ -90,3 +96,9 @@ class StallDetector:
             return await finished, self._cpu_seconds(step)
         finally:
             finished.cancel()
+
+
+def _has_advanced(before: tuple[int, float], now: tuple[int, float]) -> bool:
+    """Return whether a step has finished an execution or used the CPU."""
+    busy = now[1] - before[1] >= MIN_BUSY_FRACTION * STALL_TIMEOUT_SECONDS
+    return busy or now[0] != before[0]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
+from triton_embed.contract.status import PublishedModel
 from triton_embed.runtime.health import is_gateway_ready
 from triton_embed.serve import backend_directory
 from triton_embed.serve.admin_client import AdminClient, TritonAdmin
@@ -35,6 +37,9 @@ from triton_embed.serve.server_command import (
 )
 from triton_embed.serve.server_instance import ServerInstance
 from triton_embed.serve.settings import Settings
+from triton_embed.serve.status_board import StatusBoard
+from triton_embed.serve.status_server import serving
+from triton_embed.serve.stubs import StubWatcher
 
 logger = logging.getLogger("serve")
 
@@ -51,8 +56,13 @@ GATEWAY_EXIT_MARGIN_SECONDS = 5.0
 """Time for the gateway to end after ``--drain-seconds``; then it is killed."""
 
 
+MAX_REVIVALS = 20
+"""Number of reloads of dead steps after which Triton is restarted instead. Each may leave some 40
+threads and a segment of 1 MiB in Triton 2.51, which waits for the dead process."""
+
+
 class Supervisor:
-    """Runs Triton and the gateway.
+    """Runs Triton and the gateway, and publishes the state of the models.
 
     Args:
         settings: Ports, the model repository and overrides.
@@ -80,8 +90,14 @@ class Supervisor:
             self._owned_client = client
         self._client = client
         self._probe = probe or Probe(client)
+        self._board = StatusBoard()
+        self._stubs = StubWatcher(self._stub_ended)
+        self._step_lost = asyncio.Event()
+        self._revivals = 0
         overrides = Overrides.from_settings(settings)
-        self._reconciler = Reconciler(settings.repository, client, self._probe, overrides)
+        self._reconciler = Reconciler(
+            settings.repository, client, self._probe, overrides, self._publish
+        )
 
     async def run(self) -> None:
         """Serve until SIGTERM, SIGINT, or SIGHUP if that is not ignored.
@@ -90,28 +106,48 @@ class Supervisor:
             ServeError: Triton or the gateway did not start the first time.
         """
         stopped = _stop_event()
+        settings = self._settings
+        self._reconciler.announce()
         with TemporaryDirectory(prefix="triton-embed-") as name:
             folder = Path(name)
             backend_directory.assemble(self._installation, folder)
             processes = [SupervisedProcess(self._triton_spec(folder))]
-            if self._settings.gateway:
+            if settings.gateway:
                 processes.append(SupervisedProcess(self._gateway_spec()))
-            work = asyncio.ensure_future(self._serve(processes))
-            stop = asyncio.ensure_future(stopped.wait())
-            try:
-                await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
-                if work.done():
-                    await work
-                else:
-                    logger.info("stopping")
-            finally:
-                for task in (work, stop):
-                    task.cancel()
-                await asyncio.gather(work, stop, return_exceptions=True)
-                for process in reversed(processes):
-                    await process.stop()
-                if self._owned_client:
-                    await self._owned_client.close()
+            async with serving(self._board, settings.triton_host, settings.status_port):
+                await self._run_until(stopped, processes)
+
+    async def _run_until(
+        self, stopped: asyncio.Event, processes: Sequence[SupervisedProcess]
+    ) -> None:
+        """Serve until `stopped` is set, and stop the processes."""
+        work = asyncio.ensure_future(self._serve(processes))
+        stop = asyncio.ensure_future(stopped.wait())
+        try:
+            await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                await work
+            else:
+                logger.info("stopping")
+        finally:
+            for task in (work, stop):
+                task.cancel()
+            await asyncio.gather(work, stop, return_exceptions=True)
+            self._stubs.close()
+            for process in reversed(processes):
+                await process.stop()
+            if self._owned_client:
+                await self._owned_client.close()
+
+    def _publish(self, models: Iterable[PublishedModel]) -> None:
+        self._board.publish(models)
+        # Loading a model has started stubs.
+        self._stubs.refresh()
+
+    def _stub_ended(self, step: str) -> None:
+        if self._reconciler.lose_step(step):
+            logger.warning("the process of %s has ended; loading it again", step)
+            self._step_lost.set()
 
     async def _serve(self, processes: Sequence[SupervisedProcess]) -> None:
         supervised = []
@@ -131,12 +167,15 @@ class Supervisor:
         failed = self._reconciler.failed
         settings = self._settings
         logger.info(
-            "triton-embed is ready: %sgRPC %s:%d, metrics %s:%d; serving %s from %s%s",
+            "triton-embed is ready: %sgRPC %s:%d, metrics %s:%d, status %s:%d; serving %s from "
+            "%s%s",
             f"{settings.url}, " if settings.gateway else "",
             settings.triton_host,
             settings.triton_grpc_port,
             settings.triton_host,
             settings.triton_metrics_port,
+            settings.triton_host,
+            settings.status_port,
             ", ".join(model_ids),
             settings.repository,
             f"; not served because of the errors above: {', '.join(failed)}" if failed else "",
@@ -162,6 +201,7 @@ class Supervisor:
             stop_timeout_seconds=EXIT_TIMEOUT_SECONDS + TRITON_EXIT_MARGIN_SECONDS,
             wait_ready=self._wait_triton_ready,
             wait_unhealthy=self._wait_triton_unhealthy,
+            on_lost=self._triton_lost,
             clean_up=self._instance.remove_memory,
         )
 
@@ -175,10 +215,19 @@ class Supervisor:
             stop_timeout_seconds=settings.drain_seconds + GATEWAY_EXIT_MARGIN_SECONDS,
             wait_ready=self._wait_gateway_ready,
             wait_unhealthy=_never,
+            on_lost=partial(self._count_restart, "gateway"),
             clean_up=lambda: None,
         )
 
+    def _triton_lost(self, reason: str) -> None:
+        self._reconciler.lose_all(f"Triton: {reason}")
+        self._count_restart("triton", reason)
+
+    def _count_restart(self, process: str, reason: str) -> None:
+        self._board.process_restarts[process] += 1
+
     async def _wait_triton_ready(self) -> None:
+        self._revivals = 0
         logger.info("starting Triton")
         while not await self._client.is_live():
             await asyncio.sleep(STARTUP_POLL_INTERVAL)
@@ -198,12 +247,40 @@ class Supervisor:
                 task.cancel()
 
     async def _reconcile_forever(self) -> str:
+        """Reconcile and revive steps until only a restart of Triton helps; return the reason."""
+        failure = ""
         while True:
-            await asyncio.sleep(REPOSITORY_POLL_INTERVAL)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._step_lost.wait(), REPOSITORY_POLL_INTERVAL)
+            self._step_lost.clear()
             try:
+                if self._reconciler.lost_steps and (reason := await self._revive()):
+                    return reason
                 await self._reconciler.reconcile()
+                failure = ""
             except ServeError as error:
-                logger.error("%s", error)
+                if str(error) != failure:
+                    logger.error("%s", error)
+                failure = str(error)
+
+    async def _revive(self) -> str | None:
+        """Load the steps again whose processes have ended; return the reason if this failed.
+
+        The other models stay served, which is faster than a restart of Triton.
+
+        Raises:
+            ServeError: The repository cannot be read now.
+        """
+        if self._revivals >= MAX_REVIVALS:
+            return f"processes of steps have ended {MAX_REVIVALS} times"
+        try:
+            steps = await self._reconciler.revive()
+        except TritonError as error:
+            return f"a step cannot be loaded again: {error.message}"
+        self._revivals += 1
+        self._board.step_reloads.update(steps)
+        logger.warning("%s loaded again", ", ".join(steps))
+        return None
 
     async def _probe_verified_models(self) -> ProbeResult:
         """Probe the models that have worked before.

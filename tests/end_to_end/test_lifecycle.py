@@ -199,9 +199,16 @@ def test_repository_path_may_contain_any_character(
         assert service.post(model="tiny", input="a").status_code == 200
 
 
-@pytest.mark.parametrize("victim", ["bin/tritonserver", "tiny_tokenizer", "tiny_encoder"])
+@pytest.mark.parametrize(
+    ("victim", "recovery"),
+    [
+        ("bin/tritonserver", "Triton restarted"),
+        ("tiny_tokenizer", "tiny_tokenizer loaded again"),
+        ("tiny_encoder", "tiny_encoder loaded again"),
+    ],
+)
 async def test_service_recovers_from_a_killed_process(
-    tiny_service: RunningServer, victim: str
+    tiny_service: RunningServer, victim: str, recovery: str
 ) -> None:
     service = tiny_service
     expected = service.vectors("tiny", ["hello"])
@@ -221,7 +228,7 @@ async def test_service_recovers_from_a_killed_process(
     service.kill(victim)
     async with httpx.AsyncClient(timeout=60) as client:
         clients = [asyncio.create_task(load(client)) for _ in range(8)]
-        await asyncio.to_thread(service.wait_for, "Triton restarted")
+        await asyncio.to_thread(service.wait_for, recovery)
         restarted.set()
         await asyncio.gather(*clients)
     assert any(status != 200 for status in statuses)

@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 import pytest
 
+from triton_embed.contract.status import ModelState
 from triton_embed.repository.model import InstalledModel
 from triton_embed.serve.actions import (
     Load,
-    ModelState,
     ModelStatus,
     Reject,
     Unload,

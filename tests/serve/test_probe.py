@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -48,16 +49,17 @@ async def test_probe_reports_a_triton_that_does_not_respond(triton: FakeTriton) 
 
 
 async def test_probe_reports_a_model_whose_step_is_stalled(triton: FakeTriton) -> None:
-    stalled: list[str] = []
+    stalled: list[tuple[str, ...]] = []
 
     class Stalled(StallDetector):
-        async def wait(self, request: asyncio.Future[None], step: str) -> bool:
-            stalled.append(step)
-            return step != "tiny_encoder"
+        async def wait(self, request: asyncio.Future[None], steps: Sequence[str]) -> bool:
+            stalled.append(tuple(steps))
+            return "tiny_encoder" not in steps
 
     result = await Probe(triton, Stalled(triton.execution_count)).run()
     assert result.models == {"tiny": "tiny has not responded for 120 s"}
-    assert stalled == ["tiny_postprocess", "tiny_encoder"]
+    text_steps = ("tiny_tokenizer", "tiny_encoder", "tiny_postprocess")
+    assert stalled == [("tiny_postprocess",), text_steps]
 
 
 @pytest.mark.parametrize(

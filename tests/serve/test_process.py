@@ -35,6 +35,7 @@ def spec(
         stop_timeout_seconds=10.0,
         wait_ready=immediately,
         wait_unhealthy=never,
+        on_lost=lambda reason: None,
         clean_up=clean_up,
     )
 

@@ -5,16 +5,16 @@ import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from testing.reconciling import reconciler_of, settle
 from testing.stub_repository import write_stub_model
 from testing.triton_admin import FakeTriton
 from triton_embed.contract.serialization import SPEC_VERSION
 from triton_embed.contract.spec import ModelSpec
+from triton_embed.contract.status import ModelState
 from triton_embed.repository import config
-from triton_embed.serve.actions import ModelState
 from triton_embed.serve.errors import TritonError
 from triton_embed.serve.overrides import Overrides
 from triton_embed.serve.probe import Probe, ProbeResult
@@ -28,30 +28,6 @@ UNLOADED_FIRST = ["unload tiny", "unload tiny_direct", "drain tiny tiny_direct"]
 UNLOADED = [
     f"unload tiny{suffix}" for suffix in ("_direct", "", "_postprocess", "_encoder", "_tokenizer")
 ]
-
-
-@pytest.fixture
-def triton(stub_repository: Path) -> FakeTriton:
-    return FakeTriton(stub_repository)
-
-
-def reconciler_of(repository: Path, triton: FakeTriton, **overrides: Any) -> Reconciler:
-    return Reconciler(repository, triton, Probe(triton), Overrides(**overrides))
-
-
-@pytest.fixture
-async def reconciler(stub_repository: Path, triton: FakeTriton) -> Reconciler:
-    """A reconciler that has loaded `tiny`; its requests so far are cleared."""
-    reconciler = reconciler_of(stub_repository, triton)
-    assert await reconciler.load_all() == ["tiny"]
-    triton.requests.clear()
-    return reconciler
-
-
-async def settle(reconciler: Reconciler) -> None:
-    """Reconcile until a change is found for the second time."""
-    for _ in range(2):
-        await reconciler.reconcile()
 
 
 async def test_model_removed_while_it_is_loaded_is_no_error(
@@ -262,15 +238,12 @@ async def test_model_that_is_being_copied_or_moved_is_not_touched(
     await reconciler.reconcile()
     assert triton.requests == RELOADED
     triton.requests.clear()
-    away = stub_repository.rename(stub_repository.with_name("away"))
-    await reconciler.reconcile()
-    away.rename(stub_repository)
+    for folder in stub_repository.iterdir():
+        shutil.rmtree(folder)
     await settle(reconciler)
     assert not triton.requests
-    shutil.rmtree(stub_repository)
-    await reconciler.reconcile()
-    assert not triton.requests
-    await reconciler.reconcile()
+    assert not reconciler.states
+    await settle(reconciler)
     assert triton.requests == UNLOADED
 
 

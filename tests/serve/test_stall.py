@@ -13,13 +13,14 @@ from triton_embed.serve.stall import PROBE_GRACE_SECONDS, StallDetector, step_cp
 
 
 class VirtualTriton:
-    """A step on a virtual clock; a request to it is done after `response_seconds`.
+    """A model on a virtual clock; a request to it is done after `response_seconds`.
 
     Args:
         response_seconds: Virtual time until the request is done.
-        cores: CPU use of the step.
+        cores: CPU use of the busy step.
         executions_per_second: Rate at which it finishes executions.
         report_seconds: Virtual time until Triton reports its progress.
+        busy_step: The step that makes this progress; the other one waits.
     """
 
     def __init__(
@@ -28,7 +29,9 @@ class VirtualTriton:
         cores: float = 0.0,
         executions_per_second: float = 0.0,
         report_seconds: float = 0.0,
+        busy_step: str = "m_encoder",
     ) -> None:
+        self._busy_step = busy_step
         self.seconds = 0.0
         self.inspected: list[str] = []
         self.request: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -39,7 +42,7 @@ class VirtualTriton:
 
     async def wait(self) -> bool:
         detector = StallDetector(self._execution_count, self._cpu_seconds, self._done_within)
-        return await detector.wait(self.request, "m_encoder")
+        return await detector.wait(self.request, ["m_tokenizer", "m_encoder"])
 
     async def _done_within(self, future: asyncio.Future[object], seconds: float) -> bool:
         if future is not self.request:
@@ -55,10 +58,10 @@ class VirtualTriton:
 
     async def _execution_count(self, step: str) -> int:
         self.inspected.append(step)
-        return int(self._rate * self.seconds)
+        return int(self._rate * self.seconds) if step == self._busy_step else 0
 
     def _cpu_seconds(self, step: str) -> float:
-        return self._cores * self.seconds
+        return self._cores * self.seconds if step == self._busy_step else 0.0
 
 
 async def test_detector_does_not_inspect_a_step_that_responds_in_time() -> None:
@@ -67,17 +70,18 @@ async def test_detector_does_not_inspect_a_step_that_responds_in_time() -> None:
     assert not triton.inspected
 
 
+@pytest.mark.parametrize("busy_step", ["m_tokenizer", "m_encoder"])
 @pytest.mark.parametrize(
     ("cores", "executions_per_second"),
     [(1.0, 0.0), (0.0, 0.1), (0.2, 1.0)],
     ids=["long execution", "GPU", "many requests"],
 )
 async def test_detector_waits_for_a_step_that_makes_progress(
-    cores: float, executions_per_second: float
+    cores: float, executions_per_second: float, busy_step: str
 ) -> None:
-    triton = VirtualTriton(3600, cores, executions_per_second)
+    triton = VirtualTriton(3600, cores, executions_per_second, busy_step=busy_step)
     assert await triton.wait()
-    assert set(triton.inspected) == {"m_encoder"}
+    assert set(triton.inspected) == {"m_tokenizer", "m_encoder"}
 
 
 @pytest.mark.parametrize("cores", [0.0, 0.02])
@@ -88,7 +92,7 @@ async def test_detector_gives_up_a_step_that_makes_no_progress(cores: float) -> 
 
 
 async def test_detector_gives_up_a_triton_that_does_not_report_progress() -> None:
-    with pytest.raises(TritonError, match="not reported the progress of m_encoder for 120 s"):
+    with pytest.raises(TritonError, match="not reported the progress of m_tokenizer for 120 s"):
         await VirtualTriton(3600, report_seconds=200).wait()
 
 

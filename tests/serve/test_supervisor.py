@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from testing.ports import free_ports
 from testing.stub_repository import write_stub_model
 from testing.triton_admin import FakeTriton, ScriptedProbe
 from testing.waiting import eventually_async
@@ -27,11 +28,6 @@ Run = Callable[[Supervisor], asyncio.Task[None]]
 
 
 @pytest.fixture
-def triton(stub_repository: Path) -> FakeTriton:
-    return FakeTriton(stub_repository)
-
-
-@pytest.fixture
 def supervisor_of(
     tmp_path: Path,
     stub_repository: Path,
@@ -43,7 +39,8 @@ def supervisor_of(
     binary.write_text("#!/bin/sh\nexec sleep 600\n")
     binary.chmod(0o755)
     monkeypatch.setattr(probe, "PROBE_INTERVAL", 0.01)
-    settings = Settings(model_repository=stub_repository, gateway=False)
+    (port,) = free_ports(1)
+    settings = Settings(model_repository=stub_repository, gateway=False, status_port=port)
     installation = Installation(binary, {}, (), (), bundled=False)
 
     def make(scripted: ScriptedProbe) -> Supervisor:

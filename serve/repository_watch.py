@@ -1,0 +1,51 @@
+"""Scans of the model repository that tell a removed model from a lost repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from triton_embed.serve.actions import Models
+from triton_embed.serve.errors import ServeError
+from triton_embed.serve.loadable import loadable_models
+
+
+class RepositoryWatch:
+    """Scans one model repository again and again.
+
+    Models stay in Triton's memory if their repository disappears, for example because a network
+    drive is lost: only a model that was removed from a folder that is still there is unloaded.
+
+    Args:
+        folder: The model repository.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._filled: tuple[int, int] | None = None
+
+    def scan(self) -> Models:
+        """Return the models to load, by name.
+
+        Raises:
+            ServeError: The folder cannot be read, or it held models and has disappeared.
+        """
+        models = loadable_models(self._folder)
+        folder = self._identity()
+        if models:
+            self._filled = folder
+        elif self._filled and folder != self._filled:
+            # The mount point of a lost volume is another folder, and empty.
+            raise ServeError(
+                f"the model repository '{self._folder}' has disappeared; loaded models stay "
+                "served, but cannot be loaded again until it is back"
+            )
+        return models
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Return the device and inode of the folder; ``None`` if there is none."""
+        try:
+            facts = os.stat(self._folder)
+        except OSError:
+            return None
+        return facts.st_dev, facts.st_ino

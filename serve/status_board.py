@@ -1,0 +1,63 @@
+"""The supervisor's state, for everybody who waits for its changes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+
+from triton_embed.contract.status import ModelState, PublishedModel, PublishedState
+
+
+class StatusBoard:
+    """Holds the published state, and counts restarts.
+
+    Attributes:
+        state: The published state. Its first generation is the time in milliseconds, so that the
+            generation also rises when the supervisor restarts.
+        process_restarts: Number of restarts of each process, by its name.
+        step_reloads: Number of reloads of each step whose process had died.
+        waiting: Number of waits that have not ended.
+    """
+
+    def __init__(self) -> None:
+        self.state = PublishedState(time.time_ns() // 1_000_000)
+        self.process_restarts: Counter[str] = Counter()
+        self.step_reloads: Counter[str] = Counter()
+        self.waiting = 0
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    @property
+    def ready(self) -> bool:
+        """True while at least one model is ready."""
+        return any(model.state is ModelState.READY for model in self.state.models)
+
+    def publish(self, models: Iterable[PublishedModel]) -> None:
+        """Replace the models; if any of them has changed, raise the generation and notify."""
+        changed = tuple(sorted(models, key=lambda model: model.model_id))
+        if changed != self.state.models:
+            self.state = PublishedState(self.state.generation + 1, changed)
+            self._notify()
+
+    def close(self) -> None:
+        """Let every waiter return now, and in the future at once."""
+        self._closed = True
+        self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait(self, generation: int, seconds: float) -> PublishedState:
+        """Return the state once it is not of `generation`, at the latest after `seconds`."""
+        if self.state.generation == generation and not self._closed:
+            self.waiting += 1
+            try:
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), seconds)
+            finally:
+                self.waiting -= 1
+        return self.state
