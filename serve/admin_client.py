@@ -1,4 +1,4 @@
-"""Client of Triton's administrative gRPC API: load, unload, drain and inspect models."""
+"""Client of Triton for the supervisor: load, unload, drain, inspect and probe models."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import tritonclient.grpc.aio as grpc
-from grpc.aio import AioRpcError, insecure_channel
 from tritonclient.grpc import model_config_pb2 as pb
-from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from triton_embed.serve.errors import TritonError
-from triton_embed.serve.server_command import ADMIN_HEADER
+from triton_embed.serve.repository_api import AdminEndpoint, RepositoryApi
 
 DRAIN_TIMEOUT_SECONDS = 10.0
 """Time in seconds for a replaced model to finish its requests. Its steps may be dead and never
@@ -58,29 +56,25 @@ class TritonAdmin(Protocol):
 
 
 class AdminClient:
-    """`TritonAdmin` over gRPC.
+    """`TritonAdmin` over gRPC, and over HTTP for what is closed over gRPC.
 
     Args:
         address: ``host:port`` of Triton's gRPC API.
-        admin_token: The token that Triton was started with.
+        endpoint: Triton's HTTP API.
     """
 
-    def __init__(self, address: str, admin_token: str) -> None:
+    def __init__(self, address: str, endpoint: AdminEndpoint) -> None:
         options = [
             ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_BACKOFF_MS),
             # Triton runs on this machine, whatever http_proxy is set to.
             ("grpc.enable_http_proxy", 0),
         ]
         self._grpc = grpc.InferenceServerClient(address, channel_args=options)
-        # tritonclient (2.73) cannot limit the index to models that are ready.
-        self._channel = insecure_channel(address, options)
-        self._index = service_pb2_grpc.GRPCInferenceServiceStub(self._channel).RepositoryIndex
-        self._headers = {f"triton-grpc-protocol-{ADMIN_HEADER}": admin_token}
+        self._repository = RepositoryApi(endpoint)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connection."""
         await self._grpc.close()
-        await self._channel.close()
 
     async def is_live(self) -> bool:
         """See `TritonAdmin.is_live`."""
@@ -91,13 +85,11 @@ class AdminClient:
 
     async def load(self, model: str, config: str | None = None) -> None:
         """See `TritonAdmin.load`."""
-        with _mapped_errors():
-            await self._grpc.load_model(model, headers=self._headers, config=config)
+        await self._repository.load(model, config)
 
     async def unload(self, model: str) -> None:
         """See `TritonAdmin.unload`."""
-        with _mapped_errors():
-            await self._grpc.unload_model(model, headers=self._headers)
+        await self._repository.unload(model)
 
     async def drain(self, models: Collection[str]) -> None:
         """See `TritonAdmin.drain`."""
@@ -105,27 +97,15 @@ class AdminClient:
             await asyncio.wait_for(self._wait_drained(models), DRAIN_TIMEOUT_SECONDS)
 
     async def _wait_drained(self, models: Collection[str]) -> None:
-        states = await self._states()
+        states = await self._repository.states()
         while any(states.get(model) == "UNLOADING" for model in models):
             await asyncio.sleep(DRAIN_POLL_INTERVAL)
-            states = await self._states()
-
-    async def _states(self, *, only_ready: bool = False) -> dict[str, str]:
-        """Return the state of each model in the repository, or of those that are ready.
-
-        The first fails while a folder has a name that is not UTF-8.
-        """
-        request = service_pb2.RepositoryIndexRequest(ready=only_ready)
-        with _mapped_errors():
-            index = await self._index(request, metadata=tuple(self._headers.items()))
-        if index is None:
-            raise TritonError("its list of models cannot be decoded", "INTERNAL")
-        return {model.name: model.state for model in index.models}
+            states = await self._repository.states()
 
     async def ready_configs(self) -> Mapping[str, pb.ModelConfig]:
         """See `TritonAdmin.ready_configs`."""
         configs: dict[str, pb.ModelConfig] = {}
-        for name, state in (await self._states(only_ready=True)).items():
+        for name, state in (await self._repository.states()).items():
             if state == "READY":
                 try:
                     with _mapped_errors():
@@ -155,5 +135,3 @@ def _mapped_errors() -> Iterator[None]:
     except InferenceServerException as error:
         status = str(error.status() or "UNKNOWN").removeprefix("StatusCode.")
         raise TritonError(error.message(), status) from error
-    except AioRpcError as error:
-        raise TritonError(error.details() or "", error.code().name) from error

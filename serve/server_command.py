@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
 import sys
 from pathlib import Path
 
 from triton_embed.serve.backend_directory import shell_safe_path
 from triton_embed.serve.installation import ROOT, Installation
-from triton_embed.serve.server_instance import ServerInstance
+from triton_embed.serve.repository_api import AdminEndpoint
+from triton_embed.serve.run_files import RunFiles
 from triton_embed.serve.settings import Settings
+
+logger = logging.getLogger("serve")
 
 EXIT_TIMEOUT_SECONDS = 10
 """Time in seconds for Triton to finish requests after SIGTERM; the rest are cut off."""
@@ -17,8 +22,12 @@ EXIT_TIMEOUT_SECONDS = 10
 RESTRICTED_PROTOCOLS = "model-repository,shared-memory,logging,trace"
 """Parts of Triton's API that could replace models or read memory: closed to clients."""
 
+CLOSED = "NO-CLIENT-CAN-SEND-THIS=closed"
+"""Header that gRPC requires in requests to the restricted protocols. HTTP/2 has no header names with
+capital letters, so that gRPC rejects every request that has it (RFC 9113, section 8.2.1)."""
+
 ADMIN_HEADER = "triton-embed-admin"
-"""Header that carries the admin token in requests to the restricted protocols."""
+"""Header that carries the admin token in requests to the port of Triton's HTTP API, if it has one."""
 
 KEEPALIVE_FLAGS = (
     # gRPC resolves a name again only when a connection ends: a new address is used within 30 s.
@@ -31,32 +40,33 @@ KEEPALIVE_FLAGS = (
 
 
 def server_command(
-    settings: Settings, installation: Installation, folder: Path, instance: ServerInstance
+    settings: Settings, installation: Installation, run: RunFiles, endpoint: AdminEndpoint
 ) -> list[str]:
     """Return the command line that starts Triton without any model.
+
+    Every user of the machine can read it in the process list.
 
     Args:
         settings: Ports, addresses and the model repository.
         installation: The server to start.
-        folder: The backend directory, filled by `backend_directory.assemble`.
-        instance: Admin token and memory prefix of this run.
+        run: Its files; the backend directory is filled by `backend_directory.assemble`.
+        endpoint: The HTTP API through which models are loaded.
     """
-    restricted = f"{RESTRICTED_PROTOCOLS}:{ADMIN_HEADER}={instance.admin_token}"
     repository = settings.repository
     if installation.bundled:
-        repository = shell_safe_path(repository, folder)
+        repository = shell_safe_path(repository, run.folder)
     return [
         str(installation.binary),
         f"--model-repository={repository}",
-        f"--backend-directory={folder}",
-        f"--backend-config=python,shm-region-prefix-name={instance.memory_prefix}",
+        f"--backend-directory={run.folder}",
+        f"--backend-config=python,shm-region-prefix-name={run.memory_prefix}",
         "--model-control-mode=explicit",
         "--disable-auto-complete-config",
         f"--exit-timeout-secs={EXIT_TIMEOUT_SECONDS}",
-        *_http_flags(settings, restricted),
+        *_http_flags(endpoint),
         f"--grpc-address={settings.triton_host}",
         f"--grpc-port={settings.triton_grpc_port}",
-        f"--grpc-restricted-protocol={restricted}",
+        f"--grpc-restricted-protocol={RESTRICTED_PROTOCOLS}:{CLOSED}",
         *KEEPALIVE_FLAGS,
         f"--metrics-address={settings.triton_host}",
         f"--metrics-port={settings.triton_metrics_port}",
@@ -65,13 +75,29 @@ def server_command(
     ]
 
 
-def _http_flags(settings: Settings, restricted: str) -> list[str]:
+def admin_endpoint(settings: Settings, run: RunFiles) -> AdminEndpoint:
+    """Return the address of Triton's HTTP API, with a new token if it has a port."""
     if settings.triton_http_port is None:
-        return ["--allow-http=false"]
+        return AdminEndpoint(run.admin_socket)
+    logger.warning(
+        "--triton-http-port: users of this machine can read the token that protects loading "
+        "and unloading of models in the process list"
+    )
+    host = "127.0.0.1" if settings.triton_host == "0.0.0.0" else settings.triton_host
+    token = {ADMIN_HEADER: secrets.token_hex(16)}
+    return AdminEndpoint(run.admin_socket, (host, settings.triton_http_port), token)
+
+
+def _http_flags(endpoint: AdminEndpoint) -> list[str]:
+    if endpoint.address is None:
+        # The port is not used; it must differ from the other ports.
+        return [f"--http-address=unix:{endpoint.socket}", "--http-port=1", "--http-thread-count=2"]
+    host, port = endpoint.address
+    ((header, token),) = endpoint.headers.items()
     return [
-        f"--http-address={settings.triton_host}",
-        f"--http-port={settings.triton_http_port}",
-        f"--http-restricted-api={restricted}",
+        f"--http-address={host}",
+        f"--http-port={port}",
+        f"--http-restricted-api={RESTRICTED_PROTOCOLS}:{header}={token}",
     ]
 
 
