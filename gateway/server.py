@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import multiprocessing
 import os
 import ssl
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.workers import FOLDER_VARIABLE
 from triton_embed.runtime import logs
 from triton_embed.runtime.options import settings_from_environment
+from triton_embed.runtime.parent import end_with_parent
 from triton_embed.runtime.settings import to_variables
 from triton_embed.runtime.variables import log_unknown_variables
 
@@ -43,6 +45,9 @@ def application() -> FastAPI:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
+    parent = multiprocessing.parent_process()
+    if parent and parent.pid:  # One of several workers.
+        end_with_parent(parent.pid)
     settings = settings_from_environment(Settings)
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     return app.create(settings)

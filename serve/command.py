@@ -57,7 +57,7 @@ def _serve(
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     if not settings.gateway:
         log_unknown_variables()
-    from triton_embed.serve import installation, preflight
+    from triton_embed.serve import installation, preflight, run_files
     from triton_embed.serve.provisioning import provision
 
     try:
@@ -66,6 +66,7 @@ def _serve(
         server = installation.find()
         if checkpoint:
             provision(checkpoint, model_id, settings.repository)
+        run_files.sweep()
         preflight.check(settings, server)
         asyncio.run(_supervise(settings, server, to_variables(gateway_settings)))
     except ServeError as error:
@@ -76,6 +77,8 @@ def _serve(
 async def _supervise(
     settings: Settings, server: Installation, gateway_variables: Mapping[str, str]
 ) -> None:
+    from triton_embed.serve.run_files import run_files
     from triton_embed.serve.supervisor import Supervisor
 
-    await Supervisor(settings, server, gateway_variables=gateway_variables).run()
+    with run_files() as files:
+        await Supervisor(settings, server, files, gateway_variables=gateway_variables).run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from triton_embed.serve.installation import ROOT
 from triton_embed.serve.settings import Settings
@@ -19,13 +20,14 @@ def gateway_command(settings: Settings) -> list[str]:
     return [sys.executable, "-m", "triton_embed", "gateway", *address]
 
 
-def gateway_environment(variables: Mapping[str, str]) -> dict[str, str]:
+def gateway_environment(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return the environment of the gateway: that of this process, and its settings.
 
     Args:
         variables: The settings as environment variables, see `runtime.settings.to_variables`.
+        folder: The folder for its temporary files, which is removed even if the gateway is killed.
     """
     ours = {
         name: value for name, value in os.environ.items() if not name.startswith(CONNECTION_PREFIX)
     }
-    return {**ours, **variables, "PYTHONPATH": str(ROOT)}
+    return {**ours, **variables, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}

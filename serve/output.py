@@ -28,6 +28,10 @@ NO_GPU_MESSAGES = (
 these lines explain what is wrong."""
 
 
+UNIX_SOCKET_MESSAGE = "NODELAY NOT SUPPORTED"
+"""Part of a line that Triton's HTTP server prints because it is bound to a Unix socket."""
+
+
 def ignored_output(*, verbose: bool) -> tuple[str, ...]:
     """Return the texts that identify irrelevant lines of Triton's output.
 
@@ -35,7 +39,9 @@ def ignored_output(*, verbose: bool) -> tuple[str, ...]:
         verbose: Show everything.
     """
     has_gpu = any(Path(device).exists() for device in GPU_DEVICES)
-    return () if verbose or has_gpu else NO_GPU_MESSAGES
+    if verbose:
+        return ()
+    return (UNIX_SOCKET_MESSAGE, *(() if has_gpu else NO_GPU_MESSAGES))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from triton_embed.runtime.parent import ending_with_this_process
 from triton_embed.serve.errors import ServeError
 from triton_embed.serve.output import MAX_LINE_BYTES, OutputRelay
 
@@ -73,6 +74,8 @@ class SupervisedProcess:
     async def start(self) -> None:
         """Start the process and wait until it serves.
 
+        The kernel kills it if this process ends, whatever the reason.
+
         Raises:
             ServeError: It ended before it served, or cannot be started.
         """
@@ -99,7 +102,7 @@ class SupervisedProcess:
         spec = self._spec
         try:
             return await asyncio.create_subprocess_exec(
-                *spec.command,
+                *ending_with_this_process(spec.command),
                 env=dict(spec.environment),
                 start_new_session=True,
                 stdout=asyncio.subprocess.PIPE if spec.output else None,

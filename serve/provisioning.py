@@ -16,6 +16,7 @@ from triton_embed.repository.errors import RepositoryError
 from triton_embed.repository.model import InstalledModel
 from triton_embed.repository.provenance import Provenance
 from triton_embed.repository.scanner import scan
+from triton_embed.runtime.parent import ending_with_this_process
 from triton_embed.serve.errors import ServeError
 from triton_embed.serve.installation import ROOT
 
@@ -87,7 +88,8 @@ def run_export(arguments: Sequence[str]) -> int:
     Raises:
         SystemExit: a signal ended the export.
     """
-    command = [sys.executable, "-m", "triton_embed", "export", *arguments]
+    export = [sys.executable, "-m", "triton_embed", "export", *arguments]
+    command = ending_with_this_process(export)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     started: list[subprocess.Popen[bytes]] = []
     received: list[int] = []

@@ -21,7 +21,7 @@ from triton_embed.serve.errors import TritonError
 UNSAFE_NAME = re.compile(r"[\s?#/]")
 """Characters that a model's name in a URL cannot have: Triton does not decode percent signs."""
 
-GRPC_STATUS = {
+GRPC_STATUS: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "INVALID_ARGUMENT",
     HTTPStatus.NOT_FOUND: "NOT_FOUND",
     HTTPStatus.SERVICE_UNAVAILABLE: "UNAVAILABLE",
@@ -97,28 +97,22 @@ class RepositoryApi:
             try:
                 writer.write("\r\n".join(lines).encode() + content)
                 await writer.drain()
-                response = await reader.read()
+                status, content = await _read(reader)
             finally:
                 writer.close()
-        except OSError as error:
+        except (OSError, EOFError) as error:
             raise TritonError(f"its HTTP API does not respond: {error}", "UNAVAILABLE") from error
-        return _parse(response)
-
-
-def _parse(response: bytes) -> Any:
-    """Return the JSON of a complete response, which Triton sends in one piece.
-
-    Raises:
-        TritonError: the response is an error, or is not complete.
-    """
-    head, _, content = response.partition(b"\r\n\r\n")
-    try:
-        status = int(head.split(maxsplit=2)[1])
         # A folder's name need not be UTF-8.
-        parsed = json.loads(content.decode(errors="replace")) if content else {}
-    except (IndexError, ValueError):
-        raise TritonError("its HTTP API ended without a response", "UNAVAILABLE") from None
-    if status != HTTPStatus.OK:
-        name = GRPC_STATUS.get(HTTPStatus(status), "INTERNAL")
-        raise TritonError(str(parsed.get("error", f"HTTP status {status}")), name)
-    return parsed
+        response = json.loads(content.decode(errors="replace")) if content else {}
+        if status != HTTPStatus.OK:
+            message = str(response.get("error", f"HTTP status {status}"))
+            raise TritonError(message, GRPC_STATUS.get(status, "INTERNAL"))
+        return response
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Return status and body of a response. Triton does not always close the connection."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    length = re.search(r"^content-length: *(\d+)", head, re.MULTILINE | re.IGNORECASE)
+    content = await reader.readexactly(int(length[1])) if length else await reader.read()
+    return int(head.split(maxsplit=2)[1]), content

@@ -1,7 +1,7 @@
 """Files that a run of the service creates outside of the model repository.
 
-They are a private temporary folder, Triton's segments in ``/dev/shm``, and there a lock that is held
-while the supervisor lives. A supervisor that is killed cannot remove them: the next run does.
+They are a private temporary folder, Triton's segments in ``/dev/shm``, and there a lock that the
+supervisor holds while it runs. If it is killed, the next run removes them.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _sweep_run(path: Path, run_id: str) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         folder = Path(os.fsdecode(os.read(descriptor, os.pathconf("/", "PC_PATH_MAX"))))
         run = RunFiles(run_id, folder)
-        logger.info("removing what a killed service has left (run %s)", run_id)
+        logger.debug("removing what a killed service has left (run %s)", run_id)
         _kill(run.memory_prefix)
         if folder.name == f"triton-embed-{run_id}":
             run.remove()

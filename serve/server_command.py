@@ -23,11 +23,11 @@ RESTRICTED_PROTOCOLS = "model-repository,shared-memory,logging,trace"
 """Parts of Triton's API that could replace models or read memory: closed to clients."""
 
 CLOSED = "NO-CLIENT-CAN-SEND-THIS=closed"
-"""Header that gRPC requires in requests to the restricted protocols. HTTP/2 has no header names with
-capital letters, so that gRPC rejects every request that has it (RFC 9113, section 8.2.1)."""
+"""Header that gRPC requires in requests to the restricted protocols. HTTP/2 has no header names
+with capital letters, so that every request with it is rejected (RFC 9113, section 8.2.1)."""
 
 ADMIN_HEADER = "triton-embed-admin"
-"""Header that carries the admin token in requests to the port of Triton's HTTP API, if it has one."""
+"""Header that carries the admin token in requests to Triton's HTTP API, if that has a port."""
 
 KEEPALIVE_FLAGS = (
     # gRPC resolves a name again only when a connection ends: a new address is used within 30 s.

@@ -8,8 +8,6 @@ import signal
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
 from triton_embed.contract.status import PublishedModel
@@ -21,6 +19,7 @@ from triton_embed.serve.gateway_command import gateway_command, gateway_environm
 from triton_embed.serve.installation import Installation
 from triton_embed.serve.output import OutputRelay, ignored_output
 from triton_embed.serve.overrides import Overrides
+from triton_embed.serve.private_memory import with_private_memory
 from triton_embed.serve.probe import (
     HealthProbe,
     Probe,
@@ -30,12 +29,13 @@ from triton_embed.serve.probe import (
 )
 from triton_embed.serve.process import ProcessSpec, SupervisedProcess
 from triton_embed.serve.reconciler import Reconciler
+from triton_embed.serve.run_files import RunFiles
 from triton_embed.serve.server_command import (
     EXIT_TIMEOUT_SECONDS,
+    admin_endpoint,
     server_command,
     server_environment,
 )
-from triton_embed.serve.server_instance import ServerInstance
 from triton_embed.serve.settings import Settings
 from triton_embed.serve.status_board import StatusBoard
 from triton_embed.serve.status_server import serving
@@ -67,6 +67,7 @@ class Supervisor:
     Args:
         settings: Ports, the model repository and overrides.
         installation: The Triton to run.
+        files: The files of this run.
         client: Its administrative API; by default over gRPC. Replaced in tests.
         probe: Its health; by default by inferences with `client`. Replaced in tests.
         gateway_variables: Environment variables with the settings of the gateway.
@@ -76,6 +77,7 @@ class Supervisor:
         self,
         settings: Settings,
         installation: Installation,
+        files: RunFiles,
         client: TritonAdmin | None = None,
         probe: HealthProbe | None = None,
         gateway_variables: Mapping[str, str] = MappingProxyType({}),
@@ -83,10 +85,11 @@ class Supervisor:
         self._settings = settings
         self._gateway_variables = gateway_variables
         self._installation = installation
-        self._instance = ServerInstance()
+        self._files = files
+        self._endpoint = admin_endpoint(settings, files)
         self._owned_client = None
         if client is None:
-            client = AdminClient(settings.triton_grpc, self._instance.admin_token)
+            client = AdminClient(settings.triton_grpc, self._endpoint)
             self._owned_client = client
         self._client = client
         self._probe = probe or Probe(client)
@@ -108,14 +111,12 @@ class Supervisor:
         stopped = _stop_event()
         settings = self._settings
         self._reconciler.announce()
-        with TemporaryDirectory(prefix="triton-embed-") as name:
-            folder = Path(name)
-            backend_directory.assemble(self._installation, folder)
-            processes = [SupervisedProcess(self._triton_spec(folder))]
-            if settings.gateway:
-                processes.append(SupervisedProcess(self._gateway_spec()))
-            async with serving(self._board, settings.triton_host, settings.status_port):
-                await self._run_until(stopped, processes)
+        backend_directory.assemble(self._installation, self._files.folder)
+        processes = [SupervisedProcess(self._triton_spec())]
+        if settings.gateway:
+            processes.append(SupervisedProcess(self._gateway_spec()))
+        async with serving(self._board, settings.triton_host, settings.status_port):
+            await self._run_until(stopped, processes)
 
     async def _run_until(
         self, stopped: asyncio.Event, processes: Sequence[SupervisedProcess]
@@ -189,11 +190,13 @@ class Supervisor:
                     return sorted({target.spec.model_id for target in targets})
             await asyncio.sleep(STARTUP_POLL_INTERVAL)
 
-    def _triton_spec(self, folder: Path) -> ProcessSpec:
+    def _triton_spec(self) -> ProcessSpec:
         settings = self._settings
+        files = self._files
+        command = server_command(settings, self._installation, files, self._endpoint)
         return ProcessSpec(
             name="Triton",
-            command=server_command(settings, self._installation, folder, self._instance),
+            command=with_private_memory(command) if self._installation.bundled else command,
             environment=server_environment(self._installation),
             output=OutputRelay(
                 logging.getLogger("triton"), ignored_output(verbose=settings.triton_log_verbose)
@@ -202,7 +205,7 @@ class Supervisor:
             wait_ready=self._wait_triton_ready,
             wait_unhealthy=self._wait_triton_unhealthy,
             on_lost=self._triton_lost,
-            clean_up=self._instance.remove_memory,
+            clean_up=files.remove_triton,
         )
 
     def _gateway_spec(self) -> ProcessSpec:
@@ -210,7 +213,7 @@ class Supervisor:
         return ProcessSpec(
             name="the gateway",
             command=gateway_command(settings),
-            environment=gateway_environment(self._gateway_variables),
+            environment=gateway_environment(self._gateway_variables, self._files.folder),
             output=None,
             stop_timeout_seconds=settings.drain_seconds + GATEWAY_EXIT_MARGIN_SECONDS,
             wait_ready=self._wait_gateway_ready,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -9,30 +10,11 @@ from tritonclient.grpc import service_pb2_grpc as services
 
 from triton_embed.serve.admin_client import AdminClient
 from triton_embed.serve.errors import TritonError
-
-ADMIN_TOKEN = "secret"
+from triton_embed.serve.repository_api import AdminEndpoint, RepositoryApi
 
 
 class Servicer(services.GRPCInferenceServiceServicer):
-    """Triton's gRPC API while ``m`` finishes its requests.
-
-    Attributes:
-        states: The state of ``m`` in each response, in order.
-    """
-
-    def __init__(self) -> None:
-        self.states = ["UNLOADING", "UNLOADING", "UNAVAILABLE"]
-
-    async def RepositoryIndex(
-        self, request: messages.RepositoryIndexRequest, context: grpc.aio.ServicerContext
-    ) -> messages.RepositoryIndexResponse:
-        if dict(context.invocation_metadata()).get(TOKEN_HEADER) != ADMIN_TOKEN:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "This protocol is restricted")
-        state = self.states.pop(0) if self.states else "READY"
-        index = messages.RepositoryIndexResponse()
-        index.models.add(name="m", state=state)
-        index.models.add(name="other", state="READY")
-        return index
+    """Triton's gRPC API: `other` has just been unloaded."""
 
     async def ModelConfig(
         self, request: messages.ModelConfigRequest, context: grpc.aio.ServicerContext
@@ -43,82 +25,57 @@ class Servicer(services.GRPCInferenceServiceServicer):
         config.config.name = request.name
         return config
 
-    async def RepositoryModelLoad(
-        self, request: messages.RepositoryModelLoadRequest, context: grpc.aio.ServicerContext
-    ) -> messages.RepositoryModelLoadResponse:
-        await context.abort(grpc.StatusCode.INTERNAL, f"failed to load '{request.model_name}'")
-
-
-TOKEN_HEADER = "triton-grpc-protocol-triton-embed-admin"
+    async def ModelInfer(
+        self, request: messages.ModelInferRequest, context: grpc.aio.ServicerContext
+    ) -> messages.ModelInferResponse:
+        await context.abort(grpc.StatusCode.INTERNAL, f"'{request.model_name}' is not healthy")
 
 
 @pytest.fixture
-def servicer() -> Servicer:
-    return Servicer()
-
-
-@pytest.fixture
-async def address(servicer: Servicer) -> AsyncIterator[str]:
+async def client(tmp_path: Path) -> AsyncIterator[AdminClient]:
     server = grpc.aio.server()
-    services.add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    services.add_GRPCInferenceServiceServicer_to_server(Servicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    yield f"127.0.0.1:{port}"
+    client = AdminClient(f"127.0.0.1:{port}", AdminEndpoint(tmp_path / "socket"))
+    yield client
+    await client.close()
     await server.stop(None)
 
 
 @pytest.fixture
-async def client(address: str) -> AsyncIterator[AdminClient]:
-    client = AdminClient(address, ADMIN_TOKEN)
-    yield client
-    await client.close()
+def states(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The state of ``m`` in each list of models, in order; then it is ready."""
+    states = ["UNLOADING", "UNLOADING", "UNAVAILABLE"]
+
+    async def listed(_: RepositoryApi) -> dict[str, str]:
+        return {"m": states.pop(0) if states else "READY", "other": "READY"}
+
+    monkeypatch.setattr(RepositoryApi, "states", listed)
+    return states
 
 
 async def test_client_drains_a_model_until_it_is_unloaded(
-    client: AdminClient, servicer: Servicer
+    client: AdminClient, states: list[str]
 ) -> None:
     await client.drain(["m"])
-    assert not servicer.states
+    assert not states
 
 
 async def test_client_omits_a_model_that_is_unloaded_after_the_listing(
-    client: AdminClient, servicer: Servicer
+    client: AdminClient, states: list[str]
 ) -> None:
-    servicer.states.clear()
+    states.clear()
     assert set(await client.ready_configs()) == {"m"}
 
 
-async def test_folder_whose_name_is_not_utf8_hides_no_ready_model() -> None:
-    async def index(request: bytes, _: object) -> bytes:
-        only_ready = messages.RepositoryIndexRequest.FromString(request).ready
-        return b"" if only_ready else b"\n\x03\n\x01\xe9"
-
-    server = grpc.aio.server()
-    methods = {"RepositoryIndex": grpc.unary_unary_rpc_method_handler(index)}
-    handler = grpc.method_handlers_generic_handler("inference.GRPCInferenceService", methods)
-    server.add_generic_rpc_handlers((handler,))
-    client = AdminClient(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}", ADMIN_TOKEN)
-    await server.start()
-    assert await client.ready_configs() == {}
-    await client.drain(["m"])
-    await client.close()
-    await server.stop(None)
-
-
-async def test_client_maps_errors_of_triton(client: AdminClient) -> None:
-    with pytest.raises(TritonError, match="failed to load 'm'") as caught:
-        await client.load("m")
+async def test_client_maps_errors_of_grpc(client: AdminClient) -> None:
+    with pytest.raises(TritonError, match="'m' is not healthy") as caught:
+        await client.infer("m", [])
     assert caught.value.status == "INTERNAL"
 
 
-async def test_client_without_the_admin_token_is_rejected(address: str) -> None:
-    client = AdminClient(address, "wrong")
-    with pytest.raises(TritonError, match="restricted"):
-        await client.ready_configs()
-    await client.close()
-
-
-async def test_client_without_a_server_reports_that_it_is_not_live() -> None:
-    client = AdminClient("127.0.0.1:9", ADMIN_TOKEN)
+async def test_client_without_a_server_reports_that_it_is_not_live(tmp_path: Path) -> None:
+    client = AdminClient("127.0.0.1:9", AdminEndpoint(tmp_path / "socket"))
     assert not await client.is_live()
     await client.close()

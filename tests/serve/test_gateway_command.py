@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from triton_embed.gateway.settings import RequestSettings, Settings
@@ -16,12 +18,13 @@ def test_gateway_gets_its_settings_and_the_address_of_our_triton(
     monkeypatch.setenv("TRITON_EMBED_TRITON_TLS", "1")
     monkeypatch.setenv("TRITON_EMBED_TRITON_TLS_KEY", "key.pem")
     given = RequestSettings(port=9000, log_jsonl=True, tls_certificate="c", tls_key="k", workers=3)
-    environment = gateway_environment(to_variables(given))
+    environment = gateway_environment(to_variables(given), Path("run"))
     monkeypatch.delenv("TRITON_EMBED_TRITON_TLS")
     monkeypatch.delenv("TRITON_EMBED_TRITON_TLS_KEY")
     assert not environment.keys() & {"TRITON_EMBED_TRITON_TLS", "TRITON_EMBED_TRITON_TLS_KEY"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    assert environment["TMPDIR"] == "run"
     assert settings_from_environment(RequestSettings) == given
     assert settings_from_environment(Settings).triton_tls is False
     command = gateway_command(ServeSettings(triton_grpc_port=9001))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -12,16 +13,19 @@ from testing.stub_repository import write_stub_model
 from testing.triton_admin import FakeTriton, ScriptedProbe
 from testing.waiting import eventually_async
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.serve import probe, server_instance
+from triton_embed.serve import probe
 from triton_embed.serve.errors import ServeError
 from triton_embed.serve.installation import Installation
 from triton_embed.serve.probe import ProbeResult
+from triton_embed.serve.run_files import RunFiles
 from triton_embed.serve.settings import Settings
 from triton_embed.serve.supervisor import Supervisor
 
 HEALTHY = ProbeResult()
 SERVER_FAILS = ProbeResult("it does not respond: connection reset")
 TINY_FAILS = ProbeResult(models={"tiny": "tiny_encoder: connection reset"})
+
+RUN_ID = "5e90d6b62a77"
 
 Start = Callable[..., Supervisor]
 Run = Callable[[Supervisor], asyncio.Task[None]]
@@ -44,7 +48,8 @@ def supervisor_of(
     installation = Installation(binary, {}, (), (), bundled=False)
 
     def make(scripted: ScriptedProbe) -> Supervisor:
-        return Supervisor(settings, installation, triton, scripted)
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        return Supervisor(settings, installation, RunFiles(RUN_ID, folder), triton, scripted)
 
     return make
 
@@ -133,11 +138,8 @@ async def test_model_that_fails_single_probes_does_not_restart_triton(
     assert "restarting" not in caplog.text
 
 
-async def test_shared_memory_of_an_ended_triton_is_removed(
-    supervisor_of: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("secrets.token_hex", lambda size: "test" * size)
-    segment = Path("/dev/shm", f"{server_instance.ServerInstance().memory_prefix}left")
+async def test_shared_memory_of_an_ended_triton_is_removed(supervisor_of: Start) -> None:
+    segment = Path("/dev/shm", f"triton_embed_{RUN_ID}_left")
     supervisor = supervisor_of(ScriptedProbe(SERVER_FAILS))
     segment.touch()
     with pytest.raises(ServeError):
