@@ -6,6 +6,7 @@ import os
 import select
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -19,8 +20,13 @@ async def immediately() -> None:
     pass
 
 
+async def forever() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
 async def never() -> str:
-    return str(await asyncio.get_running_loop().create_future())
+    await forever()
+    return ""
 
 
 def spec(
@@ -63,7 +69,9 @@ async def test_stopped_process_leaves_no_child_behind(caplog: pytest.LogCaptureF
     assert cleaned == [True]
 
 
-async def test_missing_program_is_reported_by_name() -> None:
-    process = SupervisedProcess(spec(["/nowhere/tritonserver"], None))
-    with pytest.raises(ServeError, match="it cannot be started: "):
+async def test_missing_program_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
+    missing = replace(spec(["/nowhere/tritonserver"], None), wait_ready=forever)
+    process = SupervisedProcess(missing)
+    with pytest.raises(ServeError, match=r"it ended before it was ready \(exit status 127\)"):
         await process.start()
+    assert "cannot run /nowhere/tritonserver: No such file" in capfd.readouterr().err
