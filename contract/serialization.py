@@ -97,6 +97,8 @@ def spec_to_parameters(spec: ModelSpec) -> dict[str, str]:
         "pooling": ",".join(spec.pooling),
         "normalized": str(spec.normalized).lower(),
     }
+    if spec.aliases:
+        parameters["aliases"] = ",".join(spec.aliases)
     if spec.matryoshka_dimensions is not None:
         sizes = ",".join(map(str, spec.matryoshka_dimensions))
         parameters["matryoshka_dimensions"] = sizes or ANY_DIMENSION
@@ -156,6 +158,7 @@ def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
             rejects_embedded_images=_boolean(parameters.get("rejects_embedded_images", "false")),
             max_tokens_query=_optional_integer(parameters.get("max_tokens_query")),
             max_tokens_passage=_optional_integer(parameters.get("max_tokens_passage")),
+            aliases=tuple(filter(None, parameters.get("aliases", "").split(","))),
         )
     except KeyError as error:
         raise SpecError(f"has no model spec: parameter {error} is missing") from None

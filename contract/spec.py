@@ -44,6 +44,8 @@ class ModelSpec:
         accepts_token_ids: Whether inputs may be token ids.
         rejects_embedded_images: Whether a text that contains an image's data URL is rejected by a
             model for texts only; otherwise the URL is a part of the text.
+        aliases: Further names of the model in requests; set by ``--served-model-name``, not at
+            export.
     """
 
     model_id: str
@@ -65,11 +67,17 @@ class ModelSpec:
     normalized: bool = True
     accepts_token_ids: bool = True
     rejects_embedded_images: bool = False
+    aliases: tuple[str, ...] = ()
 
     @property
     def is_text_only(self) -> bool:
         """True if the model embeds no images."""
         return self.modalities == (Modality.TEXT,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the model in requests: its id, and its aliases."""
+        return self.model_id, *self.aliases
 
     @property
     def is_input_type_required(self) -> bool:

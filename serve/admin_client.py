@@ -39,6 +39,14 @@ class TritonAdmin(Protocol):
             config: Its configuration as JSON, in place of the one in the repository.
         """
 
+    async def load_alias(self, model: str, config: str) -> None:
+        """Load an ensemble that the repository does not have.
+
+        Args:
+            model: Its name.
+            config: Its configuration as JSON.
+        """
+
     async def unload(self, model: str) -> None:
         """Unload `model`."""
 
@@ -86,6 +94,10 @@ class AdminClient:
     async def load(self, model: str, config: str | None = None) -> None:
         """See `TritonAdmin.load`."""
         await self._repository.load(model, config)
+
+    async def load_alias(self, model: str, config: str) -> None:
+        """See `TritonAdmin.load_alias`."""
+        await self._repository.load_alias(model, config)
 
     async def unload(self, model: str) -> None:
         """See `TritonAdmin.unload`."""

@@ -31,6 +31,9 @@ these lines explain what is wrong."""
 UNIX_SOCKET_MESSAGE = "NODELAY NOT SUPPORTED"
 """Part of a line that Triton's HTTP server prints because it is bound to a Unix socket."""
 
+ALIAS_MESSAGE = "Failed to set config modification time"
+"""Part of the line that Triton 2.51 prints for each ensemble that has no folder."""
+
 
 def ignored_output(*, verbose: bool) -> tuple[str, ...]:
     """Return the texts that identify irrelevant lines of Triton's output.
@@ -38,10 +41,10 @@ def ignored_output(*, verbose: bool) -> tuple[str, ...]:
     Args:
         verbose: Show everything.
     """
-    has_gpu = any(Path(device).exists() for device in GPU_DEVICES)
     if verbose:
         return ()
-    return (UNIX_SOCKET_MESSAGE, *(() if has_gpu else NO_GPU_MESSAGES))
+    has_gpu = any(Path(device).exists() for device in GPU_DEVICES)
+    return (UNIX_SOCKET_MESSAGE, ALIAS_MESSAGE, *(() if has_gpu else NO_GPU_MESSAGES))
 
 
 @dataclass(frozen=True)

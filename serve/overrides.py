@@ -29,7 +29,7 @@ class Overrides:
 
     Attributes:
         max_batch_size: Maximum inputs per execution and per request.
-        served_model_name: Public model id.
+        served_model_names: Public model id, and further names of the model.
         tokenizer_instances: Instances of each tokenizer.
         encoder_instances: Instances of each encoder.
         encoder_threads: Threads of one encoder instance.
@@ -38,7 +38,7 @@ class Overrides:
     """
 
     max_batch_size: int | None = None
-    served_model_name: str | None = None
+    served_model_names: tuple[str, ...] = ()
     tokenizer_instances: int | None = None
     encoder_instances: int | None = None
     encoder_threads: int | None = None
@@ -56,7 +56,7 @@ class Overrides:
             delay = THROUGHPUT_QUEUE_DELAY_MICROSECONDS if delay is None else delay
         return Overrides(
             max_batch_size=settings.max_batch_size,
-            served_model_name=settings.served_model_name,
+            served_model_names=settings.served_model_name,
             tokenizer_instances=settings.tokenizer_instances,
             encoder_instances=instances,
             encoder_threads=max(1, cores // instances) if instances else None,
@@ -69,9 +69,7 @@ class Overrides:
         changed = pb.ModelConfig()
         changed.CopyFrom(config)
         self._apply(changed)
-        if changed == config:
-            return None
-        return MessageToJson(changed, preserving_proto_field_name=True)
+        return None if changed == config else to_json(changed)
 
     def _apply(self, config: pb.ModelConfig) -> None:
         identity = Identity.from_parameters(parameters(config))
@@ -79,10 +77,13 @@ class Overrides:
             return  # The user's own model.
         if self.max_batch_size is not None:
             config.max_batch_size = self.max_batch_size
-        if self.served_model_name:
-            config.parameters["model_id"].string_value = self.served_model_name
         for name, value in self.spec_parameters.items():
             config.parameters[name].string_value = value
+        if self.served_model_names:
+            model_id, *aliases = self.served_model_names
+            config.parameters["model_id"].string_value = model_id
+            if aliases and identity.role == Role.ENTRY.value:
+                config.parameters["aliases"].string_value = ",".join(aliases)
         if identity.role == Role.TOKENIZE.value and self.tokenizer_instances is not None:
             _set_instances(config, self.tokenizer_instances)
         if identity.role == Role.ENCODE.value:
@@ -106,6 +107,11 @@ def _spec_parameters(settings: Settings) -> dict[str, str]:
     if settings.reject_embedded_images:
         changed["rejects_embedded_images"] = "true"
     return changed
+
+
+def to_json(config: pb.ModelConfig) -> str:
+    """Return a configuration in the form in which Triton's API takes it."""
+    return MessageToJson(config, preserving_proto_field_name=True)
 
 
 def _set_instances(config: pb.ModelConfig, count: int) -> None:

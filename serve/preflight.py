@@ -13,6 +13,7 @@ import socket
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from triton_embed.serve.errors import ServeError
@@ -70,7 +71,7 @@ def check_gateway_packages() -> None:
         )
 
 
-def check_repository(folder: Path, served_model_name: str | None = None) -> None:
+def check_repository(folder: Path, served_model_names: Sequence[str] = ()) -> None:
     """Raise ServeError unless `folder` holds a model, and a single one if it is renamed."""
     models = loadable_models(folder).values()
     if not models:
@@ -81,7 +82,7 @@ def check_repository(folder: Path, served_model_name: str | None = None) -> None
             "(with compose: docker compose run --rm --build export)"
         )
     ids = sorted(model.display_name for model in models if model.is_managed)
-    if served_model_name and len(ids) > 1:
+    if served_model_names and len(ids) > 1:
         raise ServeError(
             f"--served-model-name renames a single model, but '{folder}' has "
             f"{', '.join(ids)}; serve each model from its own repository"

@@ -24,10 +24,12 @@ from triton_embed.serve.actions import (
 )
 from triton_embed.serve.admin_client import TritonAdmin
 from triton_embed.serve.errors import ServeError, TritonError
+from triton_embed.serve.loading import ModelLoader
 from triton_embed.serve.overrides import Overrides
 from triton_embed.serve.probe import HealthProbe, ProbeResult
 from triton_embed.serve.repository_watch import RepositoryWatch
 from triton_embed.serve.retirement import Retirement
+from triton_embed.serve.served_names import ServedNames
 
 logger = logging.getLogger("serve")
 
@@ -58,10 +60,11 @@ class Reconciler:
         overrides: Overrides,
         publish: Callable[[Iterable[PublishedModel]], None] = lambda models: None,
     ) -> None:
-        self._repository = RepositoryWatch(repository)
+        self._repository = RepositoryWatch(repository, overrides.served_model_names)
+        self._served_names = ServedNames(overrides.served_model_names)
+        self._loader = ModelLoader(client, overrides)
         self._client = client
         self._probe = probe
-        self._overrides = overrides
         self._publish_models = publish
         self._retirement = Retirement(client)
         self.lost_steps: set[str] = set()
@@ -69,7 +72,6 @@ class Reconciler:
         self._scanned: Models = {}
         self._desired: Models = {}
         self._statuses: dict[str, ModelStatus] = {}
-        self._name_owner: str | None = None
 
     @property
     def states(self) -> Mapping[str, ModelState]:
@@ -216,10 +218,9 @@ class Reconciler:
         ensembles = [name for model in models for name in model.ensembles]
         # Triton does not replace a step with unchanged files.
         await self._unload_if_loaded([*ensembles, *steps])
-        configs = {name: config for model in models for name, config in model.configs.items()}
         for name in (*steps, *ensembles):
-            override = self._overrides.overridden_config(configs[name]) if name in configs else None
-            await self._client.load(name, override)
+            owner = next(model for model in models if name in model.models)
+            await self._loader.load_part(owner, name)
         result = await self._probe.run(ensembles)
         if reason := result.server or next(iter(result.models.values()), None):
             raise TritonError(reason, "INTERNAL")
@@ -238,20 +239,14 @@ class Reconciler:
     def _rejections(self, desired: Models) -> dict[str, str]:
         """Return the reason for each model that must not be served.
 
-        The model is incomplete, has another version, or its public id belongs to another model: the
-        id in `Overrides.served_model_name` belongs to one model until that model is removed.
+        The model is incomplete, has another version, or its public id belongs to another model.
         """
-        managed = {name: model for name, model in desired.items() if model.is_managed}
-        rejections = {
-            name: f"it {model.problem}" for name, model in managed.items() if model.problem
+        problems = {
+            name: f"it {model.problem}"
+            for name, model in desired.items()
+            if model.is_managed and model.problem
         }
-        if self._overrides.served_model_name:
-            names = [name for name in managed if name not in rejections]
-            if self._name_owner not in names:
-                self._name_owner = next(iter(names), None)
-            reason = f"--served-model-name is already used by {self._name_owner}"
-            rejections |= {name: reason for name in names if name != self._name_owner}
-        return rejections
+        return problems | self._served_names.rejections(desired)
 
     async def _reject(self, action: Reject) -> None:
         logger.error("%s is not served: %s", action.model.name, action.reason)
@@ -283,7 +278,7 @@ class Reconciler:
         self._set(model, ModelState.REPLACING if serving else ModelState.LOADING, serving)
         logger.info("loading %s", model.name)
         try:
-            await self._load_into_triton(model)
+            await self._loader.load(model)
         except TritonError as error:
             if self._is_installed(model):
                 logger.error("%s cannot be served: %s", model.name, error.message)
@@ -295,21 +290,6 @@ class Reconciler:
                 await self._unload_if_loaded(self._only_in(model))
             return False
         return True
-
-    async def _load_into_triton(self, model: InstalledModel) -> None:
-        # A configuration that cannot be read is loaded as it is: Triton describes the error.
-        configs = {
-            name: self._overrides.overridden_config(model.configs[name])
-            for name in model.models
-            if name in model.configs
-        }
-        if any(configs.values()):
-            for name in model.models:
-                await self._client.load(name, configs.get(name))
-        else:
-            # An ensemble brings its steps with it, and Triton loads them in parallel.
-            for ensemble in model.ensembles:
-                await self._client.load(ensemble)
 
     async def _verify(self, model: InstalledModel, result: ProbeResult) -> None:
         """Mark a loaded model as ready, or unload it if its first inference failed."""
@@ -362,8 +342,7 @@ class Reconciler:
         self._publish()
 
     def _publish(self) -> None:
-        name = self._overrides.served_model_name
-        self._publish_models(published(self._statuses.values(), name))
+        self._publish_models(published(self._statuses.values(), self._served_names.model_id))
 
     def _mark_unloaded(self, ensembles: Iterable[str]) -> None:
         for name, status in self._statuses.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -27,6 +28,10 @@ GRPC_STATUS: Mapping[int, str] = {
     HTTPStatus.SERVICE_UNAVAILABLE: "UNAVAILABLE",
 }
 """gRPC status by HTTP status; all others are ``INTERNAL``."""
+
+
+ALIAS_FILES = {"file:1/alias": b64encode(b"alias").decode()}
+"""Content of an ensemble that has no folder: Triton requires at least one file in its version."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,10 @@ class RepositoryApi:
     async def load(self, model: str, config: str | None = None) -> None:
         """Load or reload `model`, with `config` as JSON in place of the one in the repository."""
         await self._post(model, "load", {"config": config} if config else {})
+
+    async def load_alias(self, model: str, config: str) -> None:
+        """Load an ensemble that the repository does not have, with `config` as JSON."""
+        await self._post(model, "load", {"config": config, **ALIAS_FILES})
 
     async def unload(self, model: str) -> None:
         """Unload `model`."""

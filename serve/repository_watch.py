@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from triton_embed.serve.actions import Models
+from triton_embed.serve.aliases import with_aliases
 from triton_embed.serve.errors import ServeError
 from triton_embed.serve.loadable import loadable_models
 
@@ -18,10 +20,12 @@ class RepositoryWatch:
 
     Args:
         folder: The model repository.
+        served_names: Names of its only model, see `aliases.with_aliases`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, served_names: Sequence[str] = ()) -> None:
         self._folder = folder
+        self._served_names = served_names
         self._filled: tuple[int, int] | None = None
 
     def scan(self) -> Models:
@@ -30,7 +34,8 @@ class RepositoryWatch:
         Raises:
             ServeError: The folder cannot be read, or it held models and has disappeared.
         """
-        models = loadable_models(self._folder)
+        found = loadable_models(self._folder)
+        models = {name: with_aliases(model, self._served_names) for name, model in found.items()}
         folder = self._identity()
         if models:
             self._filled = folder

@@ -5,9 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from triton_embed.contract.naming import triton_model_name
 from triton_embed.runtime.common_settings import CommonSettings, RepositorySettings
 from triton_embed.runtime.settings import SettingsBase, setting
-from triton_embed.runtime.values import Parser, address_port, integer, one_of, tcp_port
+from triton_embed.runtime.values import (
+    Parser,
+    address_port,
+    comma_separated,
+    integer,
+    one_of,
+    tcp_port,
+)
+
+
+def _model_names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(comma_separated(text)))
+    for name in names:
+        if not triton_model_name(name).strip("_"):
+            raise ValueError(f"'{name}' is not a model id: it has no Latin letter and no digit")
+    return names
 
 
 def _not_ipv6(text: str) -> str:
@@ -94,11 +110,11 @@ class ModelSettings(RepositorySettings):
         "NIM_TRITON_PERFORMANCE_MODE",
         parse=one_of("latency", "throughput"),
     )
-    served_model_name: str | None = setting(
-        None,
-        "public id of the only model in the repository",
+    served_model_name: tuple[str, ...] = setting(
+        (),
+        "public id of the only model in the repository; further names are aliases, over gRPC too",
         "NIM_SERVED_MODEL_NAME",
-        parse=Parser("ID", str),
+        parse=Parser("ID,...", _model_names),
     )
     token_arrays: bool = setting(
         True, "accept arrays of a model's own token ids in place of texts; otherwise they get 400"

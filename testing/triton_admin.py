@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from google.protobuf import json_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from triton_embed.repository import config as configs
@@ -22,6 +23,7 @@ class FakeTriton:
     Attributes:
         requests: Each request to load, unload or drain, as text such as ``load tiny``.
         loaded: Names of the loaded models.
+        aliases: Configurations of loaded ensembles that the repository does not have.
         rejected: Names of models that cannot be loaded.
         inference_errors: The error of each model whose inferences fail.
         executions: Number of finished executions of each step.
@@ -32,6 +34,7 @@ class FakeTriton:
         self._repository = repository
         self.requests: list[str] = []
         self.loaded: set[str] = set()
+        self.aliases: dict[str, pb.ModelConfig] = {}
         self.rejected: set[str] = set()
         self.inference_errors: dict[str, TritonError] = {}
         self.executions: dict[str, int] = {}
@@ -48,6 +51,13 @@ class FakeTriton:
         if model in self.rejected or found is None:
             raise TritonError(f"failed to load '{model}'", "INTERNAL")
         self.loaded |= {model, *configs.steps(found)}
+
+    async def load_alias(self, model: str, config: str) -> None:
+        """Load an ensemble; like Triton's, its steps must be loaded."""
+        self.requests.append(f"load {model}")
+        self.aliases[model] = json_format.Parse(config, pb.ModelConfig())
+        assert self.loaded.issuperset(configs.steps(self.aliases[model]))
+        self.loaded.add(model)
 
     async def unload(self, model: str) -> None:
         """Unload a model."""

@@ -70,9 +70,10 @@ async def list_models(request: Request) -> JSONResponse:
         # Clients that pick the first model treat an empty list as final but retry on 503.
         raise Unavailable(NO_MODEL)
     described = [
-        _describe(model.spec, side, services.settings)
+        _describe(name, model.spec, suffix, services.settings)
         for model in models
-        for side in (None, *_listed_suffixes(model.spec, services.settings))
+        for name in model.spec.names
+        for suffix in (None, *_listed_suffixes(model.spec, services.settings))
     ]
     return JSONResponse(ModelList(data=described).model_dump())
 
@@ -89,21 +90,33 @@ async def get_model(request: Request) -> JSONResponse:
     The path may contain any name that a request may use, including a name with a suffix.
     """
     services = get_services(request)
-    model, suffix = services.catalog.resolve(request.path_params["model_id"])
-    return JSONResponse(_describe(model.spec, suffix, services.settings).model_dump())
+    requested = request.path_params["model_id"]
+    model, suffix = services.catalog.resolve(requested)
+    stem = requested.lower().removesuffix(f"-{suffix.value}" if suffix else "")
+    name = next(name for name in model.spec.names if name.lower() == stem)
+    return JSONResponse(_describe(name, model.spec, suffix, services.settings).model_dump())
 
 
 def _listed_suffixes(spec: ModelSpec, settings: Settings) -> tuple[InputType, ...]:
     return spec.input_types if settings.list_suffixed_models else ()
 
 
-def _describe(spec: ModelSpec, suffix: InputType | None, settings: Settings) -> ModelDescription:
-    """Return the description of a model, or of one side of an asymmetric model."""
+def _describe(
+    name: str, spec: ModelSpec, suffix: InputType | None, settings: Settings
+) -> ModelDescription:
+    """Return the description of a model under one of its names.
+
+    Args:
+        name: The name.
+        spec: The model.
+        suffix: The side that the suffix of the name states, for an asymmetric model.
+        settings: The gateway's settings.
+    """
     if suffix not in spec.input_types:
         suffix = None
     is_required = spec.is_input_type_required and not settings.default_input_type
     return ModelDescription(
-        id=f"{spec.model_id}-{suffix.value}" if suffix else spec.model_id,
+        id=f"{name}-{suffix.value}" if suffix else name,
         root=spec.model_id,
         dimension=spec.dimension,
         max_tokens=spec.token_limit(suffix),

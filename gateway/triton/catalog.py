@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -63,7 +63,7 @@ class Catalog:
         self._resolving: asyncio.Task[None] | None = None
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._models: dict[str, ServedModel] = {}
-        self._by_lower_case: dict[str, ServedModel] = {}
+        self._by_name: dict[str, ServedModel] = {}
         self._routes: dict[str, tuple[Server, ...]] = {}
         self._everywhere: set[str] = set()
         self._has_models = False
@@ -137,9 +137,9 @@ class Catalog:
         for model_id in parts & self._models.keys() - models.keys():
             models[model_id] = self._models[model_id]
         self._log_changes(models)
-        self._expect(models.keys() | parts)
+        self._expect({name for model in models.values() for name in model.spec.names} | parts)
         self._models = models
-        self._by_lower_case = {model_id.lower(): model for model_id, model in models.items()}
+        self._by_name = _by_name(models)
         self._routes = routes
         # A Triton that is starting listens before it has its models, between two refreshes.
         known = {item.server for item in self._inventories.values()}
@@ -194,35 +194,42 @@ class Catalog:
     def resolve(self, name: str) -> tuple[ServedModel, InputType | None]:
         """Return the model that a request names, and the input type that its suffix states.
 
-        Ids and suffixes may have any case. A model whose id itself ends in ``-query`` or
+        Names and suffixes may have any case. A model whose id itself ends in ``-query`` or
         ``-passage`` takes precedence over the suffix.
 
         Raises:
             NotFound: there is no such model; the message lists the served ones.
             Unavailable: no Triton was reached yet, none has a model, or this model is being loaded.
         """
-        model = self._models.get(name) or self._by_lower_case.get(name.lower())
+        model = self._models.get(name) or self._by_name.get(name.lower())
         if model:
             return model, None
         for input_type in InputType:
-            model = self._by_lower_case.get(_without_suffix(name, input_type))
+            model = self._by_name.get(_without_suffix(name, input_type))
             if model:
                 return model, input_type
         raise self._missing(name)
 
     def _missing(self, name: str) -> ApiError:
-        expected = {model_id.lower() for model_id in self._expected - self._models.keys()}
+        expected = {name.lower() for name in self._expected} - self._by_name.keys()
         ids = {name.lower(), *(_without_suffix(name, input_type) for input_type in InputType)}
         if ids & expected:
             return Unavailable("The model is being loaded; try again soon.")
         if not self._models:
             return Unavailable(NO_MODEL)
-        known = ", ".join(f"'{model_id}'" for model_id in sorted(self._models))
+        names = sorted({name for each in self._models.values() for name in each.spec.names})
+        known = ", ".join(f"'{name}'" for name in names)
         return NotFound(
             f"The model {abbreviated.repr(name)} does not exist. Available models are: {known}.",
             param="model",
             code="model_not_found",
         )
+
+
+def _by_name(models: Mapping[str, ServedModel]) -> dict[str, ServedModel]:
+    """Return the models by their names in lower case; an id takes precedence over an alias."""
+    aliases = {name.lower(): each for each in models.values() for name in each.spec.aliases}
+    return aliases | {model_id.lower(): model for model_id, model in models.items()}
 
 
 def _without_suffix(name: str, input_type: InputType) -> str:

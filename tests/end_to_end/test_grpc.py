@@ -33,7 +33,10 @@ CODES = {
 def asymmetric(
     tmp_path_factory: pytest.TempPathFactory, minilm_folder: Path
 ) -> Iterator[RunningServer]:
-    """A service with one asymmetric Matryoshka model of 32 dimensions and 64 tokens."""
+    """A service with one asymmetric Matryoshka model of 32 dimensions and 64 tokens.
+
+    Its other name is ``Second/Name``.
+    """
     folder = tmp_path_factory.mktemp("asymmetric")
     prompts = {"query": "query: ", "passage": "passage: "}
     checkpoint = tiny_checkpoint(folder / "checkpoint", minilm_folder, prompts=prompts)
@@ -42,7 +45,8 @@ def asymmetric(
             str(checkpoint), folder / "repository", model_id=ID, overrides={"matryoshka": ()}
         )
     )
-    with RunningServer(folder / "repository", environment=PATIENT) as running:
+    names = ("--served-model-name", f"{ID},Second/Name")
+    with RunningServer(folder / "repository", names, environment=PATIENT) as running:
         yield running
 
 
@@ -131,6 +135,15 @@ def test_embedding_type_has_its_dtype(
     )
     assert vectors.dtype == dtype
     assert vectors.shape == (1, width)
+
+
+@pytest.mark.parametrize("name", ["second_name", "Second_Name"])
+def test_alias_returns_the_vectors_of_its_model(asymmetric: RunningServer, name: str) -> None:
+    vectors, _ = infer(asymmetric.triton(), name, ["a"], input_type="query")
+    expected, _ = infer(asymmetric.triton(), NAME, ["a"], input_type="query")
+    assert np.array_equal(vectors, expected)
+    assert np.array_equal(asymmetric.vectors("second/NAME-query", ["a"]), expected)
+    assert not asymmetric.logged("Failed to set config")
 
 
 def test_own_dimension_may_be_combined_with_an_embedding_type(asymmetric: RunningServer) -> None:

@@ -55,10 +55,19 @@ def test_number_of_instances_applies_to_a_configuration_that_has_none(
         assert changed and changed["instance_group"] == [{"count": 2}]
 
 
+def test_further_served_names_are_aliases_of_the_entry(stub_repository: Path) -> None:
+    overrides = Overrides.from_settings(Settings(served_model_name=("Public", "Other")))
+    entry = overridden(stub_repository, "tiny", overrides)
+    step = overridden(stub_repository, "tiny_tokenizer", overrides)
+    assert entry and entry["parameters"]["model_id"] == {"string_value": "Public"}  # type: ignore[index]
+    assert entry["parameters"]["aliases"] == {"string_value": "Other"}  # type: ignore[index]
+    assert step and "aliases" not in step["parameters"]  # type: ignore[operator]
+
+
 def test_overrides_do_not_change_a_user_s_own_model(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "config.pbtxt").write_text('backend: "onnxruntime" max_batch_size: 8')
-    overrides = Overrides(max_batch_size=4, served_model_name="public", encoder_instances=2)
+    overrides = Overrides(max_batch_size=4, served_model_names=("public",), encoder_instances=2)
     assert overridden(tmp_path, "own", overrides) is None
 
 

@@ -19,6 +19,7 @@ from triton_embed.serve.errors import TritonError
 from triton_embed.serve.overrides import Overrides
 from triton_embed.serve.probe import Probe, ProbeResult
 from triton_embed.serve.reconciler import Reconciler
+from triton_embed.serve.retirement import MIN_IDLE_CHECKS
 
 OTHER = ModelSpec("other", max_tokens=64, vocab_size=30522, dimension=32)
 BROKEN = TritonError("stub process is not healthy", "INTERNAL")
@@ -197,7 +198,7 @@ async def test_second_model_gets_a_served_name_once_the_first_is_removed(
     triton: FakeTriton,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    reconciler = reconciler_of(stub_repository, triton, served_model_name="public")
+    reconciler = reconciler_of(stub_repository, triton, served_model_names=("public",))
     assert await reconciler.load_all() == ["tiny"]
     write_stub_model(stub_repository, OTHER)
     triton.requests.clear()
@@ -219,12 +220,45 @@ async def test_second_model_gets_a_served_name_once_the_first_is_removed(
 async def test_served_name_is_free_if_its_model_is_removed_while_triton_restarts(
     stub_repository: Path, triton: FakeTriton
 ) -> None:
-    reconciler = reconciler_of(stub_repository, triton, served_model_name="public")
+    reconciler = reconciler_of(stub_repository, triton, served_model_names=("public",))
     await reconciler.load_all()
     for folder in list(stub_repository.iterdir()):
         shutil.rmtree(folder)
     write_stub_model(stub_repository, OTHER)
     assert await reconciler.load_all() == ["other"]
+
+
+async def test_served_names_are_loaded_as_aliases_until_their_model_is_removed(
+    stub_repository: Path, triton: FakeTriton
+) -> None:
+    reconciler = reconciler_of(stub_repository, triton, served_model_names=("Tiny", "b/Other"))
+    assert await reconciler.load_all() == ["tiny"]
+    assert list(triton.aliases) == ["Tiny", "b_other", "b_Other"]
+    values = config.parameters(triton.aliases["b_other"])
+    assert (values["model_id"], values["role"]) == ("Tiny", "alias")
+    assert triton.loaded >= triton.aliases.keys()
+    for part in stub_repository.glob("tiny*"):
+        shutil.rmtree(part)
+    for _ in range(2 + MIN_IDLE_CHECKS):
+        await reconciler.reconcile()
+    assert triton.loaded == set()
+
+
+async def test_alias_of_an_id_that_stays_the_same_needs_no_override(
+    stub_repository: Path, triton: FakeTriton
+) -> None:
+    reconciler = reconciler_of(stub_repository, triton, served_model_names=("tiny", "other"))
+    assert await reconciler.load_all() == ["tiny"]
+    assert config.parameters(triton.aliases["other"])["model_id"] == "tiny"
+
+
+async def test_served_name_of_another_triton_model_is_rejected(
+    stub_repository: Path, triton: FakeTriton, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_ensemble(stub_repository, "theirs", "tiny_tokenizer")
+    reconciler = reconciler_of(stub_repository, triton, served_model_names=("a", "Theirs"))
+    assert await reconciler.load_all() == ["theirs"]
+    assert "--served-model-name needs the name 'theirs' for Triton" in caplog.text
 
 
 async def test_model_that_is_being_copied_or_moved_is_not_touched(

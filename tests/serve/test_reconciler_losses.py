@@ -130,7 +130,7 @@ async def test_publication_has_the_reason_of_a_failure(
 
 
 async def test_publication_has_the_public_id(stub_repository: Path, triton: FakeTriton) -> None:
-    reconciler, states = published_by(stub_repository, triton, served_model_name="public")
+    reconciler, states = published_by(stub_repository, triton, served_model_names=("public",))
     await reconciler.load_all()
     assert [model.model_id for model in states[-1]] == ["public"]
 

@@ -57,6 +57,15 @@ async def test_load_sends_the_configuration(api: RepositoryApi, triton: HttpTrit
     assert body == {"parameters": {"config": '{"name": "tiny"}'}}
 
 
+async def test_alias_is_loaded_with_a_file_in_place_of_a_folder(
+    api: RepositoryApi, triton: HttpTriton
+) -> None:
+    await api.load_alias("other", '{"name": "other"}')
+    ((line, _, body),) = triton.requests
+    assert line == "POST /v2/repository/models/other/load HTTP/1.1"
+    assert body == {"parameters": {"config": '{"name": "other"}', "file:1/alias": "YWxpYXM="}}
+
+
 async def test_unload_sends_a_name_without_percent_signs(
     api: RepositoryApi, triton: HttpTriton
 ) -> None:

@@ -12,6 +12,15 @@ def test_ipv6_address_for_triton_is_rejected(capsys: pytest.CaptureFixture[str])
     assert "Triton cannot bind an IPv6 address like '::1'" in capsys.readouterr().err
 
 
+def test_served_model_name_is_a_list_of_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NIM_SERVED_MODEL_NAME", "a, b/C,a")
+    assert settings_from_environment(Settings).served_model_name == ("a", "b/C")
+    assert main(["serve", "--served-model-name", "a,---"]) == 2
+    assert "'---' is not a model id" in capsys.readouterr().err
+
+
 def test_ports_are_read_from_the_variables_of_nvidia_s_operator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

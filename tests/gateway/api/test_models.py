@@ -60,6 +60,20 @@ async def test_suffixed_models_are_listed_if_a_setting_says_so() -> None:
     assert (query["input_types"], query["input_type_required"]) == (["query"], False)
 
 
+async def test_aliases_are_listed_with_the_id_of_their_model_as_root() -> None:
+    triton = FakeTriton()
+    FakeExport("first", spec={"aliases": ("Second",)}).load(triton)
+    async with serving(triton) as client:
+        models = await listed(client)
+        one = (await client.get("/v1/models/second")).json()
+        embedded = await client.post("/v1/embeddings", json={"model": "SECOND", "input": "a"})
+    assert [(model["id"], model["root"]) for model in models] == [
+        *(("Asym", "Asym"), ("first", "first"), ("Second", "first"), ("sym", "sym"))
+    ]
+    assert one == models[2]
+    assert embedded.json()["model"] == "first"
+
+
 async def test_request_without_input_type_to_an_asymmetric_model_names_the_suffixes() -> None:
     async with serving(FakeTriton()) as client:
         body = {"model": "asym", "input": "a"}

@@ -85,14 +85,6 @@ async def test_suffix_states_the_input_type_once() -> None:
                 catalog.resolve(name)
 
 
-async def test_id_and_suffix_may_have_any_case() -> None:
-    async with catalog_with("Some/One", "two") as (_, catalog):
-        for name in ("some/one", "SOME/ONE"):
-            assert catalog.resolve(name)[0].spec.model_id == "Some/One"
-        model, stated = catalog.resolve("SOME/one-Passage")
-        assert (model.spec.model_id, stated) == ("Some/One", InputType.PASSAGE)
-
-
 async def test_id_that_ends_like_a_suffix_takes_precedence_over_the_suffix() -> None:
     async with catalog_with("one", "one-query") as (_, catalog):
         model, stated = catalog.resolve("one-query")
