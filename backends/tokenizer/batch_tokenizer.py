@@ -73,7 +73,7 @@ class BatchTokenizer:
         self._spec = spec
         self._truncation = Truncation(tokenizer, spec)
         self._token_arrays = TokenArrays(tokenizer, spec.vocab_size)
-        self._excerpts = Excerpts(tokenizer, spec.max_tokens)
+        self._excerpts = Excerpts(tokenizer)
         self._marks = None if spec.pools_prompt else PromptMarks(tokenizer)
         # A checkpoint's tokenizer may have additional tokens that its model has no weights for.
         self._has_foreign_tokens = max(tokenizer.get_vocab().values()) >= spec.vocab_size
@@ -136,21 +136,26 @@ class BatchTokenizer:
         Of a long text an excerpt is tokenized, and a longer one if it had too few tokens.
         """
         found: list[list[int] | InvalidRequest] = [[]] * len(texts)
-        pending = list(range(len(texts)))
-        size = self._excerpts.first_size
+        limits = [self._spec.token_limit(text.options.input_type) for text in texts]
+        bodies = list(map(self._excerpts.condense, (text.text for text in texts), limits))
+        pending, growth = list(range(len(texts))), 1
         while pending:
             excerpts = [
-                self._excerpts.excerpt(text.prompt, text.text, text.options.truncate, size)
-                for text in (texts[index] for index in pending)
+                self._excerpts.excerpt(
+                    *(texts[index].prompt, bodies[index], texts[index].options.truncate),
+                    limits[index],
+                    growth,
+                )
+                for index in pending
             ]
             lacking = []
             encodings = self._encode([excerpt.text for excerpt in excerpts])
             for index, excerpt, ids in zip(pending, excerpts, encodings, strict=True):
-                if self._excerpts.suffices(excerpt, len(ids)):
+                if self._excerpts.suffices(excerpt, len(ids), limits[index]):
                     found[index] = self._truncated(ids, texts[index].options)
                 else:
                     lacking.append(index)
-            pending, size = lacking, size * GROWTH
+            pending, growth = lacking, growth * GROWTH
         return found
 
     def _truncated(self, ids: list[int], options: Options) -> list[int] | InvalidRequest:
