@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import triton_python_backend_utils as pb_utils
 from tokenizers import Tokenizer
 
@@ -11,6 +13,7 @@ from triton_embed.backends.adapter import (
     request_options,
     version_folder,
 )
+from triton_embed.backends.tokenizer.background import Background, divide
 from triton_embed.backends.tokenizer.batch_tokenizer import BatchTokenizer, Request, Rows
 from triton_embed.backends.tokenizer.padding import pad
 from triton_embed.contract import pipelines, tensors
@@ -29,24 +32,65 @@ class TritonPythonModel:
         """Load the tokenizer; an error keeps the model from being served."""
         path = version_folder(args) / pipelines.TOKENIZER.files[0]
         self._tokenizer = BatchTokenizer(Tokenizer.from_file(str(path)), model_spec(args))
+        self._background = Background()
+
+    def finalize(self) -> None:
+        """Wait until every request has its response."""
+        self._background.close()
 
     def execute(
         self, requests: list[pb_utils.InferenceRequest]
-    ) -> list[pb_utils.InferenceResponse]:
-        """Tokenize all requests of an execution together; an invalid one fails alone."""
-        valid: list[Request] = []
-        responses: list[pb_utils.InferenceResponse | None] = []
-        for request in requests:
-            try:
-                valid.append(_read(request))
-                responses.append(None)
-            except InvalidRequest as error:
-                responses.append(error_response(error))
-        encoded = iter(self._tokenizer.encode(valid))
+    ) -> list[pb_utils.InferenceResponse | None]:
+        """Tokenize all small requests of an execution together; an invalid one fails alone.
+
+        A large request gets its response later, from the background. Until then it has none.
+        """
+        calls = list(map(_Call, requests))
+        now, later = divide(calls, [call.size for call in calls])
+        for call in later:
+            sender = call.request.get_response_sender()
+            self._background.add(partial(self._respond_later, call, sender))
+        responses = dict(zip(map(id, now), self._responses(now), strict=True))
+        return [responses.get(id(call)) for call in calls]
+
+    def _responses(self, calls: list[_Call]) -> list[pb_utils.InferenceResponse]:
+        encoded = iter(self._tokenizer.encode([call.read for call in calls if call.read]))
         return [
-            response or _respond(request, next(encoded))
-            for request, response in zip(requests, responses, strict=True)
+            error_response(call.error) if call.error else _respond(call.request, next(encoded))
+            for call in calls
         ]
+
+    def _respond_later(self, call: _Call, sender: pb_utils.InferenceResponseSender) -> None:
+        try:
+            (response,) = self._responses([call])
+        except Exception as error:
+            # Without a response, the client would wait forever.
+            response = pb_utils.InferenceResponse(error=pb_utils.TritonError(repr(error)))
+        sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+class _Call:
+    """A request of Triton, and the request to the tokenizer in it.
+
+    Args:
+        request: The request of Triton.
+
+    Attributes:
+        read: The request to the tokenizer; ``None`` if it is invalid.
+        error: The reason that it is invalid.
+        size: Bytes of its texts.
+    """
+
+    def __init__(self, request: pb_utils.InferenceRequest) -> None:
+        self.request = request
+        self.read: Request | None = None
+        self.error: InvalidRequest | None = None
+        self.size = 0
+        try:
+            self.read = _read(request)
+            self.size = sum(map(len, self.read.inputs))
+        except InvalidRequest as error:
+            self.error = error
 
 
 def _read(request: pb_utils.InferenceRequest) -> Request:

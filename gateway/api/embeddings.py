@@ -94,7 +94,8 @@ def _validate(body: bytes, services: Services) -> tuple[EmbedJob, schema.Encodin
         raise InvalidRequest(
             f"'input' has {requested.count} inputs, at most {limit} are allowed", param="input"
         )
-    inputs = requested.inputs(model.spec, services.scheduler.estimator(model.name))
+    estimator = services.scheduler.estimator(model.name)
+    inputs = requested.inputs(model.spec, estimator, options.input_type)
     return EmbedJob(model, inputs, options, services.trace_headers()), encoding
 
 

@@ -150,8 +150,15 @@ class EmbeddingRequest(BaseModel):
         single = isinstance(self.input, str) or isinstance(self.input[0], int)
         return 1 if single else len(self.input)
 
-    def inputs(self, spec: ModelSpec, estimator: TokenEstimator) -> list[Input]:
+    def inputs(
+        self, spec: ModelSpec, estimator: TokenEstimator, input_type: InputType | None = None
+    ) -> list[Input]:
         """Return each input as Triton receives it, with its estimated cost.
+
+        Args:
+            spec: The spec of the model.
+            estimator: Estimates the cost of a text for this model.
+            input_type: The input type of the request.
 
         Raises:
             InvalidRequest: an input is empty or of a modality that the model does not support, or
@@ -161,7 +168,8 @@ class EmbeddingRequest(BaseModel):
         if isinstance(items[0], int):
             items = [items]
         stated = self._stated_modalities(spec, len(items))
-        return map_inputs(list(zip(items, stated, strict=True)), partial(_read, spec, estimator))
+        read = partial(_read, spec, spec.token_limit(input_type), estimator)
+        return map_inputs(list(zip(items, stated, strict=True)), read)
 
     def _stated_modalities(self, spec: ModelSpec, count: int) -> Sequence[Modality | None]:
         if self.modality is None:
@@ -209,19 +217,22 @@ def _validated(body: bytes) -> EmbeddingRequest:
 
 
 def _read(
-    spec: ModelSpec, estimator: TokenEstimator, stated: tuple[str | list[int], Modality | None]
+    spec: ModelSpec,
+    limit: int,
+    estimator: TokenEstimator,
+    stated: tuple[str | list[int], Modality | None],
 ) -> Input:
     item, modality = stated
     if not item:
         raise InvalidRequest("'input' must not be empty", param="input")
     if not isinstance(item, str):
-        return Input(Modality.TEXT, _pack(item), min(len(item), spec.max_tokens))
+        return Input(Modality.TEXT, _pack(item), min(len(item), limit))
     validate_text_size(len(item))
     if modality is None:
         modality = infer_modality(item, spec)
         spec.validate_modality(modality)
     data = item.encode()
-    return Input(modality, data, estimator.text(len(data), spec.max_tokens))
+    return Input(modality, data, estimator.text(len(data), limit))
 
 
 def _read_modality(spec: ModelSpec, value: str) -> Modality | None:

@@ -21,8 +21,9 @@ MAX_BYTES_PER_TOKEN = 16.0
 unknown word, or a run of spaces, is a single token, and would lower all other estimates."""
 
 DISCARDED_BYTES_PER_TOKEN = 128
-"""Bytes beyond the model's limit whose tokenization takes as long as embedding one token. Measured
-with MiniLM, the fastest model that we serve; any other model embeds more slowly."""
+"""Bytes beyond the limit whose tokenization takes as long as embedding one token, if the whole text
+is tokenized. Measured with MiniLM, the fastest model that we serve; any other model embeds more
+slowly. Of most texts only an excerpt is tokenized, which the gateway cannot know."""
 
 FIRST_TOKENS = 1000
 """Weight of the first value, in tokens: a few requests outweigh it."""
@@ -43,17 +44,18 @@ class TokenEstimator:
         """Estimated bytes of text per token, special tokens included."""
         return max(self._bytes / self._tokens, MIN_BYTES_PER_TOKEN)
 
-    def text(self, size: int, max_tokens: int) -> int:
+    def text(self, size: int, limit: int) -> int:
         """Return the estimated cost of a text, in tokens; at least 1.
 
         Args:
             size: Bytes of the text in UTF-8.
-            max_tokens: The model's limit. The rest of a longer text is only tokenized.
+            limit: Maximum tokens of an input of its type. The rest of a longer text is only
+                tokenized.
         """
         tokens = size / self.bytes_per_token
-        if tokens > max_tokens:
-            discarded = size - max_tokens * self.bytes_per_token
-            tokens = max_tokens + discarded / DISCARDED_BYTES_PER_TOKEN
+        if tokens > limit:
+            discarded = size - limit * self.bytes_per_token
+            tokens = limit + discarded / DISCARDED_BYTES_PER_TOKEN
         return ceil(tokens) or 1
 
     def learn(self, job: EmbedJob, batches: Sequence[EmbeddingBatch]) -> None:
@@ -65,10 +67,10 @@ class TokenEstimator:
         """
         if job.options.token_ids:
             return
-        max_tokens = job.model.spec.max_tokens
+        limit = job.token_limit
         counts = chain.from_iterable(batch.token_counts.tolist() for batch in batches)
         for item, tokens in zip(job.inputs, counts, strict=True):
-            if tokens < max_tokens:
+            if tokens < limit:
                 self._bytes += min(len(item.data), tokens * MAX_BYTES_PER_TOKEN)
                 self._tokens += tokens
         if self._tokens > AVERAGING_TOKENS:

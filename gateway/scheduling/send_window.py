@@ -69,7 +69,7 @@ class SendWindow:
         """
         inputs = len(job.inputs)
         if inputs == 1:
-            return job.tokens <= MAX_INTERACTIVE_LIMITS * job.model.spec.max_tokens
+            return job.tokens <= MAX_INTERACTIVE_LIMITS * job.token_limit
         return inputs <= job.model.max_batch_size and job.tokens <= self._tokens / 2
 
     def _factor(self) -> int:
@@ -112,7 +112,8 @@ class SendWindow:
             seconds: Its round trip; ``None`` if it failed.
         """
         self._in_flight -= tokens
-        if seconds is not None:
+        # A chunk beyond the window is a single long text, whose round trip no other size changes.
+        if seconds is not None and tokens <= self._tokens * self._factor():
             wanted = ROUND_TRIP_SECONDS * self._factor()
             # If no other chunk waits, the window is not the reason that chunks are small.
             max_growth = MAX_GROWTH if self._waiting else 1.0

@@ -49,6 +49,11 @@ class EmbedJob:
         """Estimated tokens of all inputs."""
         return sum(item.tokens for item in self.inputs)
 
+    @property
+    def token_limit(self) -> int:
+        """Maximum tokens of an input, prompt and special tokens included."""
+        return self.model.spec.token_limit(self.options.input_type)
+
     def chunk(self, start: int, stop: int) -> EmbedJob:
         """Return the job of the inputs from `start` to `stop`."""
         return EmbedJob(self.model, self.inputs[start:stop], self.options, self.trace)

@@ -72,3 +72,20 @@ async def test_concurrent_requests_share_executions_of_the_encoder(service: Runn
     eventually(lambda: counted()[0] - texts_before >= 320, message="all texts are counted")
     texts, executions = counted()
     assert (texts - texts_before) / (executions - executions_before) > 3
+
+
+async def test_large_and_short_requests_keep_their_vectors_side_by_side(
+    service: RunningServer, reference: SentenceTransformer
+) -> None:
+    def counted() -> float:
+        return service.triton_metric("nv_inference_count", f"{MINILM_TRITON_NAME}_tokenizer")
+
+    short = mixed_texts(40, seed=4)
+    # The tokenizer step tokenizes such texts in the background.
+    large = [text + " many more words" * 10**4 for text in mixed_texts(10, seed=5)]
+    large += ["向量检索" * 10**4, "endless" * 10**4, "가나다라" * 10**4]
+    texts = [*short, *large]
+    before = counted()
+    vectors = await embed_lists(service, [[text] for text in texts], clients=16)
+    assert np.abs(vectors - reference.encode(texts)).max() < 1e-4
+    eventually(lambda: counted() - before >= len(texts), message="all texts are counted")
