@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
@@ -17,6 +16,7 @@ from triton_embed.gateway.api import embeddings, errors, health, metadata, metri
 from triton_embed.gateway.http.access_log import AccessLogMiddleware
 from triton_embed.gateway.http.api_keys import ApiKeyMiddleware
 from triton_embed.gateway.http.body_limit import BodyLimitMiddleware
+from triton_embed.gateway.http.cors import CorsMiddleware
 from triton_embed.gateway.http.paths import PathNormalizer
 from triton_embed.gateway.metrics import Metrics
 from triton_embed.gateway.services import running_services
@@ -36,10 +36,10 @@ class Gateway(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the router within the middleware."""
         exceptions = Middleware(ExceptionMiddleware, handlers=self.exception_handlers)
-        app: ASGIApp = PathNormalizer(self.router)
+        app: ASGIApp = self.router
         for layer, arguments, options in reversed([*self.user_middleware, exceptions]):
             app = layer(app, *arguments, **options)
-        return app
+        return PathNormalizer(app)
 
 
 def create(settings: Settings) -> FastAPI:
@@ -78,31 +78,24 @@ def _lifespan(
 
 def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
     """Return the layers around the application, outermost first."""
-    layers = [Middleware(AccessLogMiddleware, metrics=metrics)]
+    layers = [
+        Middleware(
+            AccessLogMiddleware, metrics=metrics, log_client_address=settings.log_client_address
+        )
+    ]
     if settings.otel:
         from triton_embed.gateway.http.tracing import TracingMiddleware
 
         layers.append(Middleware(TracingMiddleware))
     if settings.cors_origins:
-        layers.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.cors_origins,
-                allow_methods=["GET", "POST"],
-                allow_headers=["*"],
-                # Chrome requires this before a public page may call a server in a private network.
-                allow_private_network=True,
-                expose_headers=["retry-after", "x-request-id"],
-            )
-        )
+        layers.append(Middleware(CorsMiddleware, origins=settings.cors_origins))
     if settings.api_keys:
-        layers.append(Middleware(ApiKeyMiddleware, keys=settings.api_keys, metrics=metrics))
+        layers.append(Middleware(ApiKeyMiddleware, keys=settings.api_keys))
     layers.append(
         Middleware(
             BodyLimitMiddleware,
             limit=settings.max_body_bytes,
             budget=settings.max_concurrent_body_bytes // settings.workers,
-            metrics=metrics,
         )
     )
     return layers

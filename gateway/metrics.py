@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.registry import Collector
 
 from triton_embed.gateway.workers import all_workers
@@ -14,11 +22,32 @@ from triton_embed.gateway.workers import all_workers
 INPUT_COUNT_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 """Inputs per request: powers of two up to the default of ``--max-inputs-per-request``."""
 
-REQUEST_SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-"""Seconds per request, from one text on an idle server to the longest lists."""
+REQUEST_SECONDS_BUCKETS = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+"""Seconds per request, from one text on an idle GPU to the longest lists."""
 
-PHASE_SECONDS_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1, 5)
-"""Seconds per phase, from parsing one text to serializing the longest lists."""
+PHASE_SECONDS_BUCKETS = (0.0001, 0.00025, 0.0005, *REQUEST_SECONDS_BUCKETS)
+"""Seconds per phase, from parsing one text to embedding the longest lists."""
+
+REJECTION_CODES = ("overloaded", "unavailable", "invalid_value", "invalid_api_key")
+"""Codes whose counter exists from the start, so that the first rejection is an increase."""
+
+
+class Phases(NamedTuple):
+    """Durations of the gateway's phases of one model's requests, in seconds.
+
+    Attributes:
+        parse: From the body to the validated inputs.
+        queue: Until the first chunk is sent to Triton.
+        inference: From then until all vectors have been received.
+        serialize: From the vectors to the body of the response.
+    """
+
+    parse: Histogram
+    queue: Histogram
+    inference: Histogram
+    serialize: Histogram
 
 
 @dataclass(frozen=True)
@@ -29,80 +58,74 @@ class ModelMetrics:
         inputs: Embedded inputs.
         tokens: Embedded tokens, prompts and special tokens included.
         inputs_per_request: Inputs of each embedded request.
-        parse_seconds: Duration from the body to the validated inputs.
-        serialize_seconds: Duration from the vectors to the body of the response.
+        phases: Durations of the gateway's phases.
     """
 
     inputs: Counter
     tokens: Counter
     inputs_per_request: Histogram
-    parse_seconds: Histogram
-    serialize_seconds: Histogram
+    phases: Phases
 
 
 class Metrics:
     """The metrics of one gateway process, and their sums over all worker processes.
 
     If there are several, ``PROMETHEUS_MULTIPROC_DIR`` names the folder that they share.
-
-    Attributes:
-        requests_rejected: Requests that were rejected without being embedded, by reason.
     """
 
     def __init__(self) -> None:
+        # Times of creation of each series, which no other language's client exports.
+        disable_created_metrics()
         registry = CollectorRegistry()
-        self._http_requests = Counter(
-            "triton_embed_http_requests_total",
-            "HTTP requests.",
-            ["route", "method", "status"],
-            registry=registry,
-        )
-        self._http_request_seconds = Histogram(
-            "triton_embed_http_request_duration_seconds",
+        counter = partial(_metric, Counter, registry)
+        histogram = partial(_metric, Histogram, registry)
+        gauge = partial(_metric, Gauge, registry)
+        route = ("route", "method", "status")
+        self._http_requests = counter("http_requests_total", "HTTP requests.", *route)
+        self._http_request_seconds = histogram(
+            "http_request_duration_seconds",
             "Duration of HTTP requests in seconds.",
-            ["route", "method"],
+            *route,
             buckets=REQUEST_SECONDS_BUCKETS,
-            registry=registry,
         )
-        self.requests_rejected = Counter(
-            "triton_embed_requests_rejected_total",
-            "Requests rejected without being embedded, by reason.",
-            ["reason"],
-            registry=registry,
+        self._rejections = counter(
+            "requests_rejected_total", "Requests rejected, by code of the error.", "reason"
         )
-        self._inputs_in_flight = Gauge(
-            "triton_embed_inputs_in_flight",
-            "Inputs of the embedding requests in progress.",
+        for code in REJECTION_CODES:
+            self._rejections.labels(code)
+        self._inputs_in_flight = gauge(
+            "inputs_in_flight",
+            "Inputs of admitted requests, as counted against the limit.",
             multiprocess_mode="livesum",
-            registry=registry,
         )
-        self._add_model_metrics(registry)
+        self._inputs_waiting = gauge(
+            "inputs_waiting",
+            "Those of the inputs in flight that were not yet sent to Triton.",
+            multiprocess_mode="livesum",
+        )
+        self._inputs_limit = gauge(
+            "inputs_limit",
+            "Maximum inputs in flight, over all workers.",
+            multiprocess_mode="livemax",
+        )
+        self._inputs = counter("inputs_total", "Inputs embedded.", "model")
+        self._tokens = counter("tokens_total", "Tokens embedded.", "model")
+        self._inputs_per_request = histogram(
+            "inputs_per_request",
+            "Inputs of one embedding request.",
+            "model",
+            buckets=INPUT_COUNT_BUCKETS,
+        )
+        self._phase_seconds = histogram(
+            "phase_duration_seconds",
+            f"Duration of the gateway's own phases in seconds: {', '.join(Phases._fields)}.",
+            *("model", "phase"),
+            buckets=PHASE_SECONDS_BUCKETS,
+        )
         self._models: dict[str, ModelMetrics] = {}
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._all = CollectorRegistry()
         self._all.register(all_workers() or registry)
-
-    def _add_model_metrics(self, registry: CollectorRegistry) -> None:
-        self._inputs = Counter(
-            "triton_embed_inputs_total", "Inputs embedded.", ["model"], registry=registry
-        )
-        self._tokens = Counter(
-            "triton_embed_tokens_total", "Tokens embedded.", ["model"], registry=registry
-        )
-        self._inputs_per_request = Histogram(
-            "triton_embed_inputs_per_request",
-            "Inputs of one embedding request.",
-            ["model"],
-            buckets=INPUT_COUNT_BUCKETS,
-            registry=registry,
-        )
-        self._phase_seconds = Histogram(
-            "triton_embed_phase_duration_seconds",
-            "Duration of the gateway's own phases in seconds: parse, serialize.",
-            ["model", "phase"],
-            buckets=PHASE_SECONDS_BUCKETS,
-            registry=registry,
-        )
 
     def register(self, collector: Collector) -> None:
         """Add the metrics of `collector`, which must be the same in every worker process."""
@@ -117,39 +140,67 @@ class Metrics:
             status: The HTTP status of the response.
             seconds: Time until the end of the response.
         """
-        key = route, method, status
-        known = self._routes.get(key)
-        if known is None:
-            known = self._routes[key] = (
-                self._http_requests.labels(route, method, str(status)),
-                self._http_request_seconds.labels(route, method),
-            )
-        requests, durations = known
+        requests, durations = self._of_route(route, method, status)
         requests.inc()
         durations.observe(seconds)
 
-    @contextmanager
-    def embedding(self, inputs: int) -> Iterator[None]:
-        """Count `inputs` inputs as in flight while in the block."""
-        self._inputs_in_flight.inc(inputs)
-        try:
-            yield
-        finally:
-            self._inputs_in_flight.dec(inputs)
+    def expect_http_requests(self, route: str, method: str, statuses: Iterable[int]) -> None:
+        """Start the series of a route with 0."""
+        for status in statuses:
+            self._of_route(route, method, status)
+
+    def observe_rejection(self, code: str) -> None:
+        """Count one rejected request, by the code of its error."""
+        self._rejections.labels(code).inc()
+
+    def set_inputs_limit(self, limit: int) -> None:
+        """Report the maximum inputs in flight, over all workers."""
+        self._inputs_limit.set(limit)
+
+    def set_inputs(self, in_flight: int, waiting: int) -> None:
+        """Report the inputs of this process that are in flight, and those of them that wait."""
+        self._inputs_in_flight.set(in_flight)
+        self._inputs_waiting.set(waiting)
+
+    def observe_inference(
+        self, model_id: str, queue_seconds: float, inference_seconds: float
+    ) -> None:
+        """Record the durations of one embedded request."""
+        phases = self.of_model(model_id).phases
+        phases.queue.observe(queue_seconds)
+        phases.inference.observe(inference_seconds)
 
     def of_model(self, model_id: str) -> ModelMetrics:
-        """Return the metrics of one model."""
+        """Return the metrics of one model; the first call starts its series with 0."""
         known = self._models.get(model_id)
         if known is None:
+            phase = self._phase_seconds.labels
             known = self._models[model_id] = ModelMetrics(
                 inputs=self._inputs.labels(model_id),
                 tokens=self._tokens.labels(model_id),
                 inputs_per_request=self._inputs_per_request.labels(model_id),
-                parse_seconds=self._phase_seconds.labels(model_id, "parse"),
-                serialize_seconds=self._phase_seconds.labels(model_id, "serialize"),
+                phases=Phases(*(phase(model_id, name) for name in Phases._fields)),
             )
         return known
 
     def render(self) -> bytes:
         """Return all metrics, summed over all workers, in Prometheus' text format."""
         return generate_latest(self._all)
+
+    def _of_route(self, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+        key = route, method, status
+        known = self._routes.get(key)
+        if known is None:
+            labels = route, method, str(status)
+            known = self._routes[key] = (
+                self._http_requests.labels(*labels),
+                self._http_request_seconds.labels(*labels),
+            )
+        return known
+
+
+def _metric(
+    kind: Any, registry: CollectorRegistry, name: str, help: str, *labels: str, **options: Any
+) -> Any:
+    """Return a metric with our prefix."""
+    return kind(f"triton_embed_{name}", help, labels, registry=registry, **options)

@@ -12,8 +12,10 @@ from math import ceil
 from grpc import ChannelCredentials
 from starlette.requests import HTTPConnection
 
+from triton_embed.gateway.catalog_collector import CatalogCollector
 from triton_embed.gateway.metrics import Metrics
 from triton_embed.gateway.phase_collector import TritonPhaseCollector
+from triton_embed.gateway.process_collector import WorkerProcessCollector
 from triton_embed.gateway.scheduling.admission import AdmissionController
 from triton_embed.gateway.scheduling.scheduler import Scheduler
 from triton_embed.gateway.settings import Settings
@@ -59,7 +61,7 @@ async def running_services(
 
     Args:
         settings: The gateway's settings.
-        metrics: Receives the phases that Triton measures.
+        metrics: Receives the state of the services.
         trace_headers: Returns the headers that continue the caller's trace in Triton.
     """
     target = grpc_target(settings.triton_address)
@@ -69,16 +71,21 @@ async def running_services(
     catalog = Catalog(servers)
     client = InferenceClient(open_channel(target, credentials), catalog)
     admission = AdmissionController(
-        ceil(settings.max_concurrent_inputs / settings.workers), settings.max_queue_seconds
+        ceil(settings.max_concurrent_inputs / settings.workers),
+        settings.max_queue_seconds,
+        report=metrics.set_inputs,
     )
+    metrics.set_inputs_limit(settings.max_concurrent_inputs)
     services = Services(
         settings=settings,
         catalog=catalog,
-        scheduler=Scheduler(client, admission),
+        scheduler=Scheduler(client, admission, metrics.observe_inference),
         metrics=metrics,
         trace_headers=trace_headers,
     )
     metrics.register(TritonPhaseCollector(catalog.phases))
+    metrics.register(CatalogCollector(catalog))
+    metrics.register(WorkerProcessCollector())
     await catalog.refresh()
     refreshing = asyncio.ensure_future(catalog.run(settings.model_refresh_seconds))
     try:

@@ -74,6 +74,9 @@ class RequestSettings(CommonSettings):
         f"{MAX_WORKERS}",
         parse=integer(1, 64),
     )
+    log_client_address: bool = setting(
+        False, "log the address of each client, and the X-Forwarded-For header that proxies add"
+    )
     model_refresh_seconds: float = setting(
         2.0, "time between two polls of the models in Triton", parse=seconds
     )

@@ -1,4 +1,4 @@
-"""The folder in which the worker processes share their metrics."""
+"""The worker processes of the gateway, and the folder in which they share their metrics."""
 
 from __future__ import annotations
 
@@ -18,8 +18,30 @@ def all_workers() -> Collector | None:
     if not folder:
         return None
     # Without this, the inputs of a killed worker would count as in flight indefinitely.
-    for file in Path(folder).glob("gauge_live*.db"):
-        pid = int(file.stem.rpartition("_")[2])
-        if not Path(f"/proc/{pid}").exists():
+    for pid in _pids(folder, "gauge_live*"):
+        if not _is_sibling(pid):
             mark_process_dead(pid)
     return MultiProcessCollector(None)
+
+
+def worker_pids() -> list[int]:
+    """Return the process ids of the running workers, this process included."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    siblings = filter(_is_sibling, _pids(folder, "counter_*")) if folder else ()
+    return sorted({os.getpid(), *siblings})
+
+
+def _pids(folder: str, kind: str) -> set[int]:
+    """Return the processes that have written files of a kind."""
+    return {int(file.stem.rpartition("_")[2]) for file in Path(folder).glob(f"{kind}.db")}
+
+
+def _is_sibling(pid: int) -> bool:
+    """Return whether a process runs and has our parent: another may have got the id meanwhile."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    # The name, in parentheses, may contain spaces.
+    state, parent = stat.rpartition(")")[2].split()[:2]
+    return state != "Z" and int(parent) == os.getppid()

@@ -52,6 +52,7 @@ OWN_VARIABLES = frozenset(
         "GATEWAY",
         "HOST",
         "LIST_SUFFIXED_MODELS",
+        "LOG_CLIENT_ADDRESS",
         "LOG_JSONL",
         "LOG_LEVEL",
         "MAX_BATCH_SIZE",

@@ -7,10 +7,11 @@ from time import perf_counter
 
 from fastapi import Request, Response
 
-from triton_embed.contract.errors import InvalidRequest, Unavailable, UnsupportedEncoding
+from triton_embed.contract.errors import InvalidRequest, UnsupportedEncoding
 from triton_embed.gateway.api import request as schema
 from triton_embed.gateway.api import response, routes
 from triton_embed.gateway.api.validation import MAX_NAME
+from triton_embed.gateway.request_details import RequestDetails, request_details
 from triton_embed.gateway.scheduling.cancellation import cancel_on_disconnect
 from triton_embed.gateway.services import Services, get_services
 from triton_embed.gateway.triton.job import EmbedJob
@@ -34,10 +35,9 @@ REQUEST_BODY = {
 async def create_embeddings(request: Request) -> Response:
     """Return one vector per input, in input order."""
     body = await routes.read_body(request)
+    responding = _respond(body, get_services(request), request_details(request.scope))
     try:
-        content = await cancel_on_disconnect(
-            _respond(body, get_services(request)), partial(_until_disconnect, request)
-        )
+        content = await cancel_on_disconnect(responding, partial(_until_disconnect, request))
     except InvalidRequest:
         encoding = request.headers.get("content-encoding")
         # Some clients state an encoding, such as "identity", of an uncompressed body.
@@ -50,42 +50,39 @@ async def create_embeddings(request: Request) -> Response:
     return Response(content, media_type="application/json")
 
 
-async def _respond(body: bytes, services: Services) -> bytes:
-    """Return the response to the request in `body`.
+async def _respond(body: bytes, services: Services, details: RequestDetails) -> bytes:
+    """Return the response to the request in `body`; `details` receives the facts about it.
 
     Raises:
         ApiError: the request is invalid, or cannot be served now.
     """
     started = perf_counter()
-    job, encoding = _validate(body, services)
+    job, encoding = _validate(body, services, details)
     model_id = job.model.spec.model_id
-    metrics = services.metrics
-    counts = metrics.of_model(model_id)
-    counts.parse_seconds.observe(perf_counter() - started)
+    counts = services.metrics.of_model(model_id)
+    counts.phases.parse.observe(perf_counter() - started)
     inputs = len(job.inputs)
-    try:
-        with metrics.embedding(inputs):
-            batches = await services.scheduler.embed(job)
-    except Unavailable as error:
-        metrics.requests_rejected.labels(error.code).inc()
-        raise
-    tokens = sum(batch.tokens for batch in batches)
+    batches = await services.scheduler.embed(job)
+    details.tokens = tokens = sum(batch.tokens for batch in batches)
     counts.inputs.inc(inputs)
     counts.inputs_per_request.observe(inputs)
     counts.tokens.inc(tokens)
     started = perf_counter()
     content = response.encode(model_id, batches, tokens, encoding)
-    counts.serialize_seconds.observe(perf_counter() - started)
+    counts.phases.serialize.observe(perf_counter() - started)
     return content
 
 
-def _validate(body: bytes, services: Services) -> tuple[EmbedJob, schema.EncodingFormat]:
+def _validate(
+    body: bytes, services: Services, details: RequestDetails
+) -> tuple[EmbedJob, schema.EncodingFormat]:
     """Return the job that `body` requests, and the encoding of its vectors.
 
     Raises:
         ApiError: the request is invalid, or no model is served.
     """
     requested = schema.parse(body)
+    details.model, details.inputs = requested.model, requested.count
     model, suffix = services.catalog.resolve(requested.model)
     options, encoding = requested.options(suffix), requested.encoding()
     options = model.spec.validated_options(options, services.settings.default_side)
@@ -96,7 +93,9 @@ def _validate(body: bytes, services: Services) -> tuple[EmbedJob, schema.Encodin
         )
     estimator = services.scheduler.estimator(model.name)
     inputs = requested.inputs(model.spec, estimator, options.input_type)
-    return EmbedJob(model, inputs, options, services.trace_headers()), encoding
+    job = EmbedJob(model, inputs, options, services.trace_headers())
+    details.tokens = job.tokens
+    return job, encoding
 
 
 async def _until_disconnect(request: Request) -> None:

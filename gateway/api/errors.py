@@ -20,7 +20,7 @@ from triton_embed.contract.errors import (
     Unauthorized,
     Unavailable,
 )
-from triton_embed.gateway.errors import error_response
+from triton_embed.gateway.errors import ErrorResponse
 
 
 class ErrorFields(BaseModel):
@@ -57,7 +57,7 @@ def install(app: Starlette) -> None:
 
 async def _api_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
-    return error_response(error)
+    return ErrorResponse(error)
 
 
 async def _http_exception(request: Request, error: Exception) -> JSONResponse:
@@ -66,12 +66,12 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     # Not `request.url.path`, which is parsed from the client's Host header.
     path = request.scope["path"]
     if error.status_code == 405:
-        response = error_response(
+        response = ErrorResponse(
             MethodNotAllowed(f"Method {request.method} is not allowed for {path}")
         )
         response.headers.update(error.headers or {})
         return response
-    return error_response(NotFound(f"The path {path} does not exist{_hint(path)}"))
+    return ErrorResponse(NotFound(f"The path {path} does not exist{_hint(path)}"))
 
 
 def _hint(path: str) -> str:

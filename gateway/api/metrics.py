@@ -16,5 +16,8 @@ router = routes.router("metrics")
 @router.get("/v1/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Return the gateway's metrics in Prometheus' text format."""
-    text = get_services(request).metrics.render()
-    return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
+    services = get_services(request)
+    for model in services.catalog.models:
+        # Before its first request, too.
+        services.metrics.of_model(model.spec.model_id)
+    return Response(services.metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})

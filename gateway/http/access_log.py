@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import logging
 from time import perf_counter
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from triton_embed.contract.errors import InternalError
-from triton_embed.gateway.errors import error_response
+from triton_embed.gateway.errors import REJECTION, ErrorResponse
 from triton_embed.gateway.http import request_id
 from triton_embed.gateway.metrics import Metrics
+from triton_embed.gateway.request_details import RequestDetails, request_details
 
 logger = logging.getLogger("gateway.access")
 
 EMBEDDINGS = "/v1/embeddings"
 """The route whose requests are all logged at level INFO; for other routes, only errors are."""
+
+EXPECTED = 200, 400, 401, 404, 413, 499, 500, 503
+"""Statuses of this route whose metrics exist from the start."""
+
+UNCOUNTED = frozenset({"/v1/health/live", "/v1/health/ready", "/metrics", "/v1/metrics"})
+"""Routes of probes and scrapes, which are no traffic."""
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 """Methods with their own label: a client could invent any number of other methods."""
@@ -26,20 +34,27 @@ OTHER = "other"
 CLIENT_CLOSED_REQUEST = 499
 """Status of a request without a response, because its client disconnected: nginx's code."""
 
+MAX_FIELD = 500
+"""Maximum characters of a text of the client in the log."""
+
 
 class AccessLogMiddleware:
     """Logs and counts requests; responds with status 500 to unexpected exceptions.
 
-    The outermost middleware, so that the responses of all layers are logged and carry an id.
+    The outermost middleware, so that the responses of all layers are logged and carry an id. It
+    also responds to requests that the connection has rejected.
 
     Args:
         app: The application to wrap.
         metrics: The counters.
+        log_client_address: Log the address of each client.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, log_client_address: bool = False) -> None:
         self._app = app
         self._metrics = metrics
+        self._log_client_address = log_client_address
+        metrics.expect_http_requests(EMBEDDINGS, "POST", EXPECTED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -48,13 +63,14 @@ class AccessLogMiddleware:
             return
         responder = AccessLogResponder(send, request_id.request_id(scope))
         start = perf_counter()
+        app = ErrorResponse(scope[REJECTION]) if REJECTION in scope else self._app
         try:
-            await self._app(scope, receive, responder.send)
+            await app(scope, receive, responder.send)
         except Exception:
             logger.exception("unexpected error in request %s", responder.request_id)
             if not responder.started:
                 error = InternalError("Internal server error; see the server log.")
-                await error_response(error)(scope, receive, responder.send)
+                await ErrorResponse(error)(scope, receive, responder.send)
         finally:
             self._record(scope, responder, perf_counter() - start)
 
@@ -62,27 +78,35 @@ class AccessLogMiddleware:
         route = getattr(scope.get("route"), "path", None) or _unrouted(scope)
         method, status = scope["method"], responder.status
         label = method if method in METHODS else OTHER
-        self._metrics.observe_http_request(route, label, status, seconds)
+        if route not in UNCOUNTED:
+            self._metrics.observe_http_request(route, label, status, seconds)
+        details = request_details(scope)
+        if details.error is not None and status not in (500, CLIENT_CLOSED_REQUEST):
+            self._metrics.observe_rejection(details.error.code)
         level = logging.INFO if route == EMBEDDINGS or status >= 400 else logging.DEBUG
         if not logger.isEnabledFor(level):
             return
-        # Escaped: with line ends in a path, a client could forge log lines.
-        path = ascii(scope["path"])[1:-1]
+        path = _escaped(scope["path"])
         milliseconds = seconds * 1000
+        fields = _fields(details)
+        if self._log_client_address:
+            fields |= _client(scope)
         logger.log(
             level,
-            "%s %s %d in %.1f ms, request %s",
+            "%s %s %d in %.1f ms, request %s%s",
             method,
             path,
             status,
             milliseconds,
             responder.request_id,
+            "".join(f", {name} {value}" for name, value in fields.items()),
             extra={
                 "request_id": responder.request_id,
                 "method": method,
                 "path": path,
                 "status": status,
                 "milliseconds": round(milliseconds, 3),
+                **fields,
             },
         )
 
@@ -116,6 +140,38 @@ class AccessLogResponder:
             header = (request_id.HEADER, self.request_id.encode("ascii"))
             message = {**message, "headers": [*message.get("headers", ()), header]}
         await self._send(message)
+
+
+def _fields(details: RequestDetails) -> dict[str, Any]:
+    """Return the known facts about a request by the names of their fields in the log."""
+    fields: dict[str, Any] = {}
+    if details.model is not None:
+        fields["model"] = _escaped(details.model)
+    if details.inputs is not None:
+        fields["inputs"] = details.inputs
+    if details.tokens is not None:
+        fields["tokens"] = details.tokens
+    if details.error is not None:
+        fields["code"] = details.error.code
+        if details.error.param is not None:
+            fields["param"] = _escaped(details.error.param)
+        fields["error"] = _escaped(str(details.error))
+    return fields
+
+
+def _client(scope: Scope) -> dict[str, str]:
+    """Return the client's address, and the addresses that proxies have stated."""
+    client = scope.get("client")
+    fields = {"client": client[0] if client else "unknown"}
+    forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    if forwarded:
+        fields["forwarded_for"] = _escaped(b", ".join(forwarded).decode("latin-1"))
+    return fields
+
+
+def _escaped(text: str) -> str:
+    """Return a text of the client for the log: with line ends in it, it could forge lines."""
+    return ascii(text[:MAX_FIELD])[1:-1]
 
 
 def _unrouted(scope: Scope) -> str:

@@ -11,8 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from triton_embed.contract.errors import Unauthorized
-from triton_embed.gateway.errors import error_response
-from triton_embed.gateway.metrics import Metrics
+from triton_embed.gateway.errors import ErrorResponse
 
 PUBLIC_PATHS = re.compile(r"/(v1/)?(health/.*|metrics|docs|openapi\.json)?")
 """Paths that need no key: probes, scrapers and the description of the API."""
@@ -24,22 +23,19 @@ class ApiKeyMiddleware:
     Args:
         app: The application to protect.
         keys: The server's keys.
-        metrics: The counter of rejected requests.
     """
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str], metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
         self._app = app
         self._digests = [_digest(key) for key in keys]
-        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         if scope["type"] != "http" or self._is_authorized(scope):
             await self._app(scope, receive, send)
             return
-        self._metrics.requests_rejected.labels("unauthorized").inc()
         error = Unauthorized("Send one of the server's API keys as a bearer token.")
-        await error_response(error)(scope, receive, send)
+        await ErrorResponse(error)(scope, receive, send)
 
     def _is_authorized(self, scope: Scope) -> bool:
         if PUBLIC_PATHS.fullmatch(scope["path"]):

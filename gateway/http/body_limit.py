@@ -9,8 +9,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from triton_embed.contract.errors import PayloadTooLarge, Unavailable
-from triton_embed.gateway.errors import error_response
-from triton_embed.gateway.metrics import Metrics
+from triton_embed.gateway.errors import ErrorResponse
 
 SMALL_BODY_BYTES = 64 << 10
 """Maximum stated length of a body that is not counted: uvicorn buffers that much anyway."""
@@ -25,14 +24,12 @@ class BodyLimitMiddleware:
         app: The application to protect.
         limit: Maximum bytes of a request body.
         budget: Maximum bytes of all bodies of unfinished requests; one body is always accepted.
-        metrics: The counter of rejected requests.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, budget: int, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, limit: int, budget: int) -> None:
         self._app = app
         self._limit = limit
         self._budget = budget
-        self._metrics = metrics
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +43,7 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         if length is not None and length > self._limit:
-            await error_response(self._too_large())(scope, receive, send)
+            await ErrorResponse(self._too_large())(scope, receive, send)
             return
         reader = BodyReader(receive, self)
         try:
@@ -69,15 +66,12 @@ class BodyLimitMiddleware:
         if size > self._limit:
             raise self._too_large()
         if self._in_flight > self._budget and self._in_flight > size:
-            self._metrics.requests_rejected.labels("overloaded").inc()
             raise Unavailable(
                 f"All request bodies in progress exceed {self._budget} bytes; try again later.",
                 code="overloaded",
             )
 
     def _too_large(self) -> PayloadTooLarge:
-        """Count a request as rejected and return the error."""
-        self._metrics.requests_rejected.labels("payload_too_large").inc()
         return PayloadTooLarge(f"The request body is larger than {self._limit} bytes.")
 
 

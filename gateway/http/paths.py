@@ -14,7 +14,7 @@ class PathNormalizer:
     """Ignores empty segments of a path, such as ``//`` and a trailing ``/``, and KServe's prefix.
 
     Args:
-        app: The router.
+        app: The application; all of its layers see the normalized path.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -26,7 +26,6 @@ class PathNormalizer:
         if scope["type"] == "http":
             path = scope["path"]
             if "//" in path or path.endswith("/") or path.startswith(KSERVE_PREFIX):
-                # In place: the access log reads the route that the router adds.
                 scope["path"] = normalized(path)
         return self._app(scope, receive, send)
 

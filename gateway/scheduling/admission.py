@@ -24,23 +24,67 @@ MAX_RETRY_SECONDS = 60
 """Upper bound of `Retry-After`: the estimate diverges while Triton returns nothing."""
 
 
+class InputCounts:
+    """Inputs of the admitted requests of all models.
+
+    Args:
+        report: Receives every change.
+
+    Attributes:
+        in_flight: Inputs, as counted against the limit.
+        waiting: Those of them that were not yet sent to Triton.
+    """
+
+    __slots__ = ("_report", "in_flight", "waiting")
+
+    def __init__(self, report: Callable[[int, int], None]) -> None:
+        self._report = report
+        self.in_flight = self.waiting = 0
+
+    def add(self, in_flight: int, waiting: int) -> None:
+        """Change both numbers."""
+        self.in_flight += in_flight
+        self.waiting += waiting
+        self._report(self.in_flight, self.waiting)
+
+
 class Permit:
     """The place of an admitted request in its model's queue.
 
     Args:
         queue: The queue.
         tokens: Estimated tokens of the request.
-        bulk: Whether it is sent in chunks.
+        counts: The counts that include it.
+        inputs: Its inputs, as counted.
+        bulk: Whether it is sent in chunks; otherwise it is sent at once.
+
+    Attributes:
+        waiting: Its inputs, as counted, that were not yet sent to Triton.
     """
 
-    __slots__ = ("_bulk", "_queue", "_remaining", "_tokens", "_was_served")
+    __slots__ = (
+        *("_bulk", "_counts", "_inputs", "_queue", "_remaining", "_tokens", "_was_served"),
+        "waiting",
+    )
 
-    def __init__(self, queue: ModelQueue, tokens: int, *, bulk: bool) -> None:
+    def __init__(
+        self, queue: ModelQueue, tokens: int, counts: InputCounts, inputs: int, *, bulk: bool
+    ) -> None:
         self._queue = queue
         self._tokens = self._remaining = tokens
+        self._counts = counts
+        self._inputs = inputs
         self._bulk = bulk
         self._was_served = False
+        self.waiting = inputs if bulk else 0
         queue.enter(tokens, bulk=bulk)
+        counts.add(inputs, self.waiting)
+
+    def sent(self, remaining: int) -> None:
+        """Record that a chunk was sent, and that `remaining` inputs were not."""
+        before, self.waiting = self.waiting, min(self._inputs, remaining)
+        if self.waiting != before:
+            self._counts.add(0, self.waiting - before)
 
     def embedded(self, tokens: int) -> None:
         """Record that `tokens` of the request were embedded."""
@@ -50,6 +94,7 @@ class Permit:
 
     def release(self) -> None:
         """Give up the place."""
+        self._counts.add(-self._inputs, -self.waiting)
         self._queue.leave(
             self._tokens, self._remaining, bulk=self._bulk, was_served=self._was_served
         )
@@ -62,6 +107,7 @@ class AdmissionController:
         max_inputs: Maximum inputs being embedded at a time, over all models.
         max_queue_seconds: Acceptable queue time of each model.
         clock: Returns seconds.
+        report: Receives the inputs in flight and those of them that wait, at every change.
     """
 
     def __init__(
@@ -69,13 +115,19 @@ class AdmissionController:
         max_inputs: int,
         max_queue_seconds: float,
         clock: Callable[[], float] = perf_counter,
+        report: Callable[[int, int], None] = lambda in_flight, waiting: None,
     ) -> None:
-        self.inputs = 0
+        self._counts = InputCounts(report)
         self._max_inputs = max_inputs
         self._max_counted = min(MAX_COUNTED_INPUTS, ceil(max_inputs / MIN_CONCURRENT_REQUESTS))
         self._max_queue_seconds = max_queue_seconds
         self._clock = clock
         self._queues: dict[str, ModelQueue] = {}
+
+    @property
+    def inputs(self) -> int:
+        """Inputs being embedded, as counted against the limit."""
+        return self._counts.in_flight
 
     @contextmanager
     def admit(self, job: EmbedJob, *, bulk: bool) -> Iterator[Permit]:
@@ -96,12 +148,10 @@ class AdmissionController:
         excess = queue.excess_seconds(job.tokens, bulk=bulk)
         if excess > 0 or self.inputs + inputs > self._max_inputs:
             raise self._rejection(excess or queue.seconds(bulk=True))
-        permit = Permit(queue, job.tokens, bulk=bulk)
-        self.inputs += inputs
+        permit = Permit(queue, job.tokens, self._counts, inputs, bulk=bulk)
         try:
             yield permit
         finally:
-            self.inputs -= inputs
             permit.release()
 
     def _rejection(self, seconds: float) -> Unavailable:

@@ -26,6 +26,9 @@ class BulkRequest:
         window: Shared by all bulk requests of the model.
         backend: Embeds the chunks.
         permit: The request's place in the queue.
+
+    Attributes:
+        sent_at: Time at which the first chunk was sent.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class BulkRequest:
         self._window = window
         self._backend = backend
         self._permit = permit
+        self.sent_at = perf_counter()
         self._chunks: list[asyncio.Task[EmbeddingBatch]] = []
 
     async def embed(self) -> list[EmbeddingBatch]:
@@ -62,6 +66,9 @@ class BulkRequest:
         while stop < len(self._job.inputs):
             start, due = stop, arrived + len(self._chunks) * CHUNK_PRIORITY_SECONDS
             stop = await self._window.acquire(self._job, start, due)
+            if not self._chunks:
+                self.sent_at = perf_counter()
+            self._permit.sent(len(self._job.inputs) - stop)
             self._chunks.append(asyncio.create_task(self._send(start, stop)))
 
     async def _send(self, start: int, stop: int) -> EmbeddingBatch:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from time import perf_counter
 
 from triton_embed.gateway.scheduling.admission import AdmissionController, Permit
 from triton_embed.gateway.scheduling.backend import InferenceBackend
@@ -21,11 +23,19 @@ class Scheduler:
     Args:
         backend: Embeds jobs that fit in one request to Triton.
         admission: Rejects requests that would wait too long.
+        observe: Receives the id of the model, the queue time and the time of the inference of each
+            embedded request, in seconds.
     """
 
-    def __init__(self, backend: InferenceBackend, admission: AdmissionController) -> None:
+    def __init__(
+        self,
+        backend: InferenceBackend,
+        admission: AdmissionController,
+        observe: Callable[[str, float, float], None] = lambda model_id, queue, inference: None,
+    ) -> None:
         self._backend = backend
         self._admission = admission
+        self._observe = observe
         self._micro_batcher = MicroBatcher(backend)
         self._windows: defaultdict[str, SendWindow] = defaultdict(SendWindow)
         self._estimators: defaultdict[str, TokenEstimator] = defaultdict(TokenEstimator)
@@ -48,10 +58,15 @@ class Scheduler:
         if len(job.inputs) == 1 and not bulk:
             window.note_interactive_request()
         with self._admission.admit(job, bulk=bulk) as permit:
+            sent_at = admitted_at = perf_counter()
             if bulk:
-                batches = await BulkRequest(job, window, self._backend, permit).embed()
+                request = BulkRequest(job, window, self._backend, permit)
+                batches = await request.embed()
+                sent_at = request.sent_at
             else:
                 batches = [await self._embed_at_once(job, window, permit)]
+        model_id = job.model.spec.model_id
+        self._observe(model_id, sent_at - admitted_at, perf_counter() - sent_at)
         self._estimators[job.model.name].learn(job, batches)
         return batches
 

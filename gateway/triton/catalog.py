@@ -83,6 +83,16 @@ class Catalog:
         """True while a responding Triton serves a model."""
         return self._has_models and any(item.reachable for item in self._inventories.values())
 
+    def readiness(self) -> dict[str, bool]:
+        """Return whether requests are served, by the id of each served or expected model."""
+        served = {
+            model_id: any(
+                item.reachable for item in self._inventories.values() if item.server in servers
+            )
+            for model_id, servers in self._routes.items()
+        }
+        return {model_id: served.get(model_id, False) for model_id in sorted(self._expected)}
+
     async def run(self, pause_seconds: float) -> None:
         """Refresh indefinitely, with a pause in between."""
         while True:

@@ -52,6 +52,14 @@ async def test_browsers_may_call_a_private_network_and_read_our_headers() -> Non
     assert response.headers["access-control-expose-headers"] == "retry-after, x-request-id"
 
 
+async def test_path_is_normalized_before_its_key_is_checked() -> None:
+    app = started(PROTECTED)
+    app.state.services.metrics = SimpleNamespace(render=lambda: b"a 1\n")
+    async with asgi_client(app) as client:
+        assert (await client.get("/metrics/")).status_code == 200
+        assert (await client.get("/openai/v1/models")).status_code == 401
+
+
 async def test_open_application_needs_no_key_and_allows_no_origin() -> None:
     async with asgi_client(started(Settings())) as client:
         response = await client.get("/v1/version", headers={"origin": ORIGIN})

@@ -24,6 +24,9 @@ def test_inputs_in_flight_of_a_dead_worker_are_dropped(
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
+    # An id that now belongs to a process other than a worker.
+    reused = tmp_path / "gauge_livesum_1.db"
+    reused.touch()
     own = tmp_path / f"gauge_livesum_{os.getpid()}.db"
     counters = tmp_path / f"counter_{dead.pid}.db"
     others = tmp_path / f"gauge_livesum_{dead.pid}.db"
@@ -31,3 +34,4 @@ def test_inputs_in_flight_of_a_dead_worker_are_dropped(
         file.touch()
     assert all_workers() is not None
     assert own.exists() and counters.exists() and not others.exists()
+    assert not reused.exists()

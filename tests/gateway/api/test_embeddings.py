@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import gzip
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ async def test_embedded_requests_are_counted(gateway: Gateway) -> None:
     assert found['triton_embed_tokens_total{model="m"}'] == 6
     assert found['triton_embed_inputs_per_request_count{model="m"}'] == 2
     assert found['triton_embed_inputs_per_request_sum{model="m"}'] == 3
-    for phase in ("parse", "serialize"):
+    for phase in ("parse", "queue", "inference", "serialize"):
         labels = f'model="m",phase="{phase}"'
         assert found[f"triton_embed_phase_duration_seconds_count{{{labels}}}"] == 2
     assert found["triton_embed_inputs_in_flight"] == 0
@@ -113,6 +114,27 @@ async def test_invalid_request_does_not_reach_triton(
     assert response.status_code == status
     assert response.json()["message"].startswith(message)
     assert not gateway.triton.inferences
+
+
+async def test_log_has_model_inputs_and_tokens(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gateway.access")
+    await gateway.embed(input=["a", "bb"])
+    await gateway.embed(input=["a", "bb"], dimensions=1)
+    embedded, rejected = (vars(record) for record in caplog.records)
+    assert (embedded["model"], embedded["inputs"], embedded["tokens"]) == ("m", 2, 3)
+    assert (rejected["model"], rejected["inputs"]) == ("m", 2)
+    assert (rejected["code"], rejected["param"]) == ("unsupported_parameter", "dimensions")
+
+
+async def test_series_of_a_model_start_with_0(gateway: Gateway) -> None:
+    found = await gateway.metrics()
+    assert found['triton_embed_inputs_total{model="m"}'] == 0
+    assert found['triton_embed_model_ready{model="m"}'] == 1
+    assert found["triton_embed_inputs_limit"] == 1024
+    labels = 'method="POST",route="/v1/embeddings",status="503"'
+    assert found[f"triton_embed_http_requests_total{{{labels}}}"] == 0
 
 
 async def test_longest_list_is_embedded(gateway: Gateway) -> None:

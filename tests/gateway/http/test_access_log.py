@@ -12,9 +12,11 @@ from starlette.types import Receive, Scope, Send
 
 from testing.asgi import application, asgi_client
 from testing.metrics import samples
+from triton_embed.contract.errors import InvalidRequest
 from triton_embed.gateway.http import access_log
-from triton_embed.gateway.http.access_log import AccessLogMiddleware
+from triton_embed.gateway.http.access_log import MAX_FIELD, AccessLogMiddleware
 from triton_embed.gateway.metrics import Metrics
+from triton_embed.gateway.request_details import request_details
 
 PATHS = ("/v1/embeddings", "/v1/models/{name}")
 
@@ -107,6 +109,73 @@ async def test_log_has_the_duration_in_milliseconds(
     assert vars(caplog.records[0])["milliseconds"] == 12.346
 
 
+async def record_of(
+    details: Mapping[str, Any], caplog: pytest.LogCaptureFixture, **options: Any
+) -> logging.LogRecord:
+    """Return the log of a request to an application that sets these details."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for name, value in details.items():
+            setattr(request_details(scope), name, value)
+        scope["app"] = application(paths=PATHS)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/embeddings",
+        "headers": [(b"x-forwarded-for", b"10.0.0.7\n"), (b"x-forwarded-for", b"10.0.0.8")],
+        "client": ("10.0.0.9", 5000),
+    }
+
+    async def unused(*_: Any) -> Any:
+        raise AssertionError
+
+    caplog.set_level(logging.INFO, "gateway.access")
+    await AccessLogMiddleware(app, Metrics(), **options)(scope, unused, unused)
+    return caplog.records[-1]
+
+
+async def test_log_has_the_reason_of_a_rejection(caplog: pytest.LogCaptureFixture) -> None:
+    error = InvalidRequest("too\nlong", param="input", code="context_length_exceeded", index=3)
+    details = {"error": error, "model": "a\nb", "inputs": 5, "tokens": 7}
+    record = await record_of(details, caplog)
+    fields = vars(record)
+    expected = {
+        "model": "a\\nb",
+        "inputs": 5,
+        "tokens": 7,
+        "code": "context_length_exceeded",
+        "param": "input",
+        "error": "too\\nlong (input[3])",
+    }
+    assert {name: fields[name] for name in expected} == expected
+    text = ", ".join(f"{name} {value}" for name, value in expected.items())
+    assert record.getMessage().endswith(f", {text}")
+
+
+async def test_log_has_only_known_facts(caplog: pytest.LogCaptureFixture) -> None:
+    record = await record_of({"model": "m" * 10_000}, caplog)
+    assert vars(record)["model"] == "m" * MAX_FIELD
+    assert not vars(record).keys() & {"inputs", "tokens", "code", "param", "error", "client"}
+
+
+async def test_log_has_the_address_of_the_client_if_requested(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fields = vars(await record_of({}, caplog, log_client_address=True))
+    assert fields["client"] == "10.0.0.9"
+    assert fields["forwarded_for"] == "10.0.0.7\\n, 10.0.0.8"
+
+
+@pytest.mark.parametrize("path", ["/v1/health/ready", "/metrics"])
+async def test_probes_are_not_counted(path: str) -> None:
+    metrics = Metrics()
+    app = application(Middleware(AccessLogMiddleware, metrics=metrics), paths=[path])
+    async with asgi_client(app) as client:
+        assert (await client.get(path)).status_code == 200
+    assert path not in metrics.render().decode()
+
+
 async def test_quiet_log_gets_no_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "gateway.access")
     await send("GET", "/v1/embeddings")
@@ -137,7 +206,6 @@ async def test_requests_are_counted_by_route_method_and_status(
         await send(method, path, metrics)
     values = samples(metrics.render().decode())
     assert values[f"triton_embed_http_requests_total{{{labels}}}"] == 2
-    labels = labels.partition(",status")[0]
     assert values[f"triton_embed_http_request_duration_seconds_count{{{labels}}}"] == 2
     assert values[f"triton_embed_http_request_duration_seconds_sum{{{labels}}}"] > 0
 

@@ -19,8 +19,8 @@ from triton_embed.gateway.metrics import Metrics
     "wrap",
     [
         lambda app: AccessLogMiddleware(app, Metrics()),
-        lambda app: ApiKeyMiddleware(app, ("key",), Metrics()),
-        lambda app: BodyLimitMiddleware(app, 10, 10, Metrics()),
+        lambda app: ApiKeyMiddleware(app, ("key",)),
+        lambda app: BodyLimitMiddleware(app, 10, 10),
     ],
 )
 async def test_connection_is_passed_on(wrap: Callable[[ASGIApp], ASGIApp], kind: str) -> None:

@@ -48,6 +48,46 @@ async def test_request_beyond_the_limit_of_inputs_is_rejected(texts: list[bytes]
     await scheduler.embed(make_job(*texts))
 
 
+async def test_inputs_wait_until_they_are_sent_and_are_in_flight_until_they_return() -> None:
+    backend = ControlledBackend(is_open=False)
+    reports: list[tuple[int, int]] = []
+    admission = AdmissionController(
+        1024, max_queue_seconds=60.0, report=lambda *counts: reports.append(counts)
+    )
+    bulk = asyncio.create_task(Scheduler(backend, admission).embed(make_job(*BULK)))
+    await backend.received(2)
+    # A bulk request counts as at most 256 inputs.
+    assert reports[0] == (256, 256)
+    assert reports[-1] == (256, min(256, len(BULK) - sum(map(len, backend.requests))))
+    backend.open.set()
+    await bulk
+    assert all(waiting <= in_flight for in_flight, waiting in reports)
+    assert (256, 0) in reports
+    assert reports[-1] == (0, 0)
+
+
+async def test_inputs_of_a_failed_request_are_no_longer_counted() -> None:
+    reports: list[tuple[int, int]] = []
+    admission = AdmissionController(
+        1024, max_queue_seconds=60.0, report=lambda *counts: reports.append(counts)
+    )
+    with pytest.raises(InvalidRequest):
+        await Scheduler(ControlledBackend(), admission).embed(make_job(b"wrong", *BULK))
+    assert reports[-1] == (0, 0)
+
+
+@pytest.mark.parametrize("texts", [[b"a"], BULK])
+async def test_queue_time_and_inference_are_observed(texts: list[bytes]) -> None:
+    observed: list[tuple[str, float, float]] = []
+    admission = AdmissionController(1024, max_queue_seconds=60.0)
+    scheduler = Scheduler(ControlledBackend(), admission, lambda *times: observed.append(times))
+    await scheduler.embed(make_job(*texts))
+    ((model_id, queue, inference),) = observed
+    assert model_id == "m"
+    assert queue >= 0 and inference > 0
+    assert (queue == 0) == (len(texts) == 1)
+
+
 @pytest.mark.parametrize("texts", [[b"down"] * 60, [b"down"] * 3000])
 async def test_failed_requests_say_nothing_about_the_capacity(texts: list[bytes]) -> None:
     admission = AdmissionController(10**4, max_queue_seconds=1.0, clock=lambda: 0.0)
