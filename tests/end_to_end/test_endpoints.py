@@ -152,11 +152,12 @@ def test_metrics_count_requests_inputs_and_tokens(service: RunningServer, path: 
 @pytest.mark.parametrize(
     "line",
     [
-        'triton_embed_http_request_duration_seconds_bucket{le="0.1",method="POST",route="/v1/embeddings"}',
+        "triton_embed_http_request_duration_seconds_bucket"
+        '{le="0.1",method="POST",route="/v1/embeddings",status="200"}',
         "triton_embed_inputs_in_flight 0.0",
         *(
             f'triton_embed_phase_duration_seconds_sum{{model="{MINILM}",phase="{phase}"}}'
-            for phase in ("parse", "serialize")
+            for phase in ("parse", "queue", "inference", "serialize")
         ),
     ],
 )

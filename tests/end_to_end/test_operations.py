@@ -118,6 +118,9 @@ def test_throughput_mode_runs_several_encoders(tiny_repository: Path) -> None:
 BULK_REQUEST = {"model": "tiny", "input": ["word " * 60] * 8000}
 """Takes about a second."""
 
+COUNTED_INPUTS = 256
+"""Inputs of a bulk request that count as in flight."""
+
 
 async def inputs_in_flight(client: httpx.AsyncClient, inputs: int) -> None:
     """Wait until the gateway reports this number of inputs in flight."""
@@ -133,7 +136,7 @@ async def test_stopping_service_completes_requests_in_flight(tiny_repository: Pa
     with RunningServer(tiny_repository) as service:
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
             sent = asyncio.create_task(client.post("/v1/embeddings", json=BULK_REQUEST))
-            await inputs_in_flight(client, 8000)
+            await inputs_in_flight(client, COUNTED_INPUTS)
             service.process.send_signal(signal.SIGTERM)
             response = await sent
         assert response.status_code == 200
@@ -146,7 +149,7 @@ async def test_unsent_inputs_of_a_disconnected_client_are_dropped(tiny_repositor
         before = service.triton_metric("nv_inference_count", "tiny_encoder")
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
             sent = asyncio.create_task(client.post("/v1/embeddings", json=BULK_REQUEST))
-            await inputs_in_flight(client, 8000)
+            await inputs_in_flight(client, COUNTED_INPUTS)
             sent.cancel()
             await inputs_in_flight(client, 0)
         assert service.triton_metric("nv_inference_count", "tiny_encoder") - before < 8000
@@ -180,5 +183,7 @@ def test_killed_worker_is_replaced_and_its_metrics_stay(two_workers: RunningServ
     text = two_workers.get("/metrics").text
     assert f"{REQUESTS}{before + 1}.0" in text
     assert "triton_embed_inputs_in_flight 0.0" in text
+    assert "triton_embed_inputs_limit 1024.0" in text
+    assert text.count("triton_embed_process_resident_memory_bytes{pid=") == 2
     assert 'triton_embed_phase_duration_seconds_count{model="tiny",phase="parse"}' in text
     assert 'model="tiny",phase="encode"' in text
