@@ -7,17 +7,19 @@ import logging
 import multiprocessing
 import os
 import ssl
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from tempfile import TemporaryDirectory
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from triton_embed.gateway import app
 from triton_embed.gateway.http.connection import LimitedConnection
 from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.workers import FOLDER_VARIABLE
 from triton_embed.runtime import logs
+from triton_embed.runtime.listening import ListenError, bound_sockets
 from triton_embed.runtime.options import settings_from_environment
 from triton_embed.runtime.parent import end_with_parent
 from triton_embed.runtime.settings import to_variables
@@ -64,6 +66,11 @@ def run(settings: Settings) -> int:
         except OSError as error:
             logger.error("cannot use the certificate '%s' with the key '%s': %s", *pair, error)
             return 1
+    try:
+        sockets = bound_sockets(settings.host, settings.port, "--port", "--host")
+    except ListenError as error:
+        logger.error("%s", error)
+        return 1
     os.environ.update(to_variables(settings))
     with ExitStack() as stack:
         if settings.workers > 1:
@@ -71,23 +78,31 @@ def run(settings: Settings) -> int:
             # worker could not remove it: uvicorn lets it end by the signal that stopped it.)
             folder = TemporaryDirectory(prefix="triton-embed-metrics-")
             os.environ[FOLDER_VARIABLE] = stack.enter_context(folder)
-        uvicorn.run(
-            "triton_embed.gateway.server:application",
-            factory=True,
-            workers=settings.workers,
-            host=settings.host,
-            port=settings.port,
-            http=LimitedConnection,
-            ws="none",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            # The client's address is not used.
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_worker_healthcheck=WORKER_START_SECONDS,
-            timeout_graceful_shutdown=settings.drain_seconds,
-            ssl_certfile=settings.tls_certificate,
-            ssl_keyfile=settings.tls_key,
-        )
-    return 0
+        config = _config(settings)
+        if settings.workers > 1:
+            Multiprocess(config, sockets=sockets).run()
+            return 0
+        server = uvicorn.Server(config)
+        with suppress(KeyboardInterrupt):  # Raised again after a graceful stop.
+            server.run(sockets=sockets)
+        return 0 if server.started else 1
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        "triton_embed.gateway.server:application",
+        factory=True,
+        workers=settings.workers,
+        http=LimitedConnection,
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        # The client's address is not used.
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_worker_healthcheck=WORKER_START_SECONDS,
+        timeout_graceful_shutdown=settings.drain_seconds,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+    )

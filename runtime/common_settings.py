@@ -9,7 +9,7 @@ from typing import ClassVar
 from triton_embed.runtime.logs import LEVELS
 from triton_embed.runtime.settings import SettingsBase, setting
 from triton_embed.runtime.values import (
-    address_host,
+    address_hosts,
     address_port,
     file,
     folder,
@@ -40,11 +40,11 @@ class HttpAddress(SettingsBase):
 
     heading: ClassVar[str] = "HTTP API"
 
-    host: str = setting(
-        "127.0.0.1",
-        "address of the HTTP API",
+    host: tuple[str, ...] = setting(
+        ("127.0.0.1",),
+        "addresses of the HTTP API; '::' is every address of this machine, IPv4 included",
         *("NIM_SERVER_BIND_ADDR", "NIM_BIND_ADDR"),
-        parse=address_host,
+        parse=address_hosts,
     )
     port: int = setting(
         8000,
@@ -75,7 +75,7 @@ class HttpAddress(SettingsBase):
     def url(self) -> str:
         """URL of the HTTP API for clients on this machine."""
         scheme = "https" if self.tls_certificate else "http"
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host[0], self.host[0])
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 

@@ -153,6 +153,7 @@ def config_lines(ctx: click.Context) -> list[str]:
     for option in ctx.command.params:
         if isinstance(option, SettingOption):
             value = ctx.params[option.name or ""]
+            value = ", ".join(map(str, value)) if isinstance(value, tuple) else value
             shown = "(set)" if option.secret and value else value
             lines.append(f"{option.name} = {shown}  # {option.source(ctx)}")
     return lines

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+MAX_PORT = 65535
+"""Maximum TCP port: 16 bits."""
+
 
 @dataclass(frozen=True)
 class Parser:
@@ -80,6 +83,15 @@ def _bearer_keys(text: str) -> tuple[str, ...]:
     return _comma_separated(text)
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(dict.fromkeys(_host(item.strip()) for item in text.split(",")))
+    if "" in hosts:
+        raise ValueError(
+            f"must be an address, '::' for every address, or a comma-separated list, not '{text}'"
+        )
+    return hosts
+
+
 def _host(text: str) -> str:
     host, _, port = text.rpartition(":")
     if port.isdecimal() and (":" not in host or host.startswith("[")):
@@ -88,21 +100,35 @@ def _host(text: str) -> str:
     return text
 
 
+def _tcp_port(text: str) -> int:
+    if text.startswith(("tcp://", "udp://", "sctp://")):
+        raise ValueError(
+            f"'{text}' is a variable that Kubernetes sets for each Service of a namespace; set "
+            "'enableServiceLinks: false' in the pod's spec, or rename the Service"
+        )
+    return int(integer(1, MAX_PORT)(text))
+
+
 def _port(text: str) -> int:
-    port = text.rpartition(":")[2]
+    if "://" in text:
+        return _tcp_port(text)
+    ports = {item.rpartition(":")[2].strip() for item in text.split(",")}
+    if len(ports) > 1:
+        raise ValueError(f"must have the same port for each host, not '{text}'")
+    (port,) = ports
     if not port.isdecimal():
         raise ValueError(f"must be a port or HOST:PORT, not '{text}'")
-    return int(tcp_port(port))
+    return _tcp_port(port)
 
 
-tcp_port = integer(1, 65535, "PORT")
+tcp_port = Parser("PORT", _tcp_port)
 """Parses a TCP port."""
 
-address_host = Parser("HOST", _host)
-"""Parses ``HOST:PORT`` and returns the host; a text without a port is a host."""
+address_hosts = Parser("HOST,...", _hosts)
+"""Parses a list of ``HOST:PORT`` and returns the hosts; a text without a port is a host."""
 
 address_port = Parser("PORT", _port)
-"""Parses ``HOST:PORT`` and returns the port; a text without a host is a port."""
+"""Parses a list of ``HOST:PORT`` and returns its port; a text without a host is a port."""
 
 seconds = Parser("SECONDS", _seconds)
 """Parses a number of seconds that is neither negative nor infinite."""

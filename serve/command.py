@@ -57,7 +57,7 @@ def _serve(
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     if not settings.gateway:
         log_unknown_variables()
-    from triton_embed.serve import installation, preflight, run_files
+    from triton_embed.serve import installation, ports, preflight, run_files
     from triton_embed.serve.provisioning import provision
 
     try:
@@ -66,9 +66,10 @@ def _serve(
         server = installation.find()
         if checkpoint:
             provision(checkpoint, model_id, settings.repository)
-        run_files.sweep()
         preflight.check(settings, server)
-        asyncio.run(_supervise(settings, server, to_variables(gateway_settings)))
+        after_kill = run_files.sweep()
+        with ports.reserved(settings, after_kill=after_kill) as settings:
+            asyncio.run(_supervise(settings, server, to_variables(gateway_settings)))
     except ServeError as error:
         raise CommandError(f"cannot serve: {error}") from error
     return 0

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import importlib.util
 import os
 import platform
 import shlex
 import shutil
-import socket
 import sys
 import sysconfig
 import tempfile
@@ -39,21 +37,6 @@ def check(settings: Settings, installation: Installation) -> None:
         ServeError: A check failed.
     """
     check_repository(settings.repository, settings.served_model_name)
-    ports = [
-        (settings.triton_host, settings.triton_grpc_port, "--triton-grpc-port"),
-        (settings.triton_host, settings.triton_metrics_port, "--triton-metrics-port"),
-        (settings.triton_host, settings.status_port, "--status-port"),
-    ]
-    if settings.triton_http_port is not None:
-        ports.append((settings.triton_host, settings.triton_http_port, "--triton-http-port"))
-    if settings.gateway:
-        ports.insert(0, (settings.host, settings.port, "--port"))
-    options: dict[int, str] = {}
-    for host, port, option in ports:
-        if port in options:
-            raise ServeError(f"{options[port]} and {option} are both {port}; choose another port")
-        options[port] = option
-        check_port(host, port, option)
     check_space(Path("/dev/shm"), MIN_SHARED_MEMORY, "in a container, raise --shm-size")
     check_space(Path(tempfile.gettempdir()), MIN_DISK, "set TMPDIR to a folder with more room")
     if installation.bundled:
@@ -111,21 +94,6 @@ def check_temporary_folder() -> None:
             f"the bundled Triton server cannot run in the temporary folder '{folder}' because of "
             "special characters in its name; set TMPDIR to another folder"
         )
-
-
-def check_port(host: str, port: int, option: str) -> None:
-    """Raise ServeError, naming the `option` to change, if the port cannot be bound."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reason = (
-                "is in use" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error})"
-            )
-            raise ServeError(
-                f"port {port} on {host} {reason}; choose another with {option}"
-            ) from None
 
 
 def check_space(folder: Path, minimum: int, remedy: str) -> None:

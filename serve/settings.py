@@ -25,6 +25,13 @@ def _model_names(text: str) -> tuple[str, ...]:
             raise ValueError(f"'{name}' is not a model id: it has no Latin letter and no digit")
     return names
 
+MOVES = "; if it is in use and was not set, the next free one in steps of 10"
+"""End of the help text of a `DefaultPort`."""
+
+
+class DefaultPort(int):
+    """The default of a port, which is replaced if it is in use; see `serve.ports`."""
+
 
 def _not_ipv6(text: str) -> str:
     if ":" in text:
@@ -43,8 +50,8 @@ class TritonSettings(SettingsBase):
         "127.0.0.1", "address that Triton binds", parse=Parser("HOST", _not_ipv6)
     )
     triton_grpc_port: int = setting(
-        8001,
-        "port of Triton's gRPC API",
+        DefaultPort(8001),
+        f"port of Triton's gRPC API{MOVES}",
         *("NIM_TRITON_GRPC_PORT", "NIM_GRPC_API_PORT"),
         *("NIM_SERVER_GRPC_BIND_ADDR", "NIM_GRPC_BIND_ADDR"),
         parse=address_port,
@@ -53,11 +60,14 @@ class TritonSettings(SettingsBase):
         None, "port of Triton's own HTTP API (default: none)", parse=tcp_port
     )
     triton_metrics_port: int = setting(
-        8002, "port of Triton's metrics", "NIM_TRITON_METRICS_PORT", parse=tcp_port
+        DefaultPort(8002),
+        f"port of Triton's metrics{MOVES}",
+        "NIM_TRITON_METRICS_PORT",
+        parse=tcp_port,
     )
     status_port: int = setting(
-        8004,
-        "port of the supervisor's state of the models, over HTTP; bound like --triton-host",
+        DefaultPort(8004),
+        f"port of the supervisor's state of the models, over HTTP, bound like --triton-host{MOVES}",
         parse=tcp_port,
     )
     triton_log_verbose: bool = setting(

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from tritonclient.utils import InferenceServerException
 
@@ -30,7 +31,7 @@ END_STREAM, END_HEADERS = 1, 4
 
 @pytest.fixture(scope="module")
 def service(tiny_repository: Path) -> Iterator[RunningServer]:
-    with RunningServer(tiny_repository, WORKERS) as running:
+    with RunningServer(tiny_repository, (*WORKERS, "--host", "127.0.0.1,127.0.0.2")) as running:
         yield running
 
 
@@ -52,6 +53,11 @@ def test_folder_of_the_admin_socket_and_shared_memory_are_private(service: Runni
     segments = list(Path("/dev/shm").glob(f"{memory_prefix(service)}*"))
     assert segments
     assert [segment for segment in segments if segment.stat().st_mode & 0o077] == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
+def test_each_address_of_the_list_is_served(service: RunningServer, host: str) -> None:
+    assert httpx.get(f"http://{host}:{service.port}/v1/health/ready").status_code == 200
 
 
 def test_administration_over_grpc_is_closed(service: RunningServer) -> None:

@@ -25,8 +25,8 @@ def test_model_repository_follows_a_link_that_is_replaced(tmp_path: Path) -> Non
     [("0.0.0.0", "127.0.0.1"), ("10.1.2.3", "10.1.2.3"), ("::", "[::1]"), ("fe80::1", "[fe80::1]")],
 )
 def test_url_is_reachable_from_this_machine(host: str, reached: str) -> None:
-    assert HttpAddress(host=host, port=9000).url == f"http://{reached}:9000"
-    tls = HttpAddress(host=host, port=9000, tls_certificate="c", tls_key="k")
+    assert HttpAddress(host=(host,), port=9000).url == f"http://{reached}:9000"
+    tls = HttpAddress(host=(host,), port=9000, tls_certificate="c", tls_key="k")
     assert tls.url == f"https://{reached}:9000"
 
 

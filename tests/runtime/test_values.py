@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from triton_embed.runtime.values import address_host, address_port, bearer_keys, integer, seconds
+from triton_embed.runtime.values import (
+    Parser,
+    address_hosts,
+    address_port,
+    bearer_keys,
+    integer,
+    seconds,
+    tcp_port,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,12 +23,32 @@ from triton_embed.runtime.values import address_host, address_port, bearer_keys,
     ],
 )
 def test_address_has_a_host_and_a_port(address: str, host: str, port: int) -> None:
-    assert (address_host(address), address_port(address)) == (host, port)
+    assert (address_hosts(address), address_port(address)) == ((host,), port)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "fe80::1", "example.org"])
 def test_host_without_a_port_is_a_host(host: str) -> None:
-    assert address_host(host) == host
+    assert address_hosts(host) == (host,)
+
+
+def test_list_of_addresses_has_several_hosts_and_one_port() -> None:
+    assert address_hosts("127.0.0.1, ::1,127.0.0.1") == ("127.0.0.1", "::1")
+    assert address_hosts("127.0.0.1:7,[::1]:7") == ("127.0.0.1", "::1")
+    assert address_port("127.0.0.1:7,[::1]:7") == 7
+    with pytest.raises(ValueError, match="the same port for each host"):
+        address_port("127.0.0.1:7,[::1]:8")
+
+
+@pytest.mark.parametrize("text", ["", " ", "127.0.0.1,,::1"])
+def test_empty_host_is_rejected_with_the_value_for_every_address(text: str) -> None:
+    with pytest.raises(ValueError, match="'::' for every address"):
+        address_hosts(text)
+
+
+@pytest.mark.parametrize("parse", [tcp_port, address_port])
+def test_service_link_of_kubernetes_is_rejected_with_its_origin(parse: Parser) -> None:
+    with pytest.raises(ValueError, match=r"'tcp://10.96.7.3:80' .* 'enableServiceLinks: false'"):
+        parse("tcp://10.96.7.3:80")
 
 
 @pytest.mark.parametrize("text", ["0", "4", "1.5", "one"])

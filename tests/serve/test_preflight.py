@@ -2,38 +2,14 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import sys
 import sysconfig
 from pathlib import Path
 
 import pytest
 
-from testing.ports import free_ports
 from triton_embed.serve import preflight
 from triton_embed.serve.errors import ServeError
-from triton_embed.serve.installation import find
-from triton_embed.serve.settings import Settings
-
-
-def test_port_in_use_is_rejected_with_the_option_to_change() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ServeError, match=rf"port {port} .* is in use; .* --triton-grpc-port"):
-            preflight.check_port("127.0.0.1", port, "--triton-grpc-port")
-
-
-def test_port_given_twice_is_rejected_with_both_options(stub_repository: Path) -> None:
-    port, grpc, status = free_ports(3)
-    settings = Settings(
-        model_repository=stub_repository,
-        port=port,
-        triton_grpc_port=grpc,
-        triton_http_port=port,
-        status_port=status,
-    )
-    with pytest.raises(ServeError, match=f"--port and --triton-http-port are both {port}"):
-        preflight.check(settings, find())
 
 
 def test_missing_packages_of_the_gateway_are_reported_with_their_extra(
