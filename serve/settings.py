@@ -25,6 +25,7 @@ def _model_names(text: str) -> tuple[str, ...]:
             raise ValueError(f"'{name}' is not a model id: it has no Latin letter and no digit")
     return names
 
+
 MOVES = "; if it is in use and was not set, the next free one in steps of 10"
 """End of the help text of a `DefaultPort`."""
 
