@@ -9,7 +9,7 @@ SERVE_FLAGS ?=
 BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast lint fix check test-clients test-compose bench constraints clean
+.PHONY: help serve test test-fast lint fix check dist test-clients test-compose bench constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ serve: $(VENV)/.serve ## set up, export the default model if necessary, serve it
 			--model-id $(MODEL_ID); \
 	fi && exec $(VENV)/bin/triton-embed serve "$$@" --model-repository $(REPOSITORY) $(SERVE_FLAGS)
 
-test: lint test-fast check ## set up, then run everything that continuous integration runs
+test: lint test-fast check dist ## set up, then run everything that continuous integration runs
 
 test-fast: $(VENV)/.dev ## run the tests that need neither PyTorch nor Triton, in less than a minute
 	$(PY) -m pytest --fast -q $(PYTEST_FLAGS)
@@ -46,6 +46,11 @@ test-clients: $(VENV)/.dev ## test third-party clients, each in its own environm
 
 test-compose: ## test the containers on stand-in base images (docs/compose.md)
 	docker/test_compose.sh
+
+dist: $(VENV)/.dev ## build the wheel and the sources into dist/ and check them; TAG=vX.Y.Z must match
+	rm -rf dist
+	$(PY) -m build --no-isolation --outdir dist
+	$(PY) tools/check_dist.py dist $(TAG)
 
 # Depend on pip, not on python, which exists before the environment is complete.
 $(VENV)/bin/pip:

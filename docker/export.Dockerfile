@@ -1,10 +1,17 @@
 ARG PYTHON_IMAGE
-FROM ${PYTHON_IMAGE:-python:3.12-slim-bookworm} AS wheel
+FROM ${PYTHON_IMAGE:-python:3.12-slim-bookworm} AS base
+# Certificates for a proxy that ends TLS, or for a mirror; see docs/compose.md.
+COPY docker/certificates /usr/local/share/ca-certificates/
+RUN update-ca-certificates
+ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+ENV PIP_CERT=$SSL_CERT_FILE REQUESTS_CA_BUNDLE=$SSL_CERT_FILE
+
+FROM base AS wheel
 WORKDIR /src
 COPY . .
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
 
-FROM ${PYTHON_IMAGE:-python:3.12-slim-bookworm}
+FROM base
 WORKDIR /opt/triton-embed
 COPY pyproject.toml constraints.txt docker/requirements.py ./
 # PyPI's torch brings gigabytes of CUDA libraries that an export does not use; the default index

@@ -33,29 +33,60 @@ export COMPOSE_FILE=docker-compose.yml COMPOSE_PROJECT_NAME=triton-embed-test-$$
 export SETTINGS=docker/settings.env IMAGE_TAG=test
 MODEL_REPOSITORY=$(mktemp -d)
 export MODEL_REPOSITORY
+host_folder=$(mktemp -d)
+certificate=docker/certificates/test-compose-$$.crt
 
 clean_up() {
   status=$?
   trap - EXIT
   [ $status -eq 0 ] || "${compose[@]}" logs --no-color --tail 100 || true
   "${compose[@]}" --profile export down --volumes --remove-orphans --timeout 20 > /dev/null 2>&1 || true
-  rm -rf "$MODEL_REPOSITORY"
+  rm -rf "$MODEL_REPOSITORY" "$host_folder" "$certificate"
   exit $status
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
 tests/compose/stand_in.sh "$PYTHON_IMAGE" "$TRITON_IMAGE"
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-compose -keyout /dev/null \
+  -out "$certificate" 2> /dev/null
 "${compose[@]}" --profile export build
+for image in triton gateway export; do
+  docker run --rm --entrypoint python3 "triton-embed/$image:test" -c '
+import ssl
+names = [dict(item[0] for item in each["subject"]) for each in ssl.create_default_context().get_ca_certs()]
+assert {"commonName": "test-compose"} in names
+' || failed "the $image image does not trust docker/certificates"
+done
 
 # The folder belongs neither to root nor to the containers' user.
 chown $owner:$owner "$MODEL_REPOSITORY"
 chmod 755 "$MODEL_REPOSITORY"
+
+# Without a model, Triton waits instead of restarting.
+"${compose[@]}" up -d
+triton=$("${compose[@]}" ps -q triton)
+deadline=$((SECONDS + 120))
+until docker logs "$triton" 2>&1 | grep -q "waiting for an export"; do
+  [ $SECONDS -lt $deadline ] || failed "Triton does not wait for a model"
+  sleep 1
+done
+[ "$(docker inspect -f '{{.RestartCount}}' "$triton")" = 0 ] || failed "Triton restarts without a model"
+
+missing=$("${compose[@]}" run --rm export /nowhere 2>&1) && failed "a missing folder is exported"
+grep -q "in the container" <<< "$missing" || failed "a missing folder gives: $missing"
+checkpoint=$("${compose[@]}" run --rm -T --entrypoint readlink export -f /default | tr -d '\r')
+docker create --name "$COMPOSE_PROJECT_NAME-copy" triton-embed/export:test > /dev/null
+docker cp "$COMPOSE_PROJECT_NAME-copy:$checkpoint" "$host_folder/checkpoint"
+docker rm "$COMPOSE_PROJECT_NAME-copy" > /dev/null
+chmod -R a+rX "$host_folder"
+"${compose[@]}" run --rm -v "$host_folder/checkpoint:/checkpoint:ro" export /checkpoint \
+  --model-id mine --dry-run || failed "a mounted folder cannot be exported"
+
 "${compose[@]}" run --rm export
 strangers=$(find "$MODEL_REPOSITORY" ! -uid $owner)
 [ -z "$strangers" ] || failed "not the folder owner's: $strangers"
 
-"${compose[@]}" up -d
 deadline=$((SECONDS + 180))
 for service in triton gateway; do
   id=$("${compose[@]}" ps -q $service)

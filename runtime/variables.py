@@ -84,6 +84,7 @@ OWN_VARIABLES = frozenset(
         "TRITON_TLS_CERTIFICATE",
         "TRITON_TLS_KEY",
         "TRITON_TLS_ROOT_CERTIFICATE",
+        "WAIT_FOR_MODELS",
         "WORKERS",
     )
 )

@@ -36,7 +36,9 @@ def check(settings: Settings, installation: Installation) -> None:
     Raises:
         ServeError: A check failed.
     """
-    check_repository(settings.repository, settings.served_model_name)
+    check_repository(
+        settings.repository, settings.served_model_name, may_be_empty=settings.wait_for_models
+    )
     check_space(Path("/dev/shm"), MIN_SHARED_MEMORY, "in a container, raise --shm-size")
     check_space(Path(tempfile.gettempdir()), MIN_DISK, "set TMPDIR to a folder with more room")
     if installation.bundled:
@@ -54,11 +56,21 @@ def check_gateway_packages() -> None:
         )
 
 
-def check_repository(folder: Path, served_model_names: Sequence[str] = ()) -> None:
-    """Raise ServeError unless `folder` holds a model, and a single one if it is renamed."""
+def check_repository(
+    folder: Path, served_model_names: Sequence[str] = (), *, may_be_empty: bool = False
+) -> None:
+    """Raise ServeError unless `folder` holds a model, and a single one if it is renamed.
+
+    Args:
+        folder: The model repository.
+        served_model_names: The new names of its model.
+        may_be_empty: Whether the server waits for the first model.
+    """
     models = loadable_models(folder).values()
     if not models:
         check_readable(folder)
+        if may_be_empty:
+            return
         raise ServeError(
             f"there is no model in '{folder}'; export one first: "
             f"triton-embed export CHECKPOINT --model-repository {folder} "

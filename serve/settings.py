@@ -91,6 +91,9 @@ class ModelSettings(RepositorySettings):
 
     heading: ClassVar[str] = "Models"
 
+    wait_for_models: bool = setting(
+        False, "if there is no model yet, wait for an export instead of ending with an error"
+    )
     max_queue_delay_microseconds: int | None = setting(
         None,
         "time that an encoder waits for more requests (default: as exported; 1000 for throughput)",

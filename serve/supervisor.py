@@ -235,9 +235,22 @@ class Supervisor:
         while not await self._client.is_live():
             await asyncio.sleep(STARTUP_POLL_INTERVAL)
         if not await self._reconciler.load_all():
-            raise ServeError(
-                f"no model in '{self._settings.repository}' could be loaded; see the errors above"
-            )
+            self._report_no_model()
+
+    def _report_no_model(self) -> None:
+        """Log how to export a model, if the service waits for one.
+
+        Raises:
+            ServeError: It does not wait.
+        """
+        folder = self._settings.repository
+        if not self._settings.wait_for_models:
+            raise ServeError(f"no model in '{folder}' could be loaded; see the errors above")
+        logger.warning(
+            "no model in '%s' can be served yet; waiting for an export: triton-embed export "
+            "CHECKPOINT --model-repository %s (with compose: docker compose run --rm export)",
+            *(folder, folder),
+        )
 
     async def _wait_triton_unhealthy(self) -> str:
         reconciliation = asyncio.ensure_future(self._reconcile_forever())

@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
+from triton_embed.export.checkpoint.container import missing_folder
 from triton_embed.export.checkpoint.files import SETTINGS, file_sizes, names_in
 from triton_embed.export.checkpoint.modules import read_modules
 from triton_embed.export.errors import ExportError
@@ -110,11 +111,11 @@ def _explained(hub_id: str, revision: str | None) -> Iterator[None]:
     except RepositoryNotFoundError as error:
         token = "HF_TOKEN has no access to it" if os.environ.get("HF_TOKEN") else "set HF_TOKEN"
         raise ExportError(
-            f"there is no folder '{hub_id}', and the hub has no such repository (if it is "
+            f"{missing_folder(hub_id)}, and the hub has no such repository (if it is "
             f"private: {token})"
         ) from error
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ExportError(
-            f"there is no folder '{hub_id}', and downloading it from the hub failed: {lines[0]}"
+            f"{missing_folder(hub_id)}, and downloading it from the hub failed: {lines[0]}"
         ) from error

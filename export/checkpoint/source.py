@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triton_embed.export.checkpoint import hub
+from triton_embed.export.checkpoint.container import missing_folder
 from triton_embed.export.checkpoint.files import file_sizes
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.errors import ExportError
@@ -72,6 +73,6 @@ def resolve_source(checkpoint: str, revision: str | None = None) -> Source:
         folder = folder.resolve()
         return Source(str(folder), None, folder, file_sizes(folder))
     if folder.is_absolute() or checkpoint.startswith((".", "~")) or checkpoint.count("/") != 1:
-        raise ExportError(f"there is no folder '{checkpoint}', and it is not a hub id (owner/name)")
+        raise ExportError(f"{missing_folder(checkpoint)}, and it is not a hub id (owner/name)")
     folder, files = hub.download_settings(checkpoint, revision)
     return Source(checkpoint, folder.name, folder, files)

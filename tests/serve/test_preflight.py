@@ -25,6 +25,10 @@ def test_empty_repository_is_rejected_with_the_command_that_fills_it(tmp_path: P
         preflight.check_repository(tmp_path)
 
 
+def test_empty_repository_is_accepted_if_the_server_waits(tmp_path: Path) -> None:
+    preflight.check_repository(tmp_path, may_be_empty=True)
+
+
 def test_unreadable_model_is_rejected_with_the_command_that_opens_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -44,11 +44,16 @@ def supervisor_of(
     binary.chmod(0o755)
     monkeypatch.setattr(probe, "PROBE_INTERVAL", 0.01)
     (port,) = free_ports(1)
-    settings = Settings(model_repository=stub_repository, gateway=False, status_port=port)
     installation = Installation(binary, {}, (), (), bundled=False)
 
-    def make(scripted: ScriptedProbe) -> Supervisor:
+    def make(scripted: ScriptedProbe, *, wait_for_models: bool = False) -> Supervisor:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        settings = Settings(
+            model_repository=stub_repository,
+            gateway=False,
+            status_port=port,
+            wait_for_models=wait_for_models,
+        )
         return Supervisor(settings, installation, RunFiles(RUN_ID, folder), triton, scripted)
 
     return make
@@ -67,6 +72,12 @@ async def run() -> AsyncIterator[Run]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def models_in(repository: Path) -> list[Path]:
+    """Return the folders of the Triton models, the ensembles last, as they are installed."""
+    folders = [path for path in repository.iterdir() if path.is_dir()]
+    return sorted(folders, key=lambda path: "_" in path.name, reverse=True)
 
 
 async def logged(text: str, log: pytest.LogCaptureFixture, task: asyncio.Task[None]) -> None:
@@ -121,6 +132,24 @@ async def test_announcement_lists_the_models_that_are_not_served(
     (stub_repository / "torn_tokenizer" / "1" / "tokenizer.json").unlink()
     summary = f"serving tiny from {stub_repository}; not served because of the errors above: Torn"
     await logged(summary, caplog, run(supervisor_of(ScriptedProbe())))
+
+
+async def test_empty_repository_waits_for_the_first_model(
+    supervisor_of: Start,
+    run: Run,
+    stub_repository: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "serve")
+    moved = [
+        (path, path.rename(stub_repository.parent / path.name))
+        for path in models_in(stub_repository)
+    ]
+    task = run(supervisor_of(ScriptedProbe(), wait_for_models=True))
+    await logged("waiting for an export: triton-embed export", caplog, task)
+    for path, elsewhere in moved:
+        elsewhere.rename(path)
+    await logged("serving tiny", caplog, task)
 
 
 async def test_model_that_fails_single_probes_does_not_restart_triton(
