@@ -157,7 +157,10 @@ def export(ctx: click.Context, /, *, dry_run: bool, **_: Any) -> None:
             from triton_embed.export import plan_view
             from triton_embed.export.planner import plan
 
-            click.echo(plan_view.details(plan(_request(ctx))))
+            planned = plan(_request(ctx))
+            if planned.has_tokenizer_json:
+                planned = planned.with_tokenizer()
+            click.echo(plan_view.details(planned))
             return
         click.echo("loading PyTorch, transformers and sentence-transformers …", err=True)
         from triton_embed.export import exporter

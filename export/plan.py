@@ -56,6 +56,11 @@ class ExportPlan:
         return self.options.precision.bytes_per_weight * weights + tokenizer
 
     @property
+    def has_tokenizer_json(self) -> bool:
+        """True if tokenizer.json is on disk, so that the tokenizer can be read in an instant."""
+        return (self.checkpoint.transformer / "tokenizer.json").is_file()
+
+    @property
     def provenance(self) -> Provenance:
         """The record of the model's origin, to be installed with it."""
         return Provenance(

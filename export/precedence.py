@@ -12,6 +12,7 @@ from typing import TypedDict
 from triton_embed.contract.options import EmbeddingType
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.checkpoint.model import Checkpoint, NormalizeConfig
+from triton_embed.export.checkpoint.settings import Settings
 from triton_embed.export.errors import ExportError
 from triton_embed.export.families.family import Family
 
@@ -178,10 +179,11 @@ def overrides_from_files(checkpoint: Checkpoint, dimension: int) -> SpecOverride
     if checkpoint.document_length is not None:
         values["max_tokens_passage"] = checkpoint.document_length
     # transformers ignores these two keys; publishers write them for vLLM, which reads them.
-    if trained := checkpoint.config.get("matryoshka_dimensions"):
-        values["matryoshka"] = tuple(sorted({*map(int, trained), dimension}))
+    settings = Settings("config.json", checkpoint.config)
+    if trained := settings.integers("matryoshka_dimensions"):
+        values["matryoshka"] = tuple(sorted({*trained, dimension}))
     elif "is_matryoshka" in checkpoint.config:
-        values["matryoshka"] = () if checkpoint.config["is_matryoshka"] else None
+        values["matryoshka"] = () if settings.flag("is_matryoshka") else None
     return values
 
 

@@ -9,12 +9,9 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
-from triton_embed.export.checkpoint.files import read_json
 from triton_embed.export.checkpoint.tokenizer_classes import ROLES, TokenizerClass
+from triton_embed.export.checkpoint.tokenizer_settings import TOKEN_FLAGS, read_added_tokens
 from triton_embed.export.errors import ExportError
-
-FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
-"""Attributes of an added token that decide where a text contains it."""
 
 MAX_NAMED_TOKENS = 5
 """Tokens that one message names at most, so that it stays readable."""
@@ -94,10 +91,10 @@ def special_token_names(settings: Mapping[str, Any], kind: TokenizerClass) -> di
 def _listed(tokenizer: Tokenizer, folder: Path, settings: Mapping[str, Any]) -> list[AddedToken]:
     """Return the tokens of ``added_tokens_decoder``, or of the files of old versions, by id."""
     if "added_tokens_decoder" in settings:
-        entries = settings["added_tokens_decoder"].items()
+        entries = (settings["added_tokens_decoder"] or {}).items()
         return [_token(value) for _, value in sorted(entries, key=lambda item: int(item[0]))]
     special = set(filter(None, map(_content, (settings.get(role) for role in ROLES))))
-    legacy: dict[str, int] = read_json(folder / "added_tokens.json", default={})
+    legacy = read_added_tokens(folder)
     tokens = {
         index: AddedToken(content, normalized=content not in special, special=content in special)
         for content, index in legacy.items()
@@ -143,7 +140,9 @@ def _token(value: Any, *, lstrip: bool = False) -> AddedToken:
     """Return the token of a file's entry, which is its text or an object."""
     if isinstance(value, str):
         return AddedToken(value, lstrip=lstrip, special=True, normalized=False)
-    return AddedToken(value["content"], **{flag: value[flag] for flag in FLAGS if flag in value})
+    return AddedToken(
+        value["content"], **{flag: value[flag] for flag in TOKEN_FLAGS if flag in value}
+    )
 
 
 def _as_special(token: AddedToken) -> AddedToken:
@@ -157,7 +156,7 @@ def _content(value: Any) -> str:
 
 def _flags(tokenizer: Tokenizer) -> dict[str, tuple[bool, ...]]:
     return {
-        token.content: tuple(getattr(token, flag) for flag in FLAGS)
+        token.content: tuple(getattr(token, flag) for flag in TOKEN_FLAGS)
         for token in tokenizer.get_added_tokens_decoder().values()
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from triton_embed.export.checkpoint.model import Checkpoint
-from triton_embed.export.errors import ExportError
+from triton_embed.export.errors import ExportError, one_line
 
 TRANSFORMER_SETTINGS = tuple(
     f"sentence_{kind}_config.json"
@@ -83,8 +83,8 @@ def read_json(path: Path, default: Any = None) -> Any:
         return default
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ExportError(f"'{path}' cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ExportError(f"'{path}' cannot be read: {one_line(error)}") from error
     kind, name = (list, "a list") if isinstance(default, list) else (dict, "an object")
     if not isinstance(value, kind):
         raise ExportError(f"'{path}' cannot be read: it is not {name}")

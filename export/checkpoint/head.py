@@ -15,6 +15,7 @@ from triton_embed.export.checkpoint.model import (
 )
 from triton_embed.export.checkpoint.modules import Module
 from triton_embed.export.checkpoint.pooling import pools_prompt, read_pooling
+from triton_embed.export.checkpoint.settings import Settings
 from triton_embed.export.errors import ExportError
 
 ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid")
@@ -65,31 +66,37 @@ def read_head(folder: Path, modules: Sequence[Module]) -> Head:
 
 
 def _read_layer_norm(folder: Path) -> LayerNormConfig:
-    config = read_json(folder / "config.json")
-    if "dimension" not in config:
-        raise ExportError(f"{folder.name}: config.json does not define dimension")
-    return LayerNormConfig(folder, config["dimension"])
+    return LayerNormConfig(folder, _required_size(_settings(folder), "dimension"))
 
 
 def _read_dense(folder: Path) -> DenseConfig:
-    config = read_json(folder / "config.json")
-    if config.get("use_residual") or config.get("module_input_name", "sentence_embedding") != (
-        config.get("module_output_name") or "sentence_embedding"
-    ):
+    settings = _settings(folder)
+    name = settings.text("module_input_name") or "sentence_embedding"
+    output = settings.text("module_output_name") or "sentence_embedding"
+    if settings.flag("use_residual") or name != output:
         raise ExportError(f"{folder.name}: a residual or renamed Dense layer is not supported")
-    if missing := {"in_features", "out_features"} - config.keys():
-        raise ExportError(f"{folder.name}: config.json does not define {min(missing)}")
-    name = config.get("activation_function", "torch.nn.modules.activation.Tanh")
-    package, _, activation = str(name).rpartition(".")
+    function = settings.text("activation_function") or "torch.nn.modules.activation.Tanh"
+    package, _, activation = function.rpartition(".")
     if not package.startswith("torch.nn") or activation not in ACTIVATIONS:
         raise ExportError(
-            f"{folder.name}: activation '{name}' is not supported; supported are "
+            f"{folder.name}: activation '{function}' is not supported; supported are "
             f"{', '.join(ACTIVATIONS)}"
         )
     return DenseConfig(
         folder=folder,
-        in_features=config["in_features"],
-        out_features=config["out_features"],
-        bias=config.get("bias", True),
+        in_features=_required_size(settings, "in_features"),
+        out_features=_required_size(settings, "out_features"),
+        bias=settings.flag("bias") is not False,
         activation=activation,
     )
+
+
+def _settings(folder: Path) -> Settings:
+    return Settings(f"{folder.name}/config.json", read_json(folder / "config.json"))
+
+
+def _required_size(settings: Settings, key: str) -> int:
+    size = settings.integer(key)
+    if size is None:
+        raise ExportError(f"{settings.file} does not define {key}")
+    return size

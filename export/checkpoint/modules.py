@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from triton_embed.export.checkpoint.files import read_json
+from triton_embed.export.checkpoint.settings import Settings, shown
 from triton_embed.export.errors import ExportError
 
 SUPPORTED = ("Transformer", "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
@@ -33,14 +34,17 @@ def read_modules(folder: Path) -> list[Module]:
     """
     modules: list[Module] = []
     for entry in read_json(folder / "modules.json", default=[]):
-        package, _, kind = str(entry.get("type", "")).rpartition(".")
+        if not isinstance(entry, dict):
+            raise ExportError(f"modules.json: an entry is {shown(entry)}, but must be an object")
+        settings = Settings("modules.json", entry)
+        name, path = settings.text("type"), PurePosixPath(settings.text("path") or "")
+        package, _, kind = (name or "").rpartition(".")
         if kind not in SUPPORTED or package.split(".")[0] != "sentence_transformers":
             raise ExportError(
-                f"modules.json names '{entry.get('type')}'; supported are {', '.join(SUPPORTED)} "
-                "of sentence-transformers"
+                f"modules.json names '{name}'; supported are {', '.join(SUPPORTED)} of "
+                "sentence-transformers"
             )
-        path = PurePosixPath(entry.get("path", ""))
-        if path.is_absolute() or ".." in path.parts:
+        if path.is_absolute() or ".." in path.parts or "\0" in str(path):
             raise ExportError(f"modules.json names '{path}', which is outside the checkpoint")
         modules.append(Module(kind, "" if path == PurePosixPath() else str(path)))
     if modules and modules[0].kind != "Transformer":

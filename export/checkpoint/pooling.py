@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from triton_embed.export.checkpoint.files import read_json
+from triton_embed.export.checkpoint.settings import Settings
 from triton_embed.export.errors import ExportError
 
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
@@ -28,19 +29,31 @@ def read_pooling(folder: Path) -> tuple[str, ...]:
     Raises:
         ExportError: the module pools in an unsupported way.
     """
-    config = read_json(folder / "config.json")
-    modes = config.get("pooling_mode")
-    if modes is None:
-        modes = [mode for key, mode in LEGACY_KEYS.items() if config.get(key)] or ["mean"]
-    modes = (modes,) if isinstance(modes, str) else tuple(modes)
+    settings = _settings(folder)
+    if isinstance(settings.values.get("pooling_mode"), list):
+        modes = tuple(settings.texts("pooling_mode"))
+    elif mode := settings.text("pooling_mode"):
+        modes = (mode,)
+    else:
+        modes = tuple(mode for key, mode in LEGACY_KEYS.items() if settings.flag(key)) or ("mean",)
     if unknown := set(modes) - set(POOLING_MODES):
         raise ExportError(f"{folder.name}: unknown pooling mode '{unknown.pop()}'")
+    if len(set(modes)) < max(len(modes), 1):
+        raise settings.error("pooling_mode", "one or several different modes")
     return modes
 
 
 def pools_prompt(folder: Path) -> bool:
-    """Return whether the Pooling module in `folder` pools the tokens of the prompt, too."""
-    return read_json(folder / "config.json").get("include_prompt") is not False
+    """Return whether the Pooling module in `folder` pools the tokens of the prompt, too.
+
+    Raises:
+        ExportError: the file is malformed.
+    """
+    return _settings(folder).flag("include_prompt") is not False
+
+
+def _settings(folder: Path) -> Settings:
+    return Settings(f"{folder.name}/config.json", read_json(folder / "config.json"))
 
 
 def default_pooling(config: dict[str, Any]) -> str:
@@ -51,7 +64,11 @@ def default_pooling(config: dict[str, Any]) -> str:
 
     Returns:
         ``lasttoken`` for a causal language model, otherwise ``mean``.
+
+    Raises:
+        ExportError: a setting is malformed.
     """
-    architectures = config.get("architectures") or [""]
-    causal = architectures[0].endswith("ForCausalLM") and config.get("is_causal", True)
+    settings = Settings("config.json", config)
+    architecture = next(iter(settings.texts("architectures")), "")
+    causal = architecture.endswith("ForCausalLM") and settings.flag("is_causal") is not False
     return "lasttoken" if causal else "mean"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
+from triton_embed.export.checkpoint import tokenizer_settings
 from triton_embed.export.checkpoint.files import check_files, read_json
 from triton_embed.export.checkpoint.head import Head, read_head
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.modules import read_modules
 from triton_embed.export.checkpoint.pooling import default_pooling
+from triton_embed.export.checkpoint.settings import Settings, shown
 from triton_embed.export.checkpoint.tokenizer import check_class
 from triton_embed.export.checkpoint.transformer_settings import (
     max_seq_length,
@@ -50,30 +50,24 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
         pooling_modes=head.pooling_modes,
         pools_prompt=head.pools_prompt,
         head=head.modules,
-        prompts=settings.get("prompts") or {},
-        default_prompt_name=settings.get("default_prompt_name"),
+        prompts=settings.named_texts("prompts"),
+        default_prompt_name=settings.text("default_prompt_name"),
         max_seq_length=max_seq_length(transformer_settings),
         query_length=token_limit(transformer_settings, "query_length"),
         document_length=token_limit(transformer_settings, "document_length"),
-        tokenizer_max_length=_tokenizer_max_length(transformer),
+        tokenizer_max_length=tokenizer_settings.max_length(transformer),
     )
     check_files(checkpoint, paths)
     check_class(transformer, config)
     return checkpoint
 
 
-def _sentence_transformers_settings(folder: Path) -> dict[str, Any]:
+def _sentence_transformers_settings(folder: Path) -> Settings:
     name = "config_sentence_transformers.json"
-    settings: dict[str, Any] = read_json(folder / name, default={})
-    if (dimension := settings.get("truncate_dim")) is not None:
+    settings = Settings(name, read_json(folder / name, default={}))
+    if (dimension := settings.values.get("truncate_dim")) is not None:
         raise ExportError(
-            f"{name}: truncate_dim {dimension} is not supported: remove it, and use --matryoshka "
-            "to let clients request shorter vectors"
+            f"{name}: truncate_dim {shown(dimension)} is not supported: remove it, and use "
+            "--matryoshka to let clients request shorter vectors"
         )
     return settings
-
-
-def _tokenizer_max_length(transformer: Path) -> int:
-    length = read_json(transformer / "tokenizer_config.json", default={}).get("model_max_length")
-    # transformers writes 1e30 for "unlimited".
-    return int(min(length or sys.maxsize, sys.maxsize))

@@ -53,12 +53,19 @@ class Settings:
             raise self.error(key, "a list of texts")
         return values
 
+    def integers(self, key: str, minimum: int = 1) -> list[int]:
+        """Return a list of whole numbers; empty: the file has none."""
+        values = self._value(key, list, f"a list of whole numbers of at least {minimum}") or []
+        if not all(type(value) is int and minimum <= value <= MAX_INTEGER for value in values):
+            raise self.error(key, f"a list of whole numbers of at least {minimum}")
+        return values
+
     def named_texts(self, key: str) -> dict[str, str]:
         """Return an object of texts, without those that are ``null``; empty: the file has none."""
-        values = self.object(key)
-        if not all(value is None or isinstance(value, str) for value in values.values()):
+        values = {name: text for name, text in self.object(key).items() if text is not None}
+        if not all(isinstance(text, str) and is_unicode(text) for text in values.values()):
             raise self.error(key, "an object of texts")
-        return {name: value for name, value in values.items() if value is not None}
+        return values
 
     def error(self, key: str, expected: str) -> ExportError:
         """Return the error about a value that is not what it must be."""
@@ -76,3 +83,12 @@ class Settings:
 def shown(value: object) -> str:
     """Return a value of a JSON file for a message, shortened to one line."""
     return reprlib.repr(value)
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether `text` can be written to a file: JSON may hold half of an emoji."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -19,8 +19,8 @@ from typing import Any
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
 from triton_embed.export.checkpoint.added_tokens import add_tokens, special_token_names
-from triton_embed.export.checkpoint.files import read_json
 from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.settings import Settings
 from triton_embed.export.checkpoint.tokenizer_classes import (
     CLASS_BY_MODEL_TYPE,
     CLASSES,
@@ -28,6 +28,7 @@ from triton_embed.export.checkpoint.tokenizer_classes import (
     PYTHON_ONLY,
     TokenizerClass,
 )
+from triton_embed.export.checkpoint.tokenizer_settings import read_config, read_settings
 from triton_embed.export.checkpoint.tokenizer_template import (
     around,
     described,
@@ -35,10 +36,7 @@ from triton_embed.export.checkpoint.tokenizer_template import (
     unread_settings,
     with_tokens,
 )
-from triton_embed.export.checkpoint.transformer_settings import (
-    read_transformer_settings,
-    tokenizer_arguments,
-)
+from triton_embed.export.checkpoint.transformer_settings import read_transformer_settings
 from triton_embed.export.errors import ExportError, one_line
 
 FILE, CONFIG = "file", "config"
@@ -110,7 +108,7 @@ def read_tokenizer(
     """
     folder = checkpoint.transformer
     name = tokenizer_class(folder, checkpoint.config)
-    settings = _settings(folder) if options.source == CONFIG else {}
+    settings = read_settings(folder) if options.source == CONFIG else {}
     kind = _class(name) if options.source == CONFIG else GENERIC
     draft = _Draft(_load(folder), settings, kind, name or "no tokenizer class")
     if options.source == CONFIG:
@@ -118,7 +116,7 @@ def read_tokenizer(
         _apply_normalizer(draft)
         _apply_prefix_space(draft)
         _apply_lower_case(draft, folder)
-    names = special_token_names(_settings(folder), _class(name))
+    names = special_token_names(read_settings(folder), _class(name))
     _apply_template(draft, options, names)
     return CheckpointTokenizer(
         content=draft.tokenizer.to_str(),
@@ -134,10 +132,9 @@ def tokenizer_class(folder: Path, config: dict[str, Any]) -> str:
         folder: The folder with tokenizer_config.json.
         config: The content of config.json.
     """
-    settings = read_json(folder / "tokenizer_config.json", default={})
     name = (
-        settings.get("tokenizer_class")
-        or config.get("tokenizer_class")
+        read_config(folder).get("tokenizer_class")
+        or Settings("config.json", config).text("tokenizer_class")
         or CLASS_BY_MODEL_TYPE.get(str(config.get("model_type")), "")
     )
     return str(name)
@@ -176,19 +173,6 @@ def _load(folder: Path) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
-
-
-def _settings(folder: Path) -> dict[str, Any]:
-    """Return tokenizer_config.json, completed by the files that the libraries read with it."""
-    settings: dict[str, Any] = read_json(folder / "tokenizer_config.json", default={})
-    special: dict[str, Any] = {}
-    if "added_tokens_decoder" not in settings:
-        special = read_json(folder / "special_tokens_map.json", default={})
-        if additional := special.get("additional_special_tokens"):
-            own = settings.get("additional_special_tokens") or []
-            more = [token for token in additional if token not in own]
-            special["additional_special_tokens"] = [*own, *more]
-    return {**settings, **special, **tokenizer_arguments(read_transformer_settings(folder))}
 
 
 def _apply_normalizer(draft: _Draft) -> None:

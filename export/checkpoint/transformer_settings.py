@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from triton_embed.export.checkpoint.files import TRANSFORMER_SETTINGS, read_json
+from triton_embed.export.checkpoint.settings import MAX_INTEGER, Settings, shown
 from triton_embed.export.errors import ExportError
 
 CALLER_SETTINGS = (
@@ -18,6 +19,10 @@ CALLER_SETTINGS = (
 )
 """Settings of config.json that the code that runs a transformer decides, not its weights. The
 export chooses its own; a checkpoint saved by a training script may have any."""
+
+
+ARGUMENTS = ("processor_kwargs", "tokenizer_args")
+"""Settings with arguments of the tokenizer, under its current and its old name."""
 
 
 def read_config(transformer: Path) -> dict[str, Any]:
@@ -46,7 +51,11 @@ def read_transformer_settings(transformer: Path) -> dict[str, Any]:
     """
     for name in TRANSFORMER_SETTINGS:
         settings: dict[str, Any] = read_json(transformer / name, default={})
-        if "message" in (settings.get("modality_config") or {}):
+        typed = Settings(name, settings)
+        for key in ARGUMENTS:
+            typed.object(key)
+        typed.flag("do_lower_case")
+        if "message" in typed.object("modality_config"):
             raise ExportError(
                 f"{name}: modality_config has 'message': the model embeds texts rendered by the "
                 "chat template of its tokenizer, which is not supported"
@@ -63,7 +72,7 @@ def read_transformer_settings(transformer: Path) -> dict[str, Any]:
 
 def tokenizer_arguments(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that override tokenizer_config.json."""
-    return settings.get("processor_kwargs") or settings.get("tokenizer_args") or {}
+    return next(filter(None, map(settings.get, ARGUMENTS)), {})
 
 
 def max_seq_length(settings: dict[str, Any]) -> int | None:
@@ -87,8 +96,8 @@ def token_limit(settings: dict[str, Any], name: str) -> int | None:
         limit = int(value)
     except (TypeError, ValueError, OverflowError):
         limit = 0
-    if limit < 1:
+    if not 1 <= limit <= MAX_INTEGER or isinstance(value, bool):
         raise ExportError(
-            f"sentence_bert_config.json: {name} is {value!r}, but must be a number of tokens"
+            f"sentence_bert_config.json: {name} is {shown(value)}, but must be a number of tokens"
         )
     return limit

@@ -128,8 +128,8 @@ class Family:
             checkpoint = replace(checkpoint, prompts=dict(self.defaults.prompts))
         if checkpoint.has_modules:
             return checkpoint
-        architectures = checkpoint.config.get("architectures") or ()
-        if any("Classification" in str(name) for name in architectures):
+        architectures = Settings("config.json", checkpoint.config).texts("architectures")
+        if any("Classification" in name for name in architectures):
             raise ExportError("the checkpoint is a classifier or reranker: it has no embeddings")
         return checkpoint
 
@@ -145,7 +145,7 @@ class Family:
         poolings = self.defaults.poolings
         if not poolings:
             return None
-        pooling = config.get("pooling", next(iter(poolings)))
+        pooling = Settings("config.json", config).text("pooling") or next(iter(poolings))
         if pooling not in poolings:
             raise ExportError(
                 f"config.json: pooling '{pooling}' is not supported; supported are "

@@ -190,7 +190,7 @@ def query_expansion(folder: Path) -> None:
         (query_expansion, "query_expansion is for models with a vector for each token"),
         (dense_of_unknown_activation, "2_Dense: activation 'torch.nn.Softplus' is not supported"),
         (dense_of_another_width, "2_Dense: in_features is 48, but the preceding vectors have 32"),
-        (dense_of_no_width, "2_Dense: config.json does not define out_features"),
+        (dense_of_no_width, "2_Dense/config.json does not define out_features"),
         (truncated_vectors, "truncate_dim 8 is not supported: remove it, and use --matryoshka"),
         (embedded_messages, "modality_config has 'message'"),
         (config_in_a_list, "config.json' cannot be read: it is not an object"),
