@@ -65,8 +65,8 @@ def check_architecture(config: Mapping[str, Any]) -> None:
     for name, value in family.required_settings.items():
         if config.get(name, value) != value:
             raise ExportError(
-                f"config.json: '{model_type}' with {name} = {shown(config[name])} is not supported, "
-                f"only {value!r} is"
+                f"config.json: '{model_type}' with {name} = {shown(config[name])} is not "
+                f"supported, only {value!r} is"
             )
     _check_rotary(settings.object("rope_parameters") or settings.object("rope_scaling"))
 
