@@ -108,7 +108,9 @@ def _inline(encoder: ir.Model, model: ir.Model) -> None:
     encoder.graph.remove(nodes)
     body.insert_before(call, nodes)
     for weight in weights:
-        body.register_initializer(weight)
+        # ONNX Runtime keeps a weight of a loop's body in memory beside the form that its kernel
+        # has packed, but frees one of the main graph.
+        model.graph.register_initializer(weight)
     ir.convenience.replace_all_uses_with(call.outputs, [result])
     body.remove(call, safe=True)
     del model.opset_imports[DOMAIN]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import onnx_ir as ir
 import onnxruntime
-from onnx_ir.passes.common import LiftSubgraphInitializersToMainGraphPass
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernelError
 
 from triton_embed.export.parity.decomposition import decompose_packed_attention
@@ -53,8 +52,6 @@ def _on_gpu(model: Path) -> onnxruntime.InferenceSession | None:
 def _decomposed(model: Path) -> onnxruntime.InferenceSession:
     onnx_model = ir.load(model)
     decompose_packed_attention(onnx_model)
-    # ONNX Runtime accepts external weights from memory for the main graph only.
-    LiftSubgraphInitializersToMainGraphPass()(onnx_model)
     weights = {
         name: onnxruntime.OrtValue.ortvalue_from_numpy(value.const_value.numpy())
         for name, value in onnx_model.graph.initializers.items()

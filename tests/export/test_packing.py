@@ -27,9 +27,10 @@ MOVES = {"Cast", "Concat", "Expand", "Gather", "Reshape", "Squeeze", "Transpose"
 
 def linear_layers(path: Path) -> int:
     """Return the number of nodes that multiply by a matrix of weights."""
-    (loop,) = (node for node in onnx.load(path).graph.node if node.op_type == "Loop")
+    graph = onnx.load(path).graph
+    (loop,) = (node for node in graph.node if node.op_type == "Loop")
     (body,) = (item.g for item in loop.attribute if item.name == "body")
-    matrices = {value.name for value in body.initializer if len(value.dims) == 2}
+    matrices = {value.name for value in graph.initializer if len(value.dims) == 2}
     return sum(
         node.op_type in ("MatMul", "Gemm") and not matrices.isdisjoint(node.input)
         for node in body.node
