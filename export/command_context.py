@@ -32,6 +32,8 @@ def command_context(name: str) -> Iterator[None]:
             signal.signal(number, _end)
     try:
         yield
+    except BrokenPipeError:
+        raise  # The reader of standard output has ended; click ends the command in silence.
     except (ExportError, RepositoryError, OSError) as error:
         raise CommandError(f"{name} failed: {error}") from error
     finally:

@@ -6,7 +6,6 @@ import ctypes
 import logging
 import multiprocessing
 import os
-import ssl
 from contextlib import ExitStack, suppress
 from tempfile import TemporaryDirectory
 
@@ -16,12 +15,15 @@ from uvicorn.supervisors import Multiprocess
 
 from triton_embed.gateway import app
 from triton_embed.gateway.http.connection import LimitedConnection
+from triton_embed.gateway.services import triton_credentials
 from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.workers import FOLDER_VARIABLE
 from triton_embed.runtime import logs
+from triton_embed.runtime.commands import CommandError
 from triton_embed.runtime.listening import ListenError, bound_sockets
 from triton_embed.runtime.options import settings_from_environment
 from triton_embed.runtime.parent import end_with_parent
+from triton_embed.runtime.prerequisites import check_certificate, check_tracing
 from triton_embed.runtime.settings import to_variables
 from triton_embed.runtime.variables import log_unknown_variables
 
@@ -56,21 +58,25 @@ def application() -> FastAPI:
 
 
 def run(settings: Settings) -> int:
-    """Serve HTTP until SIGTERM and return the exit status."""
+    """Serve HTTP until SIGTERM and return the exit status.
+
+    Raises:
+        CommandError: a file, a package or the port cannot be used.
+    """
     logs.configure(settings.log_level, jsonl=settings.log_jsonl)
     log_unknown_variables()
-    if settings.tls_certificate:
-        pair = settings.tls_certificate, settings.tls_key
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*pair)
-        except OSError as error:
-            logger.error("cannot use the certificate '%s' with the key '%s': %s", *pair, error)
-            return 1
+    check_certificate(settings)
+    check_tracing(settings)
+    try:
+        triton_credentials(settings)
+    except OSError as error:
+        raise CommandError(
+            f"--triton-tls: cannot read '{error.filename}': {error.strerror}"
+        ) from None
     try:
         sockets = bound_sockets(settings.host, settings.port, "--port", "--host")
     except ListenError as error:
-        logger.error("%s", error)
-        return 1
+        raise CommandError(str(error)) from None
     os.environ.update(to_variables(settings))
     with ExitStack() as stack:
         if settings.workers > 1:

@@ -65,7 +65,7 @@ async def running_services(
         trace_headers: Returns the headers that continue the caller's trace in Triton.
     """
     target = grpc_target(settings.triton_address)
-    credentials = _credentials(settings)
+    credentials = triton_credentials(settings)
     host = server_name(target)
     servers = Servers(target, partial(open_channel, credentials=credentials, server_name=host))
     catalog = Catalog(servers)
@@ -96,7 +96,12 @@ async def running_services(
         await servers.close()
 
 
-def _credentials(settings: Settings) -> ChannelCredentials | None:
+def triton_credentials(settings: Settings) -> ChannelCredentials | None:
+    """Return the credentials for TLS to Triton; ``None``: no TLS.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
     if not settings.triton_tls:
         return None
     return TlsFiles(

@@ -10,6 +10,7 @@ import click
 from triton_embed.runtime import logs
 from triton_embed.runtime.commands import CommandError, HeadedOption
 from triton_embed.runtime.options import SettingsCommand
+from triton_embed.runtime.prerequisites import check_certificate, check_tracing
 from triton_embed.runtime.settings import SettingsBase, to_variables
 from triton_embed.runtime.variables import log_unknown_variables
 from triton_embed.serve.errors import ServeError
@@ -63,6 +64,8 @@ def _serve(
     try:
         if settings.gateway:
             preflight.check_gateway_packages()
+            check_certificate(settings)
+            check_tracing(settings)
         server = installation.find()
         if checkpoint:
             provision(checkpoint, model_id, settings.repository)

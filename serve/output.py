@@ -11,6 +11,10 @@ from pathlib import Path
 MAX_LINE_BYTES = 1 << 20
 """Maximum bytes of an output line; a longer line is replaced by a note, to bound memory."""
 
+EXIT_TIMEOUT_MESSAGE = "Exit timeout expired"
+"""Part of a line that Triton logs as an error when it stops before all models are unloaded. The
+gateway has finished its requests by then, and the processes of the models are killed."""
+
 LEVELS = {"W": logging.WARNING, "E": logging.ERROR}
 """Log level by the first letter of Triton's lines; all other lines have level INFO."""
 
@@ -64,7 +68,13 @@ class OutputRelay:
         while line := await _read_line(stream):
             text = line.decode(errors="replace").rstrip()
             if text and not any(ignored in text for ignored in self.ignored):
-                self.logger.log(LEVELS.get(text[0], logging.INFO), text)
+                self.logger.log(_level(text), text)
+
+
+def _level(line: str) -> int:
+    if EXIT_TIMEOUT_MESSAGE in line:
+        return logging.INFO
+    return LEVELS.get(line[0], logging.INFO)
 
 
 async def _read_line(stream: asyncio.StreamReader) -> bytes:

@@ -117,6 +117,7 @@ class Supervisor:
             processes.append(SupervisedProcess(self._gateway_spec()))
         async with serving(self._board, settings.triton_host, settings.status_port):
             await self._run_until(stopped, processes)
+        logger.info("stopped")
 
     async def _run_until(
         self, stopped: asyncio.Event, processes: Sequence[SupervisedProcess]

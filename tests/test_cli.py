@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
 
+import click
 import pytest
 
 from testing.paths import ROOT
@@ -51,7 +53,48 @@ def test_wrong_usage_is_an_error(
     arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2
-    assert named in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line and line.endswith(" --help")
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("sevre", "serve"), ("shwo", "show")])
+def test_mistyped_command_is_an_error_with_the_nearest_name(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([typed]) == 2
+    assert f"No such command '{typed}'. Did you mean '{meant}'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [(KeyboardInterrupt(), 130), (SystemExit(143), 143)],
+    ids=["Ctrl-C", "SIGTERM in an export"],
+)
+def test_command_ended_by_a_signal_says_that_it_stopped(
+    end: BaseException,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @click.command()
+    def ended() -> None:
+        raise end
+
+    monkeypatch.setitem(COMMANDS, "list", cli.LazyCommand("Models", "export", lambda: ended))
+    assert main(["list"]) == status
+    assert capsys.readouterr().err.strip() == "stopped"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list", "--model-repository", "."]], ids=" ".join
+)
+def test_closed_standard_output_ends_a_command_in_silence(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "triton_embed", *arguments]
+    done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 @pytest.mark.parametrize(
@@ -63,8 +106,6 @@ def test_missing_package_is_reported_with_the_extra_to_install(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    import click
-
     @click.command()
     def broken() -> None:
         raise ModuleNotFoundError(f"No module named '{module}'", name=module)

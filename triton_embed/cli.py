@@ -6,11 +6,14 @@ nothing but click, settings and the standard library until they run.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from triton_embed.runtime.commands import CommandError
 
@@ -69,6 +72,9 @@ COMMANDS = {
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 """Settings of click: options of ``--help``, and its maximum width in characters."""
 
+SIGNAL_STATUS = 128
+"""Exit status of a shell for signal number 0; see the section on exit status in bash(1)."""
+
 OPTIONAL_MODULES = {"opentelemetry": "otel"}
 """Extras that an option of a command needs, by top-level module."""
 
@@ -84,6 +90,18 @@ class LazyGroup(click.Group):
         """Import a command; ``None`` if there is none of this name."""
         command = COMMANDS.get(cmd_name)
         return command.load() if command else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that `args` begin with; an error names the most similar command."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            for name in get_close_matches(args[0], COMMANDS, 1):
+                message = f"{error.message} Did you mean '{name}'?"
+                raise click.UsageError(message, error.ctx) from None
+            raise
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; name the extra to install if a package is missing."""
@@ -125,9 +143,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         result = group.main(arguments, NAME, standalone_mode=False)
+    except NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.UsageError as error:
+        click.echo(usage_line(error), err=True)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.Abort:
-        return 130
+        return stopped(signal.SIGINT)
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code > SIGNAL_STATUS:
+            return stopped(end.code - SIGNAL_STATUS)
+        raise
     return result if isinstance(result, int) else 0
+
+
+def usage_line(error: click.UsageError) -> str:
+    """Return the message of an error in the command line, with the command that explains it."""
+    command = error.ctx.command_path if error.ctx else NAME
+    message = error.format_message().rstrip(".")
+    return f"{command}: {message}; see: {command} --help"
+
+
+def stopped(number: int) -> int:
+    """Print that a signal ended the command, and return the exit status of a shell for it."""
+    click.echo("stopped", err=True)
+    return SIGNAL_STATUS + number

@@ -40,3 +40,29 @@ def test_error_is_printed_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("cannot serve: there is no model in")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"TRITON_EMBED_WORKERS": "many"}, "TRITON_EMBED_WORKERS=many: must be an integer"),
+        ({"TRITON_EMBED_API_KEYS": ""}, "TRITON_EMBED_API_KEYS"),
+        (
+            {"NIM_SERVER_TLS_CERT_PATH": "none.pem", "NIM_SERVER_TLS_KEY_PATH": "none.pem"},
+            "--tls-certificate: cannot read 'none.pem'",
+        ),
+        ({"TRITON_EMBED_PORT": "tcp://10.96.7.3:80"}, "enableServiceLinks"),
+    ],
+)
+def test_setting_of_the_gateway_is_rejected_before_triton_starts(
+    stub_repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variables: dict[str, str],
+    message: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert main(["serve", "--model-repository", str(stub_repository)]) in (1, 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -119,6 +121,17 @@ async def test_service_is_announced_once_a_dead_triton_responds_again(
     triton.failing_listings = 2
     await logged("triton-embed is ready", caplog, run(supervisor_of(ScriptedProbe())))
     assert "serving tiny" in caplog.text
+
+
+async def test_signal_stops_the_service_and_the_last_line_says_so(
+    supervisor_of: Start, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "serve")
+    task = run(supervisor_of(ScriptedProbe()))
+    await logged("triton-embed is ready", caplog, task)
+    os.kill(os.getpid(), signal.SIGINT)
+    await task
+    assert caplog.messages[-2:] == ["stopping", "stopped"]
 
 
 async def test_announcement_lists_the_models_that_are_not_served(
