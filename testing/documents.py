@@ -23,6 +23,7 @@ LANGUAGES = ("sh", "python")
 OUTPUT = "text"
 
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
+CHECKED = re.compile(r"<!-- checked by (tests/.+\.py) -->")
 UNTIL_READY = "<!-- run: until ready -->"
 """Marks a block that starts the service; it is stopped as soon as it is ready."""
 
@@ -37,6 +38,7 @@ class Block:
         language: Info string of the fence.
         text: Contents, ending with a newline.
         not_run: Reason why no test runs it; empty if one does.
+        checked_by: The test that checks a block that cannot be run, such as a file; or empty.
         until_ready: Whether the block runs a service until it is stopped.
         output: Contents of the block of language `OUTPUT` that follows directly, or ``None``.
     """
@@ -46,6 +48,7 @@ class Block:
     language: str
     text: str
     not_run: str
+    checked_by: str
     until_ready: bool
     output: str | None
 
@@ -66,7 +69,7 @@ def blocks(path: Path) -> list[Block]:
         comment = (
             tokens[index - 1].content.strip() if tokens[index - 1].type == "html_block" else ""
         )
-        reason = NOT_RUN.fullmatch(comment)
+        reason, checked = NOT_RUN.fullmatch(comment), CHECKED.fullmatch(comment)
         followed = index + 1 < len(tokens) and _is_output(tokens, index + 1)
         block = Block(
             path=path,
@@ -74,6 +77,7 @@ def blocks(path: Path) -> list[Block]:
             language=token.info,
             text=token.content,
             not_run=reason[1] if reason else "",
+            checked_by=checked[1] if checked else "",
             until_ready=comment == UNTIL_READY,
             output=tokens[index + 1].content if followed else None,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from testing.documents import DOCUMENTS, LANGUAGES, Block, blocks, main
+from testing.paths import ROOT
 
 MAX_NOT_RUN = 15
 """Blocks that no test runs; every one is a promise that nobody checks."""
@@ -14,6 +15,9 @@ ALL = [block for path in DOCUMENTS for block in blocks(path)]
 
 @pytest.mark.parametrize("block", ALL, ids=[block.place for block in ALL])
 def test_block_is_run_or_states_why_it_is_not(block: Block) -> None:
+    if block.checked_by:
+        assert block.path.name in (ROOT / block.checked_by).read_text(encoding="utf-8")
+        return
     assert block.not_run or block.language in LANGUAGES, (
         f"{block.place}: a block of '{block.language}' is neither run nor the output of the block"
         " before it; put <!-- not run: REASON --> in the line before it"
