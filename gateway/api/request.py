@@ -25,7 +25,8 @@ from triton_embed.contract.options import (
     parse_choice,
 )
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.gateway.api.surrogates import has_lone_surrogate, replace_lone_surrogates
+from triton_embed.gateway.api.body_values import validate_values
+from triton_embed.gateway.api.surrogates import has_lone_surrogate, parse_replaced
 from triton_embed.gateway.api.validation import invalid_request
 from triton_embed.gateway.scheduling.cost import TokenEstimator
 from triton_embed.gateway.triton.job import Input
@@ -193,6 +194,7 @@ def parse(body: bytes) -> EmbeddingRequest:
             message names the field.
     """
     body = body.removeprefix(BOM_UTF8)
+    validate_values(body)
     # Parsing allocates millions of live lists; collecting garbage would take longer than parsing.
     gc.disable()
     try:
@@ -210,9 +212,12 @@ def _validated(body: bytes) -> EmbeddingRequest:
     except ValidationError as error:
         failure = error
     if has_lone_surrogate(failure):
-        repaired = replace_lone_surrogates(body)
-        if repaired != body:
-            return _validated(repaired)
+        try:
+            return EmbeddingRequest.model_validate(parse_replaced(body))
+        except ValidationError as error:
+            failure = error
+        except ValueError as error:
+            raise InvalidRequest(f"The request body is not valid JSON: {error}") from None
     raise invalid_request(failure, body)
 
 

@@ -17,6 +17,7 @@ from triton_embed.contract.options import InputType, Modality, Options
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.api import request as schema
 from triton_embed.gateway.api.request import EncodingFormat, parse
+from triton_embed.gateway.api.surrogates import MAX_SURROGATES
 from triton_embed.gateway.scheduling.cost import TokenEstimator
 
 SPEC = ModelSpec(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka_dimensions=())
@@ -155,7 +156,7 @@ def test_body_with_another_error_is_not_searched_for_surrogates(
     body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The search takes seconds for a large body, in which the gateway could serve nothing else.
-    monkeypatch.setattr(schema, "replace_lone_surrogates", None)
+    monkeypatch.setattr(schema, "parse_replaced", None)
     with pytest.raises(InvalidRequest):
         parse(body)
 
@@ -198,3 +199,41 @@ def test_garbage_collector_is_enabled_again() -> None:
         parse(b"{")
     parse(b'{"model": "m", "input": "a"}')
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[" + "1," * 10**6 + "1]",
+        '["' + 'a","' * 10**6 + '"]',
+        "[" + "[]," * 10**5 + "[]]",
+        '"a", "other": [' + '"\\\\\\"",' * 10**6 + "1]",
+        '"a"' + ', "k": 1' * 10**6,
+    ],
+)
+def test_body_with_too_many_values_is_rejected_before_it_is_parsed(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "EmbeddingRequest", None)
+    with pytest.raises(InvalidRequest, match="send the inputs in several requests"):
+        parse(b'{"model": "m", "input": %s}' % value.encode())
+
+
+def test_commas_and_brackets_within_texts_are_no_values() -> None:
+    texts = [", [{" * 10**5, '\\", "' * 10**5, "\\"]
+    assert parse(json.dumps({"model": "m", "input": texts}).encode()).input == texts
+
+
+def test_body_with_too_many_surrogates_is_rejected_before_they_are_replaced() -> None:
+    body = json.dumps({"model": "m", "input": ["\ud83d" * (MAX_SURROGATES + 1)]}).encode()
+    with pytest.raises(InvalidRequest, match="surrogates, at least one without its pair"):
+        parse(body)
+    # Pairs need no replacement.
+    emoji = "\U0001f600" * MAX_SURROGATES
+    assert parse(json.dumps({"model": "m", "input": [emoji]}).encode()).input == [emoji]
+
+
+@pytest.mark.parametrize("rest", ["[" * 10**5, "1" * 5000, "}", '"x": NaN', '"k": ["\\ud83d"]'])
+def test_body_with_a_surrogate_and_another_error_is_rejected(rest: str) -> None:
+    with pytest.raises(InvalidRequest):
+        parse(b'{"input": "\\ud83d", "model": "m", "other": %s}' % rest.encode())
