@@ -12,7 +12,15 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
 from triton_embed import __version__
-from triton_embed.gateway.api import embeddings, errors, health, metadata, metrics, models
+from triton_embed.gateway.api import (
+    documentation,
+    embeddings,
+    errors,
+    health,
+    metadata,
+    metrics,
+    models,
+)
 from triton_embed.gateway.http.access_log import AccessLogMiddleware
 from triton_embed.gateway.http.api_keys import ApiKeyMiddleware
 from triton_embed.gateway.http.body_limit import BodyLimitMiddleware
@@ -23,7 +31,9 @@ from triton_embed.gateway.services import running_services
 from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.triton.job import TraceHeaders
 
-ROUTERS = tuple(module.router for module in (embeddings, models, health, metadata, metrics))
+ROUTERS = tuple(
+    module.router for module in (embeddings, models, health, metadata, metrics, documentation)
+)
 
 
 class Gateway(FastAPI):
@@ -54,10 +64,13 @@ def create(settings: Settings) -> FastAPI:
         routes=[route for router in ROUTERS for route in router.routes],
         middleware=_middleware(settings, own_metrics),
         redirect_slashes=False,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
+        docs_url=None,
         redoc_url=None,
         # The gateway has its own spans, metrics and logs.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    app.state.root_path = settings.root_path
     errors.install(app)
     return app
 

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from triton_embed.gateway import app
+from triton_embed.gateway.http.certificates import reloading_context
 from triton_embed.gateway.http.connection import LimitedConnection
 from triton_embed.gateway.services import triton_credentials
 from triton_embed.gateway.settings import Settings
@@ -111,4 +112,5 @@ def _config(settings: Settings) -> uvicorn.Config:
         timeout_graceful_shutdown=settings.drain_seconds,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
+        ssl_context_factory=reloading_context if settings.tls_certificate else None,
     )

@@ -18,6 +18,7 @@ from triton_embed.runtime.values import (
     integer,
     one_of,
     seconds,
+    url_prefix,
 )
 
 WORKER_CORES = 4
@@ -67,6 +68,11 @@ class RequestSettings(CommonSettings):
         (),
         "origins whose pages may call the API from a browser",
         parse=Parser("ORIGIN,...", comma_separated),
+    )
+    root_path: str = setting(
+        "",
+        "prefix of all paths, such as /embed, that a proxy removes; /docs then works behind it",
+        parse=url_prefix,
     )
     workers: int = setting(
         max(1, min(MAX_WORKERS, len(os.sched_getaffinity(0)) // WORKER_CORES)),

@@ -6,6 +6,7 @@ A parser raises ValueError, with a message about the value, if it cannot parse a
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,13 @@ def _port(text: str) -> int:
     return _tcp_port(port)
 
 
+def _url_prefix(text: str) -> str:
+    prefix = text.rstrip("/")
+    if not re.fullmatch(r"(/[\w.~-]+)*", prefix, re.ASCII):
+        raise ValueError(f"must be a path such as /embed, not '{text}'")
+    return prefix
+
+
 tcp_port = Parser("PORT", _tcp_port)
 """Parses a TCP port."""
 
@@ -139,6 +147,9 @@ comma_separated = Parser("ITEM,...", _comma_separated)
 bearer_keys = Parser("KEY,...", _bearer_keys)
 """Parses a list of keys that clients can send in a header. An empty list is an error: it must not
 disable the check of keys."""
+
+url_prefix = Parser("PATH", _url_prefix)
+"""Parses the path that precedes all others in URLs, and returns it without a trailing slash."""
 
 file = Parser("FILE", str)
 """Parses the path of a file, as a string."""

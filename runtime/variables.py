@@ -67,6 +67,7 @@ OWN_VARIABLES = frozenset(
         "OTEL",
         "PERFORMANCE_MODE",
         "PORT",
+        "ROOT_PATH",
         "SERVED_MODEL_NAME",
         "STATUS_PORT",
         "TLS_CERTIFICATE",

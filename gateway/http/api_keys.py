@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from triton_embed.contract.errors import Unauthorized
 from triton_embed.gateway.errors import ErrorResponse
 
-PUBLIC_PATHS = re.compile(r"/(v1/)?(health/.*|metrics|docs|openapi\.json)?")
+PUBLIC_PATHS = re.compile(r"/(v1/)?(health/.*|metrics|docs(/.*)?|openapi\.json)?")
 """Paths that need no key: probes, scrapers and the description of the API."""
 
 

@@ -10,6 +10,7 @@ from triton_embed.runtime.values import (
     integer,
     seconds,
     tcp_port,
+    url_prefix,
 )
 
 
@@ -49,6 +50,19 @@ def test_empty_host_is_rejected_with_the_value_for_every_address(text: str) -> N
 def test_service_link_of_kubernetes_is_rejected_with_its_origin(parse: Parser) -> None:
     with pytest.raises(ValueError, match=r"'tcp://10.96.7.3:80' .* 'enableServiceLinks: false'"):
         parse("tcp://10.96.7.3:80")
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix"), [("/embed", "/embed"), ("/a/b-1/", "/a/b-1"), ("/", "")]
+)
+def test_prefix_of_urls_has_no_trailing_slash(text: str, prefix: str) -> None:
+    assert url_prefix(text) == prefix
+
+
+@pytest.mark.parametrize("text", ["embed", "https://example.org/embed", "/a//b", '/"', "/a?b"])
+def test_other_prefix_of_urls_is_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match=r"must be a path such as /embed"):
+        url_prefix(text)
 
 
 @pytest.mark.parametrize("text", ["0", "4", "1.5", "one"])
