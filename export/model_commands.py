@@ -23,12 +23,15 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead
 def list_models(model_repository: Path, *, as_json: bool) -> None:
     """Print one line for each model.
 
-    Broken models, and folders that no export made, are listed with the reason.
+    Broken models, and folders that no export made, are listed with the reason. What killed exports
+    have left is deleted.
     """
     with command_context("list"):
         from triton_embed.export import model_view
         from triton_embed.repository.scanner import scan
+        from triton_embed.repository.staging import sweep
 
+        sweep(model_repository)
         models = scan(model_repository)
         if as_json:
             click.echo(json.dumps([model_view.as_data(model) for model in models], indent=2))

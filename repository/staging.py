@@ -9,13 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from time import time
 
 from triton_embed.repository.layout import STAGING_PREFIX
-
-LOCK_DELAY_SECONDS = 60.0
-"""Minimum age in seconds at which a staging folder without a lock belongs to a dead export. The
-lock of a newer folder may not have been taken yet."""
 
 
 @contextmanager
@@ -27,38 +22,42 @@ def staging(repository: Path) -> Iterator[Path]:
     disk.
     """
     repository.mkdir(parents=True, exist_ok=True)
-    _delete_abandoned(repository)
-    folder = Path(mkdtemp(prefix=STAGING_PREFIX, dir=repository))
-    with _lock(folder):
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder)
+    sweep(repository)
+    folder, lock = _locked_folder(repository)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        os.close(lock)
 
 
-def _delete_abandoned(repository: Path) -> None:
+def sweep(repository: Path) -> None:
+    """Delete the staging folders whose process has ended, such as that of a killed export.
+
+    A folder that cannot be deleted, or on a file system without locks, is left.
+    """
     for folder in repository.glob(f"{STAGING_PREFIX}*"):
         with suppress(OSError):
-            if time() - folder.stat().st_mtime < LOCK_DELAY_SECONDS:
-                continue
-            with _lock(folder) as is_abandoned:
-                if is_abandoned:
-                    shutil.rmtree(folder)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+            finally:
+                os.close(descriptor)
 
 
-@contextmanager
-def _lock(folder: Path) -> Iterator[bool]:
-    """Lock `folder` unless another process holds the lock, and yield whether that succeeded.
+def _locked_folder(repository: Path) -> tuple[Path, int]:
+    """Return a new folder and a descriptor that holds the lock on it.
 
     The lock ends with this process, even if it is killed. Some file systems have no locks.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_held = True
-        except OSError:
-            is_held = False
-        yield is_held
-    finally:
-        os.close(descriptor)
+    while True:
+        folder = Path(mkdtemp(prefix=STAGING_PREFIX, dir=repository))
+        with suppress(FileNotFoundError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, descriptor
+            # Another process swept the folder before it was locked.
+            os.close(descriptor)

@@ -126,3 +126,14 @@ def test_shell_completion_is_available() -> None:
         text=True,
     )
     assert done.stdout == "plain,serve\n"
+
+
+def test_commands_use_the_same_repository_by_default() -> None:
+    defaults = {
+        name: next(
+            param for param in COMMANDS[name].load().params if param.name == "model_repository"
+        )
+        for name in ("serve", "export", "list", "show", "verify", "remove")
+    }
+    values = {(str(param.default), str(param.envvar)) for param in defaults.values()}
+    assert values == {("model_repository", "('TRITON_EMBED_MODEL_REPOSITORY',)")}

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import os
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from triton_embed.repository.staging import staging
-
-LONG_AGO = (0, 0)
+from triton_embed.cli import main
+from triton_embed.repository.staging import staging, sweep
 
 
 def test_staging_folder_is_deleted_after_an_error(tmp_path: Path) -> None:
@@ -34,13 +33,42 @@ def test_staging_folder_of_a_killed_export_is_deleted_by_the_next(tmp_path: Path
     ) as other:
         assert other.stdout
         staged = tmp_path / other.stdout.readline().strip()
-        os.utime(staged, LONG_AGO)
         with staging(tmp_path):
             assert staged.exists(), "the other export is running"
         other.kill()
-    os.utime(staged)
-    with staging(tmp_path):
-        assert staged.exists(), "a young folder may not have its lock yet"
-    os.utime(staged, LONG_AGO)
     with staging(tmp_path):
         assert not staged.exists()
+
+
+def test_list_deletes_the_staging_folder_of_a_killed_export(stub_repository: Path) -> None:
+    left = stub_repository / ".export-killed"
+    (left / "model").mkdir(parents=True)
+    with staging(stub_repository) as running:
+        left.mkdir(exist_ok=True)
+        assert main(["list", "--model-repository", str(stub_repository)]) == 0
+        assert not left.exists() and running.exists()
+
+
+def test_staging_folder_that_is_swept_before_it_is_locked_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    swept: list[Path] = []
+
+    def sweep_first(descriptor: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX and not swept:
+            swept.extend(tmp_path.iterdir())
+            sweep(tmp_path)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_first)
+    with staging(tmp_path) as staged:
+        assert staged.exists()
+        assert swept and staged not in swept
+
+
+def test_sweep_follows_no_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".export-link").symlink_to("elsewhere")
+    sweep(tmp_path)
+    assert (tmp_path / "elsewhere").exists()
