@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import ClassVar
 
 from triton_embed.contract.options import InputType
 from triton_embed.runtime.addresses import grpc_address
 from triton_embed.runtime.common_settings import CommonSettings
+from triton_embed.runtime.cores import usable_cores
 from triton_embed.runtime.settings import SettingsBase, setting
 from triton_embed.runtime.values import (
     Parser,
@@ -75,7 +75,7 @@ class RequestSettings(CommonSettings):
         parse=url_prefix,
     )
     workers: int = setting(
-        max(1, min(MAX_WORKERS, len(os.sched_getaffinity(0)) // WORKER_CORES)),
+        max(1, min(MAX_WORKERS, usable_cores() // WORKER_CORES)),
         f"worker processes of the HTTP API; by default one for every {WORKER_CORES} cores, at most "
         f"{MAX_WORKERS}",
         parse=integer(1, 64),

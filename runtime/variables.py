@@ -49,6 +49,7 @@ OWN_VARIABLES = frozenset(
         "DEFAULT_INPUT_TYPE",
         "DRAIN_SECONDS",
         "ENCODER_INSTANCES",
+        "ENCODER_THREADS",
         "GATEWAY",
         "HOST",
         "LIST_SUFFIXED_MODELS",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +11,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 from triton_embed.contract.pipeline import Role
 from triton_embed.contract.serialization import Identity
 from triton_embed.repository.config import parameters
+from triton_embed.runtime.cores import has_quota, usable_cores
 from triton_embed.serve.settings import Settings
 
 MAX_THROUGHPUT_INSTANCES = 4
@@ -47,19 +47,22 @@ class Overrides:
 
     @staticmethod
     def from_settings(settings: Settings, cores: int | None = None) -> Overrides:
-        """Return the overrides in `settings` for `cores` cores (default: all usable)."""
-        cores = cores or len(os.sched_getaffinity(0))
+        """Return the overrides in `settings` for `cores` cores, by default all usable ones."""
+        is_limited = cores is None and has_quota()
+        cores = cores or usable_cores()
         instances = settings.encoder_instances
         delay = settings.max_queue_delay_microseconds
         if settings.performance_mode == "throughput":
             instances = instances or min(cores, MAX_THROUGHPUT_INSTANCES)
             delay = THROUGHPUT_QUEUE_DELAY_MICROSECONDS if delay is None else delay
+        # By default ONNX Runtime uses all cores, whatever the quota is.
+        threads = max(1, cores // (instances or 1)) if instances or is_limited else None
         return Overrides(
             max_batch_size=settings.max_batch_size,
             served_model_names=settings.served_model_name,
             tokenizer_instances=settings.tokenizer_instances,
             encoder_instances=instances,
-            encoder_threads=max(1, cores // instances) if instances else None,
+            encoder_threads=settings.encoder_threads or threads,
             max_queue_delay_microseconds=delay,
             spec_parameters=_spec_parameters(settings),
         )
@@ -95,6 +98,7 @@ class Overrides:
             config.dynamic_batching.max_queue_delay_microseconds = delay
         if self.encoder_instances is not None:
             _set_instances(config, self.encoder_instances)
+        if self.encoder_threads is not None:
             threads = str(self.encoder_threads)
             config.parameters["intra_op_thread_count"].string_value = threads
 

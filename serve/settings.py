@@ -112,6 +112,12 @@ class ModelSettings(RepositorySettings):
         *("NIM_NUM_MODEL_INSTANCES", "NIM_ENGINE_COUNT"),
         parse=integer(1),
     )
+    encoder_threads: int | None = setting(
+        None,
+        "threads of each encoder instance on CPUs (default: the cores that affinity and CPU quota "
+        "allow, divided among the instances)",
+        parse=integer(1),
+    )
     tokenizer_instances: int | None = setting(
         None,
         "instances of each tokenizer (default: as exported)",

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import pytest
+
 from triton_embed.repository import config
+from triton_embed.runtime import cores
 from triton_embed.serve.overrides import Overrides
 from triton_embed.serve.settings import Settings
 
@@ -26,7 +30,26 @@ def test_throughput_mode_shares_the_cores_among_encoder_instances() -> None:
     assert overrides.max_queue_delay_microseconds == 0
 
 
-def test_default_settings_override_nothing(stub_repository: Path) -> None:
+def test_encoder_threads_are_set_without_instances(stub_repository: Path) -> None:
+    overrides = Overrides.from_settings(Settings(encoder_threads=3), cores=8)
+    encoder = overridden(stub_repository, "tiny_encoder", overrides)
+    assert encoder and encoder["parameters"]["intra_op_thread_count"] == {"string_value": "3"}  # type: ignore[index]
+
+
+def test_cpu_quota_limits_the_threads_of_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "_quotas", lambda root: iter([2.0]))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)))
+    assert Overrides.from_settings(Settings()).encoder_threads == 2
+    throughput = Overrides.from_settings(Settings(performance_mode="throughput"))
+    assert (throughput.encoder_instances, throughput.encoder_threads) == (2, 1)
+    monkeypatch.setattr(cores, "_quotas", lambda root: iter([]))
+    assert Overrides.from_settings(Settings()).encoder_threads is None
+
+
+def test_default_settings_override_nothing(
+    stub_repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cores, "_quotas", lambda root: iter([]))
     overrides = Overrides.from_settings(Settings())
     assert overrides == Overrides()
     for model in ("tiny", "tiny_tokenizer", "tiny_encoder", "tiny_postprocess"):
