@@ -22,6 +22,7 @@ from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.triton.catalog import Catalog
 from triton_embed.gateway.triton.client import InferenceClient
 from triton_embed.gateway.triton.job import TraceHeaders
+from triton_embed.gateway.triton.publication import PublicationWatch
 from triton_embed.gateway.triton.resolver import server_name
 from triton_embed.gateway.triton.servers import Servers
 from triton_embed.runtime.addresses import grpc_target
@@ -68,7 +69,8 @@ async def running_services(
     credentials = triton_credentials(settings)
     host = server_name(target)
     servers = Servers(target, partial(open_channel, credentials=credentials, server_name=host))
-    catalog = Catalog(servers)
+    publications = PublicationWatch(settings.status_port)
+    catalog = Catalog(servers, publications)
     client = InferenceClient(open_channel(target, credentials), catalog)
     admission = AdmissionController(
         ceil(settings.max_concurrent_inputs / settings.workers),
@@ -92,6 +94,7 @@ async def running_services(
         yield services
     finally:
         refreshing.cancel()
+        await publications.close()
         await client.close()
         await servers.close()
 

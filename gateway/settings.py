@@ -18,6 +18,7 @@ from triton_embed.runtime.values import (
     integer,
     one_of,
     seconds,
+    tcp_port,
     url_prefix,
 )
 
@@ -115,6 +116,12 @@ class TritonConnection(SettingsBase):
         "HOST:PORT of Triton's gRPC API; for several Tritons a name with several addresses, a "
         "comma-separated list of IP:PORT, or a gRPC target",
         parse=Parser("ADDRESS", grpc_address),
+    )
+    status_port: int = setting(
+        8004,
+        "port at which 'triton-embed serve' on Triton's machine reports the state of the models; "
+        "without a response there, changes are found by polls of Triton",
+        parse=tcp_port,
     )
     triton_tls: bool = setting(False, "connect to Triton with TLS")
     triton_tls_root_certificate: str | None = setting(

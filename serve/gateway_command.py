@@ -17,7 +17,8 @@ CONNECTION_PREFIX = "TRITON_EMBED_TRITON_TLS"
 def gateway_command(settings: Settings) -> list[str]:
     """Return the command line that starts the gateway in front of our Triton."""
     address = ("--triton-address", settings.triton_grpc)
-    return [sys.executable, "-m", "triton_embed", "gateway", *address]
+    status = ("--status-port", str(settings.status_port))
+    return [sys.executable, "-m", "triton_embed", "gateway", *address, *status]
 
 
 def gateway_environment(variables: Mapping[str, str], folder: Path) -> dict[str, str]:

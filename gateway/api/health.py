@@ -34,8 +34,13 @@ async def live(request: Request) -> JSONResponse:
     responses={503: {"model": Health, "description": "No model is available."}},
 )
 async def ready(request: Request) -> JSONResponse:
-    """Respond with status 200 while Triton serves at least one model, otherwise 503."""
-    if get_services(request).catalog.ready:
+    """Respond with status 200 while Triton serves a model, otherwise 503.
+
+    The query parameter ``model`` requests the readiness of that model.
+    """
+    catalog = get_services(request).catalog
+    model = request.query_params.get("model")
+    if catalog.ready if model is None else catalog.is_ready(model):
         return _health("Service is ready.", 200)
     return _health("Service is not ready.", 503)
 

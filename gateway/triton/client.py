@@ -9,19 +9,15 @@ from typing import Any, Protocol
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.errors import InvalidRequest, Unavailable
 from triton_embed.gateway.triton.batch import EmbeddingBatch
-from triton_embed.gateway.triton.errors import REPEATABLE, api_error
+from triton_embed.gateway.triton.errors import Failure
 from triton_embed.gateway.triton.job import EmbedJob, TraceHeaders
 from triton_embed.gateway.triton.messages import decode_response, encode_request
 from triton_embed.gateway.triton.model import ServedModel
 from triton_embed.gateway.triton.servers import Server
 
 logger = logging.getLogger("gateway")
-
-MAX_REPEATS = 2
-"""Maximum repetitions of a failed call, each at another address. gRPC does not report the address
-that failed, so the first repetition may reach it again; the second does not."""
 
 
 class Routes(Protocol):
@@ -32,6 +28,9 @@ class Routes(Protocol):
 
     def is_everywhere(self, model: ServedModel) -> bool:
         """Return whether every address serves `model`."""
+
+    async def check(self, model: ServedModel) -> None:
+        """Raise ApiError if `model`, which a Triton did not know, is no longer served."""
 
 
 class InferenceClient:
@@ -76,20 +75,23 @@ class InferenceClient:
         try:
             return await self._first_method(model)(request, metadata=trace)
         except grpc.aio.AioRpcError as error:
-            failure = error
+            failure = Failure(error.code(), error.details() or "")
         # Removed addresses are closed before the catalog's next refresh.
-        others = (item for item in self._others(model, failure.code()) if not item.closed)
-        for _, server in zip(range(MAX_REPEATS), others, strict=False):
-            if failure.code() not in REPEATABLE:
+        others = (item for item in self._others(model, failure) if not item.closed)
+        for _, server in zip(range(failure.max_repeats), others, strict=False):
+            if not failure.max_repeats:
                 break
-            logger.warning("repeating an inference at %s: %s", server.address, failure.details())
+            logger.info("repeating an inference at %s: %s", server.address, failure)
             try:
                 return await server.infer(request, metadata=trace)
             except grpc.aio.AioRpcError as error:
-                failure = error
-        mapped = api_error(failure.code(), failure.details() or "")
+                failure = Failure(error.code(), error.details() or "")
+        if failure.is_unknown_model:
+            await self._routes.check(model)
+        mapped = failure.api_error()
         if not isinstance(mapped, InvalidRequest):
-            logger.error("Triton: %s %s", failure.code().name, failure.details())
+            level = logging.WARNING if isinstance(mapped, Unavailable) else logging.ERROR
+            logger.log(level, "Triton: %s", failure)
         raise mapped from None
 
     def _first_method(self, model: ServedModel) -> Callable[..., Any]:
@@ -101,11 +103,10 @@ class InferenceClient:
         self._turn += 1
         return servers[self._turn % len(servers)].infer
 
-    def _others(self, model: ServedModel, code: grpc.StatusCode) -> Sequence[Server]:
+    def _others(self, model: ServedModel, failure: Failure) -> Sequence[Server]:
         """Return the addresses for a repetition, those with an open connection first."""
         servers = self._routes.servers(model)
-        # If the model was unknown, the call reached an address that does not have it.
-        if not servers or (len(servers) == 1 and code is not grpc.StatusCode.NOT_FOUND):
+        if not servers or (len(servers) == 1 and not failure.may_succeed_at_once):
             return ()
         self._turn += 1
         turn = self._turn % len(servers)

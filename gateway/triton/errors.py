@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import grpc
 
@@ -21,14 +22,21 @@ UNAVAILABLE = frozenset(
         grpc.StatusCode.UNKNOWN,
     }
 )
-"""gRPC statuses of calls that may succeed later: 503. Others are 500, except in `api_error`."""
+"""gRPC statuses of calls that may succeed later: 503. Others are 500, except in `Failure`."""
 
-REPEATABLE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND})
-"""gRPC statuses of calls that another Triton may serve."""
+UNAVAILABLE_MESSAGE = "The model cannot serve the request now; try again soon."
+
+MAX_REPEATS = 2
+"""Maximum repetitions of a call that another Triton may serve, each at another address. gRPC does
+not report the address that failed: the first repetition may reach it again, the second does not."""
+
+UNKNOWN_MODEL = "unknown model"
+"""Part of Triton's message about a model that is not loaded. Its status is NOT_FOUND or, while the
+model is being unloaded, UNAVAILABLE."""
 
 DEAD_STEP = "is not healthy"
 """Ends ``Stub process 'NAME' is not healthy``, with status INTERNAL: the Python process of a step
-has ended. The supervisor then restarts Triton."""
+has ended. The supervisor then loads the step again."""
 
 STEP_ERROR = re.compile(
     r"(?:in ensemble '[^']*', )?"  # Triton's
@@ -40,17 +48,62 @@ STEP_ERROR = re.compile(
 """Form of the messages that `backends.adapter` writes; Triton's own do not end with a code."""
 
 
-def api_error(status: grpc.StatusCode, details: str) -> ApiError:
-    """Return the error of the API for a call that ended with `status`.
+@dataclass(frozen=True)
+class Failure:
+    """A call that failed.
 
-    INVALID_ARGUMENT is the client's fault only if one of our steps reported it: the gateway
-    validates requests, so Triton itself can only object to a defect of the gateway.
+    Attributes:
+        status: Its gRPC status.
+        details: Triton's message, which may name internals: for the log, and for defects.
     """
-    if status is grpc.StatusCode.INVALID_ARGUMENT and (error := step_error(details)):
-        return error
-    if status in UNAVAILABLE or (status is grpc.StatusCode.INTERNAL and DEAD_STEP in details):
-        return Unavailable(f"Triton cannot serve the request now: {details}")
-    return InternalError(f"Triton failed: {details}")
+
+    status: grpc.StatusCode
+    details: str
+
+    def __str__(self) -> str:
+        return f"{self.status.name} {self.details}"
+
+    @property
+    def is_foreign_fault(self) -> bool:
+        """True if Triton rejected a request that the gateway had validated.
+
+        The gateway sends no malformed request: the fault is in a request of another client, which
+        shared the execution, or in Triton.
+        """
+        return self.status is grpc.StatusCode.INVALID_ARGUMENT and not step_error(self.details)
+
+    @property
+    def is_unknown_model(self) -> bool:
+        """True if the model is not loaded, although the catalog lists it."""
+        return self.status is grpc.StatusCode.NOT_FOUND or UNKNOWN_MODEL in self.details
+
+    @property
+    def max_repeats(self) -> int:
+        """Maximum number of repetitions of the call."""
+        if self.is_foreign_fault:
+            return 1
+        repeatable = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND)
+        return MAX_REPEATS if self.status in repeatable else 0
+
+    @property
+    def may_succeed_at_once(self) -> bool:
+        """True if a repetition may succeed even if a single address serves the model.
+
+        If the model was unknown, the call may have reached an address that does not have it.
+        """
+        return self.is_foreign_fault or self.status is grpc.StatusCode.NOT_FOUND
+
+    def api_error(self) -> ApiError:
+        """Return the error of the API.
+
+        INVALID_ARGUMENT is the client's fault only if one of our steps reported it.
+        """
+        if self.status is grpc.StatusCode.INVALID_ARGUMENT:
+            return step_error(self.details) or Unavailable(UNAVAILABLE_MESSAGE)
+        is_dead = self.status is grpc.StatusCode.INTERNAL and DEAD_STEP in self.details
+        if self.status in UNAVAILABLE or is_dead:
+            return Unavailable(UNAVAILABLE_MESSAGE)
+        return InternalError(f"Triton failed: {self.details}")
 
 
 def step_error(message: str) -> InvalidRequest | None:

@@ -18,7 +18,8 @@ logger = logging.getLogger("gateway")
 
 MAX_CONFIG_AGE_SECONDS = 60.0
 """Age in seconds at which a configuration is requested again. The reload of an idle model is
-detected within this time, the reload of a used model at once, by its counters."""
+detected within this time, unless it is published; the reload of a used model at once, by its
+counters."""
 
 
 class Inventory:
@@ -47,6 +48,11 @@ class Inventory:
         self._configs: dict[str, LoadedModel | None] = {}
         self._requested_at: dict[str, float] = {}
         self._rejected: dict[str, str] = {}
+        self._expired_at = float("-inf")
+
+    def expire(self) -> None:
+        """Request all configurations again with the next refresh: models have changed."""
+        self._expired_at = self._clock()
 
     async def refresh(self) -> None:
         """Request the statistics, and configurations that may have changed.
@@ -100,7 +106,8 @@ class Inventory:
     def _is_due(self, name: str, statistics: Statistics, now: float) -> bool:
         if name not in self._configs or name not in self.statistics:
             return True
-        if now - self._requested_at[name] >= MAX_CONFIG_AGE_SECONDS:
+        requested_at = self._requested_at[name]
+        if now - requested_at >= MAX_CONFIG_AGE_SECONDS or requested_at <= self._expired_at:
             return True
         return has_fallen(self.statistics[name], statistics[name])
 

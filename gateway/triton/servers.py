@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import grpc
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
+from triton_embed.gateway.triton.errors import UNKNOWN_MODEL
 from triton_embed.gateway.triton.resolver import resolve
 
 CALL_TIMEOUT_SECONDS = 30.0
@@ -17,10 +18,6 @@ treated as unreachable. Triton responds to both at once, however busy it is."""
 REMOVED_GRACE_SECONDS = 600.0
 """Time in seconds for inferences to finish at an address that DNS no longer reports: a Triton that
 is being stopped is removed from DNS before it has finished them."""
-
-UNKNOWN_MODEL = "unknown model"
-"""Part of Triton's message about a model that is not loaded. Its status is NOT_FOUND or, while the
-model is being unloaded, UNAVAILABLE."""
 
 
 class Server:

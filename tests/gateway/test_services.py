@@ -5,6 +5,7 @@ import pytest
 
 from testing.fake_triton import FakeExport, FakeTriton, running
 from testing.metrics import samples
+from testing.ports import free_ports
 from testing.waiting import eventually_async
 from triton_embed.contract.options import Modality, Options
 from triton_embed.gateway.metrics import Metrics
@@ -14,7 +15,9 @@ from triton_embed.gateway.triton.job import EmbedJob, Input
 
 
 def settings(triton: FakeTriton) -> Settings:
-    return Settings(triton_address=triton.address, model_refresh_seconds=0.01)
+    return Settings(
+        triton_address=triton.address, status_port=free_ports(1)[0], model_refresh_seconds=0.01
+    )
 
 
 async def embed(services: Services) -> list[int]:

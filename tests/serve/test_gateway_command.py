@@ -27,5 +27,6 @@ def test_gateway_gets_its_settings_and_the_address_of_our_triton(
     assert environment["TMPDIR"] == "run"
     assert settings_from_environment(RequestSettings) == given
     assert settings_from_environment(Settings).triton_tls is False
-    command = gateway_command(ServeSettings(triton_grpc_port=9001))
-    assert command[2:] == ["triton_embed", "gateway", "--triton-address", "127.0.0.1:9001"]
+    command = gateway_command(ServeSettings(triton_grpc_port=9001, status_port=9004))
+    address = ["--triton-address", "127.0.0.1:9001", "--status-port", "9004"]
+    assert command[2:] == ["triton_embed", "gateway", *address]

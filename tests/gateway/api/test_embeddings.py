@@ -18,6 +18,7 @@ import pytest
 from testing.asgi import asgi_client
 from testing.fake_triton import FakeExport, FakeTriton, running
 from testing.metrics import samples
+from testing.ports import free_ports
 from triton_embed.gateway.app import create
 from triton_embed.gateway.settings import Settings
 
@@ -49,7 +50,13 @@ class Gateway:
 async def serving(triton: FakeTriton) -> AsyncIterator[Gateway]:
     """Run the application in front of `triton`."""
     async with running(triton):
-        app = create(Settings(triton_address=triton.address, max_inputs_per_request=MAX_INPUTS))
+        app = create(
+            Settings(
+                triton_address=triton.address,
+                status_port=free_ports(1)[0],
+                max_inputs_per_request=MAX_INPUTS,
+            )
+        )
         async with app.router.lifespan_context(app), asgi_client(app) as client:
             yield Gateway(triton, client)
     gc.unfreeze()

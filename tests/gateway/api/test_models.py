@@ -11,6 +11,7 @@ import httpx
 
 from testing.asgi import asgi_client
 from testing.fake_triton import FakeExport, FakeTriton, running, texts_of
+from testing.ports import free_ports
 from triton_embed.gateway.app import create
 from triton_embed.gateway.settings import Settings
 
@@ -23,7 +24,9 @@ async def serving(triton: FakeTriton, **settings: Any) -> AsyncIterator[httpx.As
     FakeExport("Asym", spec=ASYMMETRIC).load(triton)
     FakeExport("sym").load(triton)
     async with running(triton):
-        app = create(Settings(triton_address=triton.address, **settings))
+        app = create(
+            Settings(triton_address=triton.address, status_port=free_ports(1)[0], **settings)
+        )
         async with app.router.lifespan_context(app), asgi_client(app) as client:
             yield client
     gc.unfreeze()

@@ -11,6 +11,7 @@ from grpc import StatusCode
 
 from testing.dns import DnsServer
 from testing.fake_triton import FakeExport, FakeTriton, running
+from testing.publications import FakePublications
 from testing.waiting import eventually_async
 from triton_embed.contract.errors import NotFound, Unavailable
 from triton_embed.contract.options import InputType
@@ -42,10 +43,14 @@ def triton_with(*model_ids: str) -> FakeTriton:
 
 
 @asynccontextmanager
-async def catalog_of(*tritons: FakeTriton, clock: Clock | None = None) -> AsyncIterator[Catalog]:
+async def catalog_of(
+    *tritons: FakeTriton,
+    clock: Clock | None = None,
+    publications: FakePublications | None = None,
+) -> AsyncIterator[Catalog]:
     """Make a catalog of `tritons`, refreshed once."""
     servers = Servers(grpc_target(",".join(item.address for item in tritons)), open_channel)
-    catalog = Catalog(servers, clock or Clock())
+    catalog = Catalog(servers, publications or FakePublications(), clock or Clock())
     await catalog.refresh()
     try:
         yield catalog
@@ -339,7 +344,7 @@ async def test_removed_address_keeps_its_last_phases() -> None:
             two.address = f"127.0.0.2:{port}"
             async with running(two):
                 servers = Servers(f"dns://127.0.0.1:{dns.port}/triton.test:{port}", open_channel)
-                catalog = Catalog(servers)
+                catalog = Catalog(servers, FakePublications())
                 await catalog.refresh()
                 before = catalog.phases()
                 dns.records["triton.test"] = ["127.0.0.1"]
@@ -357,7 +362,7 @@ async def test_model_of_a_removed_address_may_come_back_at_another() -> None:
             two.address = f"127.0.0.2:{port}"
             async with running(two):
                 servers = Servers(f"dns://127.0.0.1:{dns.port}/triton.test:{port}", open_channel)
-                catalog = Catalog(servers)
+                catalog = Catalog(servers, FakePublications())
                 await catalog.refresh()
                 dns.records["triton.test"] = ["127.0.0.2"]
                 await catalog.refresh()
@@ -371,7 +376,7 @@ async def test_name_that_cannot_be_resolved_keeps_the_known_addresses() -> None:
         async with running(triton_with("one")) as one:
             port = one.address.rpartition(":")[2]
             servers = Servers(f"dns://127.0.0.1:{dns.port}/triton.test:{port}", open_channel)
-            catalog = Catalog(servers)
+            catalog = Catalog(servers, FakePublications())
             await catalog.refresh()
             dns.records.clear()
             await catalog.refresh()

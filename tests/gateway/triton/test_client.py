@@ -11,7 +11,13 @@ from grpc import StatusCode
 
 from testing.fake_triton import FakeTriton, running
 from testing.jobs import make_job
-from triton_embed.contract.errors import ApiError, InternalError, InvalidRequest, Unavailable
+from triton_embed.contract.errors import (
+    ApiError,
+    InternalError,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
 from triton_embed.contract.options import EmbeddingType, Options
 from triton_embed.gateway.scheduling.admission import AdmissionController
 from triton_embed.gateway.scheduling.scheduler import Scheduler
@@ -23,6 +29,8 @@ from triton_embed.runtime.addresses import grpc_target
 from triton_embed.runtime.channel import open_channel
 
 GONE = (StatusCode.UNAVAILABLE, "Server exiting")
+INCOMPLETE = (StatusCode.INVALID_ARGUMENT, "incomplete string data for inference input 'text'")
+NOT_NOW = Unavailable("The model cannot serve the request now; try again soon.")
 UNKNOWN = (StatusCode.NOT_FOUND, "Request for unknown model: 'm' is not found")
 
 
@@ -32,17 +40,25 @@ class FixedRoutes:
     Args:
         addresses: Addresses that have the model.
         everywhere: Whether there are no others.
+
+    Attributes:
+        gone: Whether the model is no longer served.
     """
 
     def __init__(self, addresses: Sequence[str], everywhere: bool) -> None:
         self._servers = [Server(f"ipv4:{item}", open_channel(item)) for item in addresses]
         self._everywhere = everywhere
+        self.gone = False
 
     def servers(self, model: ServedModel) -> Sequence[Server]:
         return self._servers
 
     def is_everywhere(self, model: ServedModel) -> bool:
         return self._everywhere
+
+    async def check(self, model: ServedModel) -> None:
+        if self.gone:
+            raise NotFound("The model does not exist.")
 
     async def close(self) -> None:
         for server in self._servers:
@@ -51,12 +67,16 @@ class FixedRoutes:
 
 @asynccontextmanager
 async def client_of(
-    *tritons: FakeTriton, only: Sequence[FakeTriton] | None = None, stale: bool = False
+    *tritons: FakeTriton,
+    only: Sequence[FakeTriton] | None = None,
+    stale: bool = False,
+    gone: bool = False,
 ) -> AsyncIterator[InferenceClient]:
     """Make a client of `tritons`; only `only` have the model; `stale`: the routes list all."""
     target = grpc_target(",".join(triton.address for triton in tritons))
     having = tritons if only is None else only
     routes = FixedRoutes([triton.address for triton in having], everywhere=stale or only is None)
+    routes.gone = gone
     client = InferenceClient(open_channel(target), routes)
     try:
         yield client
@@ -105,23 +125,20 @@ async def test_message_larger_than_grpcs_default_is_transported() -> None:
         ),
         (
             (StatusCode.INVALID_ARGUMENT, "unexpected shape for input 'text'"),
-            InternalError("Triton failed: unexpected shape for input 'text'"),
+            NOT_NOW,
         ),
         (
             (StatusCode.INTERNAL, "in ensemble 'm', out of memory"),
             InternalError("Triton failed: in ensemble 'm', out of memory"),
         ),
         *(
-            ((status, "why"), Unavailable("Triton cannot serve the request now: why"))
+            ((status, "why"), NOT_NOW)
             for status in (
                 *(StatusCode.UNAVAILABLE, StatusCode.NOT_FOUND, StatusCode.RESOURCE_EXHAUSTED),
                 *(StatusCode.CANCELLED, StatusCode.DEADLINE_EXCEEDED, StatusCode.UNKNOWN),
             )
         ),
-        (
-            (StatusCode.INTERNAL, "Stub process 'm_0' is not healthy."),
-            Unavailable("Triton cannot serve the request now: Stub process 'm_0' is not healthy."),
-        ),
+        ((StatusCode.INTERNAL, "Stub process 'm_0' is not healthy."), NOT_NOW),
     ],
 )
 async def test_status_becomes_an_error_of_the_api(
@@ -132,6 +149,25 @@ async def test_status_becomes_an_error_of_the_api(
         with pytest.raises(type(error)) as caught:
             await embed(client)
     assert caught.value.body() == error.body()
+
+
+async def test_request_that_failed_for_a_batch_mate_is_repeated_once() -> None:
+    async with running(FakeTriton()) as triton, client_of(triton) as client:
+        triton.infer_failures = [INCOMPLETE]
+        assert len((await embed(client)).vectors) == 2
+        assert len(triton.inferences) == 2
+        triton.infer_failures = [INCOMPLETE] * 100
+        with pytest.raises(Unavailable):
+            await embed(client)
+        assert len(triton.inferences) == 4
+
+
+@pytest.mark.parametrize("failure", [UNKNOWN, (StatusCode.UNAVAILABLE, UNKNOWN[1])])
+async def test_model_that_was_removed_is_not_found(failure: tuple[StatusCode, str]) -> None:
+    async with running(FakeTriton()) as triton, client_of(triton, gone=True) as client:
+        triton.infer_failures = [failure] * 100
+        with pytest.raises(NotFound):
+            await embed(client)
 
 
 async def test_missing_triton_is_unavailable() -> None:
@@ -197,7 +233,7 @@ async def test_call_that_fails_everywhere_is_unavailable() -> None:
     async with running(FakeTriton()) as one, running(FakeTriton()) as two:
         one.infer_failures = two.infer_failures = [GONE] * 100
         async with client_of(one, two) as client:
-            with pytest.raises(Unavailable, match="Server exiting"):
+            with pytest.raises(Unavailable):
                 await embed(client)
         assert len(one.inferences) + len(two.inferences) == 3
 
