@@ -35,12 +35,18 @@ class StatusBoard:
         """True while at least one model is ready."""
         return any(model.state is ModelState.READY for model in self.state.models)
 
-    def publish(self, models: Iterable[PublishedModel]) -> None:
-        """Replace the models; if any of them has changed, raise the generation and notify."""
+    def publish(self, models: Iterable[PublishedModel]) -> bool:
+        """Replace the models; if any of them has changed, raise the generation and notify.
+
+        Returns:
+            Whether any has changed.
+        """
         changed = tuple(sorted(models, key=lambda model: model.model_id))
-        if changed != self.state.models:
-            self.state = PublishedState(self.state.generation + 1, changed)
-            self._notify()
+        if changed == self.state.models:
+            return False
+        self.state = PublishedState(self.state.generation + 1, changed)
+        self._notify()
+        return True
 
     def close(self) -> None:
         """Let every waiter return now, and in the future at once."""

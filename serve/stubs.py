@@ -51,7 +51,8 @@ class StubWatcher:
     """Reports the end of stubs as it happens, except of those that were replaced.
 
     Args:
-        ended: Called with the step of a stub that has ended, while no other stub runs its instance.
+        ended: Called with the step of a stub that has ended, unless another watched stub runs its
+            instance.
         running: Returns the running stubs; replaced in tests.
     """
 
@@ -62,7 +63,7 @@ class StubWatcher:
     ) -> None:
         self._ended = ended
         self._running = running
-        self._watched: dict[int, int] = {}
+        self._watched: dict[int, tuple[int, str]] = {}
 
     def refresh(self) -> None:
         """Watch the stubs that have been started since the last call."""
@@ -71,18 +72,21 @@ class StubWatcher:
             if pid not in self._watched:
                 # It may have ended, or the kernel may not have pidfds (before Linux 5.3).
                 with suppress(OSError):
-                    self._watched[pid] = pidfd = os.pidfd_open(pid)
-                    loop.add_reader(pidfd, self._report, pid, instance)
+                    pidfd = os.pidfd_open(pid)
+                    self._watched[pid] = pidfd, instance
+                    loop.add_reader(pidfd, self._report, pid)
 
-    def _report(self, pid: int, instance: str) -> None:
-        self._forget(pid)
-        if instance not in self._running().values():
+    def _report(self, pid: int) -> None:
+        instance = self._forget(pid)
+        if instance not in (other for _, other in self._watched.values()):
             self._ended(step_of(instance))
 
-    def _forget(self, pid: int) -> None:
-        pidfd = self._watched.pop(pid)
+    def _forget(self, pid: int) -> str:
+        """Stop watching a stub, and return its instance."""
+        pidfd, instance = self._watched.pop(pid)
         asyncio.get_running_loop().remove_reader(pidfd)
         os.close(pidfd)
+        return instance
 
     def close(self) -> None:
         """Stop watching."""

@@ -142,13 +142,12 @@ class Supervisor:
                 await self._owned_client.close()
 
     def _publish(self, models: Iterable[PublishedModel]) -> None:
-        self._board.publish(models)
-        # Loading a model has started stubs.
-        self._stubs.refresh()
+        if self._board.publish(models):
+            # Loading a model has started stubs.
+            self._stubs.refresh()
 
     def _stub_ended(self, step: str) -> None:
         if self._reconciler.lose_step(step):
-            logger.warning("the process of %s has ended; loading it again", step)
             self._step_lost.set()
 
     async def _serve(self, processes: Sequence[SupervisedProcess]) -> None:
@@ -290,10 +289,14 @@ class Supervisor:
         """
         if self._revivals >= MAX_REVIVALS:
             return f"processes of steps have ended {MAX_REVIVALS} times"
+        lost = ", ".join(sorted(self._reconciler.lost_steps))
+        logger.warning("the process of %s has ended; loading it again", lost)
         try:
             steps = await self._reconciler.revive()
         except TritonError as error:
-            return f"a step cannot be loaded again: {error.message}"
+            if error.status == "UNAVAILABLE":
+                return f"it does not respond: {error.message}"
+            return f"{lost} cannot be loaded again: {error.message}"
         self._revivals += 1
         self._board.step_reloads.update(steps)
         logger.warning("%s loaded again", ", ".join(steps))

@@ -35,8 +35,9 @@ NO_MODEL = "There is no model yet: none is loaded, or none was exported."
 LOADING = "The model is being loaded; try again soon."
 
 
-COMING = (ModelState.LOADING, ModelState.REPLACING)
-"""Published states of models that will be served soon."""
+EXPECTED = (ModelState.LOADING, ModelState.REPLACING, ModelState.READY)
+"""Published states of models that are served, or will be once they are loaded and the next refresh
+has found them."""
 
 
 class Publications(Protocol):
@@ -246,7 +247,7 @@ class Catalog:
             if published is None:
                 parts |= {model.model_id for model in loaded}
             else:
-                parts |= {name for name, state in published.items() if state in COMING}
+                parts |= {name for name, state in published.items() if state in EXPECTED}
                 loaded = [
                     model
                     for model in loaded

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
+from testing.waiting import eventually_async
 from triton_embed.serve.stubs import PROGRAM, StubWatcher, instance_of, running_stubs
 
 COMMAND = [
@@ -58,22 +60,20 @@ async def test_killed_stub_is_reported(process: subprocess.Popen[bytes]) -> None
 
 
 async def test_replaced_stub_is_not_reported(process: subprocess.Popen[bytes]) -> None:
-    checked = asyncio.Event()
-    stubs = {process.pid: "m_encoder_0_1"}
-
-    def running() -> Mapping[int, str]:
-        if process.poll() is not None:
-            checked.set()
-        return stubs
-
     ends = Ends()
-    watcher = StubWatcher(ends, running)
+    old = {process.pid: "m_encoder_0_1", os.getpid(): "m_tokenizer_0_0"}
+    stubs = dict(old)
+    watcher = StubWatcher(ends, lambda: stubs)
     watcher.refresh()
     # Another process runs the instance now.
-    stubs = {1: "m_encoder_0_1"}
+    stubs = {**old, os.getppid(): "m_encoder_0_1"}
+    watcher.refresh()
     process.kill()
-    process.wait()
-    await asyncio.wait_for(checked.wait(), 60)
+
+    async def is_forgotten() -> bool:
+        return process.pid not in watcher._watched
+
+    await eventually_async(is_forgotten, message="the end is noticed")
     assert not ends.steps
     watcher.close()
 

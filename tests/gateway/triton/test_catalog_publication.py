@@ -100,6 +100,16 @@ async def test_model_that_is_not_verified_yet_is_being_loaded() -> None:
             catalog.resolve("new")
 
 
+async def test_model_that_is_ready_before_its_triton_was_polled_is_being_loaded() -> None:
+    async with running(triton_with("m")) as triton, catalog_of(triton) as (catalog, publications):
+        publications.publish(triton.address, m=READY, new=READY)
+        with pytest.raises(Unavailable, match="being loaded"):
+            catalog.resolve("new")
+        FakeExport("new").load(triton)
+        await catalog.refresh()
+        assert catalog.resolve("new")
+
+
 async def test_removed_model_is_unknown_while_triton_still_has_it() -> None:
     async with (
         running(triton_with("m", "n")) as triton,
