@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from testing.fake_triton import FakeExport, FakeTriton, running
 from testing.metrics import samples
+from testing.publications import FakePublications
 from triton_embed.gateway.catalog_collector import CatalogCollector
 from triton_embed.gateway.triton.catalog import Catalog
 from triton_embed.gateway.triton.servers import Servers
@@ -24,7 +25,7 @@ async def test_models_are_ready_while_a_triton_serves_them() -> None:
     ready = 'triton_embed_model_ready{model="a/b"}'
     async with running(triton):
         servers = Servers(grpc_target(triton.address), open_channel)
-        catalog = Catalog(servers)
+        catalog = Catalog(servers, FakePublications())
         await catalog.refresh()
         found = values(catalog)
         assert found[ready] == 1
