@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from testing.fake_triton import FakeExport, FakeTriton, running
+from testing.publications import FakePublications
 from triton_embed.contract.errors import NotFound, Unavailable
 from triton_embed.contract.options import InputType
 from triton_embed.gateway.triton.catalog import Catalog
@@ -14,7 +15,7 @@ from triton_embed.runtime.channel import open_channel
 
 
 async def refreshed_catalog(triton: FakeTriton) -> Catalog:
-    catalog = Catalog(Servers(grpc_target(triton.address), open_channel))
+    catalog = Catalog(Servers(grpc_target(triton.address), open_channel), FakePublications())
     await catalog.refresh()
     return catalog
 
