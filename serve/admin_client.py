@@ -31,6 +31,9 @@ class TritonAdmin(Protocol):
     async def is_live(self) -> bool:
         """Return whether the server responds."""
 
+    async def version(self) -> str:
+        """Return the version of the server, such as ``2.51.0``."""
+
     async def load(self, model: str, config: str | None = None) -> None:
         """Load or reload `model`; the loaded version keeps serving until the new one is ready.
 
@@ -90,6 +93,11 @@ class AdminClient:
             return bool(await self._grpc.is_server_live())
         except InferenceServerException:
             return False
+
+    async def version(self) -> str:
+        """See `TritonAdmin.version`."""
+        with _mapped_errors():
+            return str((await self._grpc.get_server_metadata()).version)
 
     async def load(self, model: str, config: str | None = None) -> None:
         """See `TritonAdmin.load`."""

@@ -24,6 +24,12 @@ NGC_BACKENDS = Path("/opt/tritonserver/backends")
 """Backends of NVIDIA's container image, if there are none next to the binary."""
 
 
+MIN_TRITON = (2, 53)
+"""Minimum version of a Triton with the C++ backend for ONNX Runtime: that of NVIDIA's image 24.12,
+the first with ONNX Runtime 1.20. In 1.19, the bias of ``MultiHeadAttention`` is wrong for the later
+texts of a batch, which changes the vectors of MPNet and T5."""
+
+
 @dataclass(frozen=True)
 class Installation:
     """A Triton server that can be started.
@@ -42,6 +48,25 @@ class Installation:
     python_files: tuple[Path, ...]
     libraries: tuple[Path, ...]
     bundled: bool
+
+    @property
+    def has_onnxruntime(self) -> bool:
+        """Whether the server has Triton's C++ backend for ONNX Runtime, not only our stand-in."""
+        folder = self.backends.get("onnxruntime")
+        return folder is not None and (folder / "libtriton_onnxruntime.so").exists()
+
+    def check_version(self, version: str) -> None:
+        """Raise ServeError if the ONNX Runtime of this server is too old.
+
+        Args:
+            version: The version that the running server reports, such as ``2.53.0``.
+        """
+        if self.has_onnxruntime and tuple(map(int, version.split(".")[:2])) < MIN_TRITON:
+            raise ServeError(
+                f"Triton {version} ('{self.binary}') has an ONNX Runtime that computes wrong "
+                f"vectors for some models; use Triton {'.'.join(map(str, MIN_TRITON))} (NVIDIA's image "
+                "24.12) or newer"
+            )
 
 
 def find() -> Installation:

@@ -234,8 +234,16 @@ class Supervisor:
         logger.info("starting Triton")
         while not await self._client.is_live():
             await asyncio.sleep(STARTUP_POLL_INTERVAL)
+        await self._check_version()
         if not await self._reconciler.load_all():
             self._report_no_model()
+
+    async def _check_version(self) -> None:
+        try:
+            version = await self._client.version()
+        except TritonError as error:
+            raise ServeError(f"Triton does not report its version: {error}") from error
+        self._installation.check_version(version)
 
     def _report_no_model(self) -> None:
         """Log how to export a model, if the service waits for one.

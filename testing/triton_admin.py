@@ -27,6 +27,7 @@ class FakeTriton:
         rejected: Names of models that cannot be loaded.
         inference_errors: The error of each model whose inferences fail.
         executions: Number of finished executions of each step.
+        server_version: The version that it reports.
         failing_listings: Number of requests for the ready models that will fail.
     """
 
@@ -39,10 +40,15 @@ class FakeTriton:
         self.inference_errors: dict[str, TritonError] = {}
         self.executions: dict[str, int] = {}
         self.failing_listings = 0
+        self.server_version = "2.60.0"
 
     async def is_live(self) -> bool:
         """Return that the server responds."""
         return True
+
+    async def version(self) -> str:
+        """Return a version."""
+        return self.server_version
 
     async def load(self, model: str, config: str | None = None) -> None:
         """Load a model of the repository, and its steps."""

@@ -8,6 +8,10 @@ from pathlib import Path
 import onnxruntime
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernelError
 
+MIN_VERSION = (1, 20)
+"""Minimum version of ONNX Runtime: in older ones, the bias of ``MultiHeadAttention`` is wrong for
+the later texts of a batch, which changes the vectors of MPNet and T5."""
+
 
 def open_session(
     path: Path, parameters: Mapping[str, str], *, gpu: int | None = None
@@ -21,8 +25,9 @@ def open_session(
         gpu: Number of the GPU to use, if ONNX Runtime supports it.
 
     Raises:
-        RuntimeError: the model is for a GPU, and ONNX Runtime has none.
+        RuntimeError: ONNX Runtime is too old, or the model is for a GPU, and it has none.
     """
+    _check_version()
     providers: list[str | tuple[str, dict[str, int]]] = ["CPUExecutionProvider"]
     if gpu is not None and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": gpu}))
@@ -34,6 +39,15 @@ def open_session(
             "--target cuda, it needs a GPU and the package onnxruntime-gpu; export it with "
             f"--target cpu otherwise ({error})"
         ) from error
+
+
+def _check_version() -> None:
+    major, minor, *_ = onnxruntime.__version__.split(".")
+    if (int(major), int(minor)) < MIN_VERSION:
+        raise RuntimeError(
+            f"ONNX Runtime {onnxruntime.__version__} computes wrong vectors for some models; run: "
+            f"pip install 'onnxruntime>={'.'.join(map(str, MIN_VERSION))}'"
+        )
 
 
 def _options(parameters: Mapping[str, str]) -> onnxruntime.SessionOptions:

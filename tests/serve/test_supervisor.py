@@ -5,8 +5,9 @@ import logging
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -46,9 +47,14 @@ def supervisor_of(
     binary.chmod(0o755)
     monkeypatch.setattr(probe, "PROBE_INTERVAL", 0.01)
     (port,) = free_ports(1)
-    installation = Installation(binary, {}, (), (), bundled=False)
 
-    def make(scripted: ScriptedProbe, *, wait_for_models: bool = False) -> Supervisor:
+    def make(
+        scripted: ScriptedProbe,
+        backends: Mapping[str, Path] = MappingProxyType({}),
+        *,
+        wait_for_models: bool = False,
+    ) -> Supervisor:
+        installation = Installation(binary, backends, (), (), bundled=False)
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
         settings = Settings(
             model_repository=stub_repository,
@@ -109,6 +115,18 @@ async def test_triton_that_dies_again_after_its_restart_is_restarted_again(
 async def test_triton_that_dies_at_the_first_start_ends_the_service(supervisor_of: Start) -> None:
     with pytest.raises(ServeError, match="has loaded the models, but it does not respond"):
         await supervisor_of(ScriptedProbe(SERVER_FAILS)).run()
+
+
+async def test_triton_that_is_too_old_ends_the_service_before_a_model_is_loaded(
+    supervisor_of: Start, triton: FakeTriton, tmp_path: Path
+) -> None:
+    backend = tmp_path / "onnxruntime"
+    backend.mkdir()
+    (backend / "libtriton_onnxruntime.so").touch()
+    triton.server_version = "2.52.0"
+    with pytest.raises(ServeError, match=r"Triton 2\.52\.0"):
+        await supervisor_of(ScriptedProbe(), {"onnxruntime": backend}).run()
+    assert triton.requests == []
 
 
 async def test_service_is_announced_once_a_dead_triton_responds_again(

@@ -52,3 +52,13 @@ def test_model_for_a_gpu_is_rejected_with_the_remedy(
     path = write_model(tmp_path, PACKED_ATTENTION)
     with pytest.raises(RuntimeError, match="--target cuda, it needs a GPU"):
         thread.submit(open_session, path, {}).result()
+
+
+def test_onnx_runtime_before_1_20_is_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_model(tmp_path, IDENTITY)
+    open_session(model, {})
+    monkeypatch.setattr("onnxruntime.__version__", "1.19.2")
+    with pytest.raises(RuntimeError, match=r"ONNX Runtime 1\.19\.2 .* 'onnxruntime>=1\.20'"):
+        open_session(model, {})
