@@ -62,10 +62,10 @@ class Installation:
             version: The version that the running server reports, such as ``2.53.0``.
         """
         if self.has_onnxruntime and tuple(map(int, version.split(".")[:2])) < MIN_TRITON:
+            needed = ".".join(map(str, MIN_TRITON))
             raise ServeError(
                 f"Triton {version} ('{self.binary}') has an ONNX Runtime that computes wrong "
-                f"vectors for some models; use Triton {'.'.join(map(str, MIN_TRITON))} (NVIDIA's image "
-                "24.12) or newer"
+                f"vectors for some models; use Triton {needed} (NVIDIA's image 24.12) or newer"
             )
 
 
