@@ -8,15 +8,23 @@ from pathlib import PurePosixPath
 HUB_CACHE = re.compile(r"/models--(?P<owner>[^/]+?)--(?P<name>[^/]+?)(/snapshots/[^/]+)?/?$")
 """End of the path of a checkpoint in the cache of ``huggingface_hub``, or of a copy of it."""
 
+HUB_URL = re.compile(
+    r"(https?://)?(www\.)?(huggingface\.co|hf\.co)/(?P<id>[\w.-]+/[\w.-]+)"
+    r"(/tree/(?P<revision>[^?#]+?)|/(blob|resolve)/(?P<file_revision>[^/?#]+)/[^?#]+)?/?([?#].*)?"
+)
+"""URL of a model on the Hugging Face hub, of a revision of it, or of one of its files."""
+
 
 def hub_id(source: str) -> str | None:
     """Return the id of a checkpoint on the Hugging Face hub; ``None`` for another folder.
 
     Args:
-        source: A hub id, or the absolute path of a folder, which may be in the hub's cache.
+        source: A hub id, a model's URL on the hub, or the absolute path of a folder, which may be
+            in the hub's cache.
     """
     if not PurePosixPath(source).is_absolute():
-        return source
+        url = HUB_URL.fullmatch(source)
+        return url["id"] if url else source
     cached = HUB_CACHE.search(source)
     return f"{cached['owner']}/{cached['name']}" if cached else None
 

@@ -20,7 +20,7 @@ from triton_embed.export.precedence import (
     resolve_spec,
 )
 from triton_embed.export.precision import PRECISIONS
-from triton_embed.export.presets import find_preset
+from triton_embed.export.presets import find_preset, suggested_ids
 from triton_embed.export.request import ExportRequest
 from triton_embed.export.target import TARGETS
 
@@ -33,7 +33,7 @@ def plan(request: ExportRequest) -> ExportPlan:
     Raises:
         ExportError: the checkpoint cannot be exported, or the request does not fit it.
     """
-    source = resolve_source(request.checkpoint, request.revision)
+    source = resolve_source(request.checkpoint, request.revision, suggested_ids(request.checkpoint))
     model_id = _model_id(request, source)
     read = read_checkpoint(source.folder, source.files)
     check_architecture(read.config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -90,6 +90,18 @@ PRESETS: tuple[tuple[str, SpecOverrides], ...] = (
 )
 """Patterns of hub ids in lower case; the first match is used."""
 
+SENTENCE_TRANSFORMERS = tuple(
+    f"sentence-transformers/{pattern}"
+    for pattern in (
+        *("all-*", "distiluse-*", "gtr-t5-*", "labse", "msmarco-*", "multi-qa-*", "paraphrase-*"),
+        *("sentence-t5-*", "stsb-*"),
+    )
+)
+"""Patterns of ids that are often written without their owner."""
+
+OWNERS = {"baai": "BAAI", "qwen": "Qwen", "snowflake": "Snowflake"}
+"""Owners whose names have capital letters."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -134,11 +146,17 @@ def find_preset(source: str, model_id: str) -> Preset:
 
 
 def suggested_ids(name: str) -> list[str]:
-    """Return the ids of known models whose name without the owner is `name`, in lower case."""
-    name = name.lower()
-    matches = (pattern.split("/") for pattern, _ in PRESETS)
-    owners = (owner for owner, pattern in matches if fnmatchcase(name, pattern))
-    return [f"{owner}/{name}" for owner in dict.fromkeys(owners)]
+    """Return the hub ids of well-known models that have `name` after their owner's name."""
+    owners = [*_owners(name.lower()), *_owners(name.lower(), SENTENCE_TRANSFORMERS)]
+    return [f"{OWNERS.get(owner, owner)}/{name}" for owner in dict.fromkeys(owners)]
+
+
+def _owners(name: str, patterns: Iterable[str] | None = None) -> Iterator[str]:
+    """Yield the owners of the patterns, by default those of `PRESETS`, that `name` matches."""
+    for each in patterns or (pattern for pattern, _ in PRESETS):
+        owner, _, pattern = each.partition("/")
+        if fnmatchcase(name, pattern):
+            yield owner
 
 
 def _ids_of_folder(folder: PurePosixPath) -> Iterator[str]:
@@ -151,4 +169,5 @@ def _ids_of_folder(folder: PurePosixPath) -> Iterator[str]:
     yield f"{folder.parent.name}/{name}".lower()
     for separator in re.finditer("--|__|_", name):
         yield f"{name[: separator.start()]}/{name[separator.end() :]}"
-    yield from suggested_ids(name)
+    for owner in _owners(name):
+        yield f"{owner}/{name}"

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.pointers import check_pointer
+from triton_embed.export.checkpoint.weights import check_content, check_weights
 from triton_embed.export.errors import ExportError, one_line
 
 TRANSFORMER_SETTINGS = tuple(
@@ -21,6 +23,7 @@ SETTINGS = (
     "modules.json",
     "config_sentence_transformers.json",
     "tokenizer_config.json",
+    "adapter_config.json",
     *TRANSFORMER_SETTINGS,
 )
 """Small files that together describe the model."""
@@ -43,22 +46,37 @@ def check_files(checkpoint: Checkpoint, paths: Collection[str]) -> None:
         paths: All files of the checkpoint, relative to its root, downloaded or not.
 
     Raises:
-        ExportError: a file is missing.
+        ExportError: a file is missing, or is present but not what its name promises.
     """
     for folder in checkpoint.weight_folders:
         names = names_in(_relative(checkpoint, folder), paths)
-        if not any(name.endswith(".safetensors") for name in names):
-            raise ExportError(
-                f"'{folder}' has no *.safetensors file (pickled weights are rejected, because "
-                "loading them can run code; a pull request on the hub may have converted them: "
-                "--revision refs/pr/N; otherwise use sentence-transformers' save_pretrained)"
-            )
+        check_weights(str(folder), names, paths)
+        is_transformer = folder == checkpoint.transformer
+        for name in sorted(names):
+            # Weights on the hub are downloaded later, and checked by its client.
+            if name.endswith(".safetensors") and (folder / name).is_file():
+                check_content(folder / name, is_transformer=is_transformer)
     names = names_in(_relative(checkpoint, checkpoint.transformer), paths)
-    if names.isdisjoint(TOKENIZER_FILES):
-        raise ExportError(
-            f"'{checkpoint.transformer}' has no supported tokenizer: it needs "
-            f"tokenizer.json, or else {' or '.join(TOKENIZER_FILES[1:])}"
+    _check_tokenizer(checkpoint.transformer, names)
+
+
+def _check_tokenizer(folder: Path, names: Collection[str]) -> None:
+    found = [name for name in (*TOKENIZER_FILES, "merges.txt") if name in names]
+    if not found:
+        conversion = "".join(
+            f"; it has only '{name}' of SentencePiece, which transformers converts: "
+            "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER), with the packages "
+            "sentencepiece and protobuf"
+            for name in sorted(names)
+            if name.endswith(".model")
         )
+        raise ExportError(
+            f"'{folder}' has no supported tokenizer: it needs tokenizer.json, or else "
+            f"{' or '.join(TOKENIZER_FILES[1:])}{conversion}"
+        )
+    for name in found:
+        if (folder / name).is_file():
+            check_pointer(folder / name)
 
 
 def names_in(folder: str, paths: Collection[str]) -> set[str]:
@@ -81,6 +99,7 @@ def read_json(path: Path, default: Any = None) -> Any:
         if default is None:
             raise ExportError(f"'{path}' is missing: this is not a checkpoint folder")
         return default
+    check_pointer(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

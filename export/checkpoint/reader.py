@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from triton_embed.export.checkpoint import tokenizer_settings
 from triton_embed.export.checkpoint.files import check_files, read_json
 from triton_embed.export.checkpoint.head import Head, read_head
+from triton_embed.export.checkpoint.kinds import check_kind
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.modules import read_modules
 from triton_embed.export.checkpoint.pooling import default_pooling
@@ -19,6 +20,7 @@ from triton_embed.export.checkpoint.transformer_settings import (
     read_transformer_settings,
     token_limit,
 )
+from triton_embed.export.checkpoint.weights import OTHER_FORMATS, check_weights
 from triton_embed.export.errors import ExportError
 
 
@@ -34,8 +36,13 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
             have been downloaded yet.
 
     Raises:
-        ExportError: a file is missing or malformed, or names an unsupported module.
+        ExportError: a file is missing or malformed, or names an unsupported module, or the
+            checkpoint is no embedding model.
     """
+    check_kind(folder, paths)
+    names = {PurePosixPath(path).name for path in paths}
+    if "config.json" not in names and any(name.endswith(OTHER_FORMATS) for name in names):
+        check_weights(str(folder), names, paths)
     modules = read_modules(folder)
     transformer = folder / modules[0].path if modules else folder
     config = read_config(transformer)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from triton_embed.contract import naming
 from triton_embed.export.checkpoint import hub
 from triton_embed.export.checkpoint.container import missing_folder
 from triton_embed.export.checkpoint.files import file_sizes
 from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.weights import FORMATS
 from triton_embed.export.errors import ExportError
 
 BYTES_PER_WEIGHT = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
@@ -56,12 +58,15 @@ class Source:
         return [folder.relative_to(self.folder).as_posix() for folder in checkpoint.weight_folders]
 
 
-def resolve_source(checkpoint: str, revision: str | None = None) -> Source:
+def resolve_source(
+    checkpoint: str, revision: str | None = None, suggestions: Sequence[str] = ()
+) -> Source:
     """Find a checkpoint, and download its settings if it is on the hub.
 
     Args:
-        checkpoint: A folder or a hub id.
-        revision: A branch, tag or commit on the hub; ``None``: the main branch.
+        checkpoint: A folder, a hub id, or a model's URL on the hub.
+        revision: A branch, tag or commit on the hub; ``None``: that of the URL, or the main branch.
+        suggestions: Hub ids that the user may have meant.
 
     Raises:
         ExportError: neither a folder nor a repository of that name is available.
@@ -71,8 +76,38 @@ def resolve_source(checkpoint: str, revision: str | None = None) -> Source:
         if revision:
             raise ExportError(f"--revision is for the hub, but '{checkpoint}' is a folder")
         folder = folder.resolve()
+        _check_not_cache(checkpoint, folder)
         return Source(str(folder), None, folder, file_sizes(folder))
+    if folder.is_file():
+        raise ExportError(_reason_against_file(folder))
+    if url := naming.HUB_URL.fullmatch(checkpoint):
+        revision = revision or url["revision"] or url["file_revision"]
+        checkpoint = url["id"]
     if folder.is_absolute() or checkpoint.startswith((".", "~")) or checkpoint.count("/") != 1:
-        raise ExportError(f"{missing_folder(checkpoint)}, and it is not a hub id (owner/name)")
+        names = " or ".join(f"'{name}'" for name in suggestions)
+        raise ExportError(
+            f"{missing_folder(checkpoint)}, and it is not a hub id (owner/name)"
+            f"{f'; did you mean {names}?' if names else ''}"
+        )
     folder, files = hub.download_settings(checkpoint, revision)
     return Source(checkpoint, folder.name, folder, files)
+
+
+def _check_not_cache(checkpoint: str, folder: Path) -> None:
+    """Raise ExportError if `folder` is a repository in the hub's cache, not a snapshot of it."""
+    snapshots = folder / "snapshots"
+    if snapshots.is_dir() and not (folder / "config.json").exists():
+        names = sorted(path.name for path in snapshots.iterdir())
+        raise ExportError(
+            f"'{checkpoint}' is a repository in the hub's cache: export its id, "
+            f"'{naming.hub_id(str(folder)) or 'owner/name'}', or one of its snapshots: "
+            f"{', '.join(f'snapshots/{name}' for name in names) or 'there is none'}"
+        )
+
+
+def _reason_against_file(file: Path) -> str:
+    """Return the reason why a file is not exported, with the remedy."""
+    for suffixes, reason in FORMATS.items():
+        if file.suffix in suffixes:
+            return f"'{file}' is a file, not a checkpoint's folder; {reason}"
+    return f"'{file}' is a file, not a checkpoint's folder: export the folder that it is in"

@@ -119,18 +119,9 @@ class Family:
         return positions - reserved
 
     def apply_defaults(self, checkpoint: Checkpoint) -> Checkpoint:
-        """Return `checkpoint` with the family's defaults for what its own files do not define.
-
-        Raises:
-            ExportError: the checkpoint is no embedding model.
-        """
+        """Return `checkpoint` with the family's defaults for what its own files do not define."""
         if not checkpoint.has_prompts:
             checkpoint = replace(checkpoint, prompts=dict(self.defaults.prompts))
-        if checkpoint.has_modules:
-            return checkpoint
-        architectures = Settings("config.json", checkpoint.config).texts("architectures")
-        if any("Classification" in name for name in architectures):
-            raise ExportError("the checkpoint is a classifier or reranker: it has no embeddings")
         return checkpoint
 
     def pooling_mode(self, config: Mapping[str, Any]) -> str | None:

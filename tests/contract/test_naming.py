@@ -12,6 +12,10 @@ CACHED = "/home/me/.cache/huggingface/hub/models--intfloat--e5-small-v2/snapshot
     [
         ("intfloat/e5-small-v2", "intfloat/e5-small-v2"),
         (CACHED, "intfloat/e5-small-v2"),
+        ("https://huggingface.co/intfloat/e5-small-v2", "intfloat/e5-small-v2"),
+        ("https://hf.co/intfloat/e5-small-v2/tree/main?x=1", "intfloat/e5-small-v2"),
+        ("huggingface.co/intfloat/e5-small-v2/blob/main/config.json", "intfloat/e5-small-v2"),
+        ("https://example.org/intfloat/e5-small-v2", "https://example.org/intfloat/e5-small-v2"),
         (f"{CACHED}/onnx", "onnx"),
         ("/models/models--intfloat--e5-small-v2", "intfloat/e5-small-v2"),
         ("/models/models--mine", "models--mine"),

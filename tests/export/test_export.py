@@ -231,7 +231,7 @@ def malformed_config(folder: Path) -> None:
     ("spoil", "reason"),
     [
         (no_tokenizer, "has no supported tokenizer"),
-        (corrupt_weights, "cannot load the checkpoint"),
+        (corrupt_weights, "is not a safetensors file, or is truncated"),
         (missing_weights, "'encoder.layer.1.output.dense.weight' first"),
         (foreign_weights, "the weights hold 'linear.weight', which transformers' BertModel does"),
         (token_outside_the_table, "the tokenizer has the id 30522 for 'Hello'; the model's end at"),

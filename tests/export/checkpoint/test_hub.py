@@ -226,3 +226,23 @@ def test_preset_hub_id_keeps_its_prompts_under_another_name(
     assert run(tmp_path / "repository", *flags, model="intfloat/e5-small-v2") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "query prompt 'query: '" in said and "passage prompt 'passage: '" in said
+
+
+@pytest.mark.parametrize("end", ["", "/tree/main", f"/tree/{COMMIT}"])
+def test_url_of_a_model_is_read_as_its_id(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str], end: str
+) -> None:
+    url = f"https://huggingface.co/{ID}{end}"
+    assert run(tmp_path / "repository", "--dry-run", model=url) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"id {ID} " in said and f"checkpoint {ID} at {COMMIT}" in said
+
+
+def test_adapter_on_the_hub_is_rejected_with_its_base(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (hub.repositories[ID] / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": "owner/base"})
+    )
+    assert run(tmp_path / "repository", "--dry-run") == 1
+    assert "is a LoRA adapter of 'owner/base'" in capsys.readouterr().err
