@@ -68,7 +68,11 @@ tokenizer_option = partial(click.option, cls=HeadedOption, heading="Tokenizer")
 @click.option(
     "--model-id", metavar="ID", help="Public id.  [default: the hub id, or the folder's name]"
 )
-@click.option("--revision", help="Branch, tag or commit on the hub.  [default: the main branch]")
+@click.option(
+    "--revision",
+    metavar="REVISION",
+    help="Branch, tag or commit on the hub.  [default: the main branch]",
+)
 @click.option(
     "--target",
     type=click.Choice(("cpu", "cuda", "tensorrt")),

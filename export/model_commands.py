@@ -83,7 +83,11 @@ def remove(model_repository: Path, model: str) -> None:
 @_command("verify", params=setting_options(RepositorySettings))
 @_model
 @click.argument("checkpoint", required=False)
-@click.option("--revision", help="Revision on the hub.  [default: the one that was exported]")
+@click.option(
+    "--revision",
+    metavar="REVISION",
+    help="Branch, tag or commit on the hub.  [default: the one that was exported]",
+)
 def verify(
     model_repository: Path, model: str, checkpoint: str | None, revision: str | None
 ) -> None:

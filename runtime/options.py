@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import Field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass
 from typing import Any, TypeVar
 
 import click
@@ -104,12 +104,27 @@ def settings_from_environment(kind: type[SettingsT]) -> SettingsT:
     return read_settings(command.make_context("environment", []), kind)
 
 
+@dataclass(frozen=True)
+class ComputedValue:
+    """The value of a setting that nothing sets, for ``--show-config``.
+
+    Attributes:
+        value: The value.
+        basis: What it is computed from.
+    """
+
+    value: object
+    basis: str
+
+
 class SettingsCommand(HeadedCommand):
     """A command that is called with settings, and with ``--show-config`` prints them instead.
 
     Args:
         kinds: Settings classes. The callback gets one object of each as positional arguments, and
             the other parameters as keywords.
+        computed: Returns the computed values by name, from the settings; further names are values
+            that the command passes to its child processes.
     """
 
     def __init__(
@@ -117,6 +132,7 @@ class SettingsCommand(HeadedCommand):
         name: str | None = None,
         *,
         kinds: Sequence[type[SettingsBase]],
+        computed: Callable[..., Mapping[str, ComputedValue]] = lambda *settings: {},
         params: Sequence[click.Parameter] = (),
         **kwargs: Any,
     ) -> None:
@@ -128,6 +144,7 @@ class SettingsCommand(HeadedCommand):
         options = setting_options(*kinds)
         super().__init__(name, params=[*params, *options, show_config], **kwargs)
         self._kinds = kinds
+        self._computed = computed
         self._settings = {option.name for option in options}
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -135,7 +152,7 @@ class SettingsCommand(HeadedCommand):
         settings = [read_settings(ctx, kind) for kind in self._kinds]
         show_config = os.environ.get("SHOW_CONFIG", "").lower() in ("1", "true")
         if ctx.params["show_config"] or show_config:
-            for line in config_lines(ctx):
+            for line in config_lines(ctx, self._computed(*settings)):
                 click.echo(line)
             return 0
         assert self.callback is not None
@@ -147,13 +164,26 @@ class SettingsCommand(HeadedCommand):
         return ctx.invoke(self.callback, *settings, **others)
 
 
-def config_lines(ctx: click.Context) -> list[str]:
-    """Return one line for each setting of a command: name, value and source."""
-    lines = []
+def config_lines(ctx: click.Context, computed: Mapping[str, ComputedValue]) -> list[str]:
+    """Return one line for each setting of a command: name, value and source.
+
+    Args:
+        ctx: The context of the command.
+        computed: Values in place of defaults, and further values.
+    """
+    rows = {name: (each.value, f"computed from {each.basis}") for name, each in computed.items()}
+    shown = {}
     for option in ctx.command.params:
         if isinstance(option, SettingOption):
-            value = ctx.params[option.name or ""]
-            value = ", ".join(map(str, value)) if isinstance(value, tuple) else value
-            shown = "(set)" if option.secret and value else value
-            lines.append(f"{option.name} = {shown}  # {option.source(ctx)}")
-    return lines
+            name, source = option.name or "", option.source(ctx)
+            value = "(set)" if option.secret and ctx.params[name] else ctx.params[name]
+            row = rows.pop(name, None)
+            shown[name] = row if row and source == "default" else (value, source)
+    return [
+        f"{name} = {_text(value)}  # {source}"
+        for name, (value, source) in {**shown, **rows}.items()
+    ]
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

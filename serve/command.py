@@ -9,7 +9,8 @@ import click
 
 from triton_embed.runtime import logs
 from triton_embed.runtime.commands import CommandError, HeadedOption
-from triton_embed.runtime.options import SettingsCommand
+from triton_embed.runtime.cores import usable_cores
+from triton_embed.runtime.options import ComputedValue, SettingsCommand
 from triton_embed.runtime.prerequisites import check_certificate, check_tracing
 from triton_embed.runtime.settings import SettingsBase, to_variables
 from triton_embed.runtime.variables import log_unknown_variables
@@ -44,7 +45,32 @@ def serve_command(gateway_settings: type[SettingsBase]) -> SettingsCommand:
         ),
     ]
     kinds = (Settings, gateway_settings)
-    return SettingsCommand("serve", callback=_serve, help=HELP, kinds=kinds, params=params)
+    return SettingsCommand(
+        "serve", callback=_serve, help=HELP, kinds=kinds, params=params, computed=_computed
+    )
+
+
+def _computed(settings: Settings, gateway_settings: SettingsBase) -> dict[str, ComputedValue]:
+    """Return the values that ``serve`` computes for itself, Triton and the gateway."""
+    from triton_embed.serve.overrides import Overrides
+
+    overrides = Overrides.from_settings(settings)
+    basis = "performance_mode"
+    computed = {
+        "encoder_instances": ComputedValue(overrides.encoder_instances, basis),
+        "encoder_threads": ComputedValue(overrides.encoder_threads, "encoder_instances and cores"),
+        "max_queue_delay_microseconds": ComputedValue(
+            overrides.max_queue_delay_microseconds, basis
+        ),
+        "workers": ComputedValue(
+            getattr(gateway_settings, "workers", None), f"{usable_cores()} usable cores"
+        ),
+    }
+    if settings.gateway:
+        computed["triton_address"] = ComputedValue(
+            settings.triton_grpc, "triton_host and triton_grpc_port, for the gateway"
+        )
+    return {name: each for name, each in computed.items() if each.value is not None}
 
 
 def _serve(

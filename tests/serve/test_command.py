@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 
 from testing.paths import ROOT
 from triton_embed.cli import main
+from triton_embed.runtime import cores
 
 
 def test_serve_has_the_options_of_the_supervisor_and_of_its_gateway(
@@ -40,6 +43,26 @@ def test_error_is_printed_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("cannot serve: there is no model in")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_show_config_prints_the_computed_values_of_each_process(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    monkeypatch.setattr(cores, "_quotas", lambda root: iter([2.0]))
+    monkeypatch.delenv("TRITON_EMBED_WORKERS", raising=False)
+    flags = ["--performance-mode", "throughput", "--triton-grpc-port", "9001"]
+    assert main(["serve", *flags, "--show-config"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "encoder_instances = 2  # computed from performance_mode" in lines
+    assert "encoder_threads = 1  # computed from encoder_instances and cores" in lines
+    assert "max_queue_delay_microseconds = 1000  # computed from performance_mode" in lines
+    assert any(
+        re.fullmatch(r"workers = \d  # computed from 2 usable cores", line) for line in lines
+    )
+    assert lines[-1].startswith("triton_address = 127.0.0.1:9001  # computed from triton_host")
+    assert main(["serve", *flags, "--encoder-threads", "3", "--show-config"]) == 0
+    assert "encoder_threads = 3  # flag --encoder-threads" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize(
