@@ -179,10 +179,8 @@ def config_lines(ctx: click.Context, computed: Mapping[str, ComputedValue]) -> l
             value = "(set)" if option.secret and ctx.params[name] else ctx.params[name]
             row = rows.pop(name, None)
             shown[name] = row if row and source == "default" else (value, source)
-    return [
-        f"{name} = {_text(value)}  # {source}"
-        for name, (value, source) in {**shown, **rows}.items()
-    ]
+    shown |= rows
+    return [f"{name} = {_text(value)}  # {source}" for name, (value, source) in shown.items()]
 
 
 def _text(value: object) -> str:
