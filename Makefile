@@ -28,11 +28,12 @@ test: lint test-fast check dist ## set up, then run everything that continuous i
 test-fast: $(VENV)/.dev ## run the tests that need neither PyTorch nor Triton, in less than a minute
 	$(PY) -m pytest --fast -q $(PYTEST_FLAGS)
 
-lint: $(VENV)/.dev ## check code, format, layers (import-linter) and types, tests included
+lint: $(VENV)/.dev ## check code, format, layers (import-linter) and types; list what docs do not test
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/mypy
+	$(PY) -m testing.documents
 
 fix: $(VENV)/.dev ## format, and apply the linter's automatic fixes
 	$(VENV)/bin/ruff check --fix

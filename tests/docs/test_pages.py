@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from importlib.metadata import metadata
 from pathlib import Path
+
+import pytest
 
 from testing.paths import ROOT
 from triton_embed.contract import errors
@@ -46,6 +49,14 @@ def constructed(path: Path) -> Iterator[tuple[str, str]]:
 def test_page_of_errors_lists_every_status_and_code() -> None:
     assert documented() == set(raised())
     assert (400, "context_length_exceeded") in documented()
+
+
+@pytest.mark.parametrize("package", ["openai", "tritonclient"])
+def test_readme_states_the_python_that_its_snippets_need(package: str) -> None:
+    needed = metadata(package)["Requires-Python"].removeprefix(">=")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, _, _ = text.partition(f"import {'OpenAI' if package == 'openai' else package}")
+    assert re.findall(r"needs Python (\d\.\d+)\s+or\s+newer", before)[-1] == needed
 
 
 def test_links_between_documents_exist() -> None:
