@@ -20,6 +20,10 @@ MAX_COUNTED_INPUTS = 256
 MIN_CONCURRENT_REQUESTS = 4
 """Minimum requests that fit in the limit: each counts as at most its share of the limit."""
 
+BULK_SHARE = 0.75
+"""Share of the limit that bulk requests may take. The rest is reserved for interactive requests,
+which bulk requests would otherwise keep out for as long as they last."""
+
 MAX_RETRY_SECONDS = 60
 """Upper bound of `Retry-After`: the estimate diverges while Triton returns nothing."""
 
@@ -118,8 +122,9 @@ class AdmissionController:
         report: Callable[[int, int], None] = lambda in_flight, waiting: None,
     ) -> None:
         self._counts = InputCounts(report)
+        self._bulk_inputs = 0
         self._max_inputs = max_inputs
-        self._max_counted = min(MAX_COUNTED_INPUTS, ceil(max_inputs / MIN_CONCURRENT_REQUESTS))
+        self._max_bulk_inputs = ceil(max_inputs * BULK_SHARE)
         self._max_queue_seconds = max_queue_seconds
         self._clock = clock
         self._queues: dict[str, ModelQueue] = {}
@@ -144,15 +149,23 @@ class AdmissionController:
         if queue is None:
             queue = ModelQueue(self._max_queue_seconds, self._clock)
             self._queues[job.model.name] = queue
-        inputs = min(len(job.inputs), self._max_counted)
+        limit = self._max_bulk_inputs if bulk else self._max_inputs
+        inputs = min(len(job.inputs), MAX_COUNTED_INPUTS, ceil(limit / MIN_CONCURRENT_REQUESTS))
         excess = queue.excess_seconds(job.tokens, bulk=bulk)
-        if excess > 0 or self.inputs + inputs > self._max_inputs:
+        if excess > 0 or not self._has_room(inputs, bulk=bulk):
             raise self._rejection(excess or queue.seconds(bulk=True))
         permit = Permit(queue, job.tokens, self._counts, inputs, bulk=bulk)
+        self._bulk_inputs += inputs * bulk
         try:
             yield permit
         finally:
+            self._bulk_inputs -= inputs * bulk
             permit.release()
+
+    def _has_room(self, inputs: int, *, bulk: bool) -> bool:
+        if bulk and self._bulk_inputs + inputs > self._max_bulk_inputs:
+            return False
+        return self.inputs + inputs <= self._max_inputs
 
     def _rejection(self, seconds: float) -> Unavailable:
         return Unavailable(

@@ -120,6 +120,15 @@ def test_few_clients_that_wait_for_each_response_are_never_rejected() -> None:
     assert not server.rejections
 
 
+def test_limit_of_inputs_holds_for_all_requests_together() -> None:
+    server = SimulatedServer(limit=10)
+    for _ in range(9):
+        server.send()
+    server.send(2000, bulk=True)
+    assert server.rejections[0].code == "overloaded"
+    assert server.admission.inputs == 9
+
+
 def test_inputs_beyond_the_limit_are_rejected() -> None:
     server = SimulatedServer(limit=10)
     for _ in range(4):
@@ -128,12 +137,14 @@ def test_inputs_beyond_the_limit_are_rejected() -> None:
     assert server.rejections[0].code == "overloaded"
 
 
-def test_bulk_request_leaves_room_for_others_however_low_the_limit() -> None:
-    server = SimulatedServer(limit=10)
-    for inputs in (2000, 2000, 2000, 1):
-        server.send(inputs, bulk=inputs > 1)
-    assert server.waiting == 4 and not server.rejections
-    server.send()
+@pytest.mark.parametrize("limit", [4, 10, 1024])
+def test_bulk_requests_leave_room_for_interactive_requests(limit: int) -> None:
+    server = SimulatedServer(limit)
+    while not server.rejections:
+        server.send(256, bulk=True)
+    assert server.waiting >= 3
+    for _ in range(limit // 4):
+        server.send()
     assert len(server.rejections) == 1
 
 
