@@ -14,7 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
-from benchmarks import comparison, docstrings, server
+from benchmarks import comparison, docstrings, lists, server
 from benchmarks.load import Client, OpenLoop, Outcome, closed_loop
 from triton_embed.gateway.settings import Settings
 from triton_embed.runtime.processes import tree_rss_bytes
@@ -228,6 +228,21 @@ def judge_in_turn(sides: Sequence[comparison.Side], seconds: float, in_flight: i
     return met[0]
 
 
+def _judge_lists(options: argparse.Namespace) -> bool:
+    """Judge the overload by lists of this checkout, and of the other one if there is one."""
+    print(server.conditions(), end="\n\n")
+    limits = (options.seconds, options.runs, Settings().max_queue_seconds)
+    if not options.against:
+        with server.running(options.url, options.pid) as target:
+            return lists.judge(target.url, *limits)
+    with comparison.running(comparison.checkouts(options.against)) as sides:
+        met = []
+        for side in sides:
+            print(f"Overload of {side.checkout.folder}:\n")
+            met.append(lists.judge(side.server.url, *limits))
+        return met[0]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark and return 0 if every requirement is met."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overload", description=__doc__)
@@ -241,7 +256,17 @@ def main(arguments: list[str] | None = None) -> int:
         default=Settings().max_concurrent_inputs,
         help="the gateway's setting (default: %(default)s)",
     )
+    parser.add_argument(
+        "--lists",
+        action="store_true",
+        help=f"overload by {lists.CLIENTS} clients with lists of {lists.TEXTS} texts instead",
+    )
+    parser.add_argument(
+        "--runs", type=int, default=3, help="overloads of --lists (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
+    if options.lists:
+        return 0 if _judge_lists(options) else 1
     limits = (options.seconds, options.max_concurrent_inputs)
     print(server.conditions(), end="\n\n")
     if options.against:

@@ -18,16 +18,21 @@ SHORT_WORDS, LONG_WORDS = 10, 200
 @cache
 def text_sets(mixed: int, short: int, long: int) -> Mapping[str, list[str]]:
     """Return the given number of texts by kind; ``mixed`` has the lengths of docstrings."""
-    generator = random.Random(SEED)
-    passages = [pair.passage for pair in pairs(10_000)]
-    generator.shuffle(passages)
-    words = " ".join(passages).split()
-
-    def uniform(count: int, size: int) -> list[str]:
-        return [" ".join(words[index * size : (index + 1) * size]) for index in range(count)]
-
     return {
-        "mixed": passages[:mixed],
-        "short": uniform(short, SHORT_WORDS),
-        "long": uniform(long, LONG_WORDS),
+        "mixed": _passages()[:mixed],
+        "short": uniform_texts(short, SHORT_WORDS),
+        "long": uniform_texts(long, LONG_WORDS),
     }
+
+
+def uniform_texts(count: int, size: int) -> list[str]:
+    """Return `count` texts of `size` words."""
+    words = " ".join(_passages()).split()
+    return [" ".join(words[index * size : (index + 1) * size]) for index in range(count)]
+
+
+@cache
+def _passages() -> list[str]:
+    passages = [pair.passage for pair in pairs(10_000)]
+    random.Random(SEED).shuffle(passages)
+    return passages

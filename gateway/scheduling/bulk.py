@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import perf_counter
 
 from triton_embed.contract.errors import InvalidRequest
@@ -26,19 +27,26 @@ class BulkRequest:
         window: Shared by all bulk requests of the model.
         backend: Embeds the chunks.
         permit: The request's place in the queue.
+        clock: Returns seconds.
 
     Attributes:
         sent_at: Time at which the first chunk was sent.
     """
 
     def __init__(
-        self, job: EmbedJob, window: SendWindow, backend: InferenceBackend, permit: Permit
+        self,
+        job: EmbedJob,
+        window: SendWindow,
+        backend: InferenceBackend,
+        permit: Permit,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._job = job
         self._window = window
         self._backend = backend
         self._permit = permit
-        self.sent_at = perf_counter()
+        self._clock = clock
+        self.sent_at = clock()
         self._chunks: list[asyncio.Task[EmbeddingBatch]] = []
 
     async def embed(self) -> list[EmbeddingBatch]:
@@ -61,23 +69,23 @@ class BulkRequest:
         return batches
 
     async def _send_all(self) -> None:
-        arrived = perf_counter()
+        arrived = self._clock()
         stop = 0
         while stop < len(self._job.inputs):
             start, due = stop, arrived + len(self._chunks) * CHUNK_PRIORITY_SECONDS
             stop = await self._window.acquire(self._job, start, due)
             if not self._chunks:
-                self.sent_at = perf_counter()
+                self.sent_at = self._clock()
             self._permit.sent(len(self._job.inputs) - stop)
             self._chunks.append(asyncio.create_task(self._send(start, stop)))
 
     async def _send(self, start: int, stop: int) -> EmbeddingBatch:
         chunk = self._job.chunk(start, stop)
-        sent = perf_counter()
+        sent = self._clock()
         seconds = None
         try:
             batch = await self._backend.embed(chunk)
-            seconds = perf_counter() - sent
+            seconds = self._clock() - sent
             self._permit.embedded(chunk.tokens)
             return batch
         except BaseException as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 from triton_embed.gateway.scheduling.admission import AdmissionController, Permit
@@ -25,6 +26,7 @@ class Scheduler:
         admission: Rejects requests that would wait too long.
         observe: Receives the id of the model, the queue time and the time of the inference of each
             embedded request, in seconds.
+        clock: Returns seconds.
     """
 
     def __init__(
@@ -32,12 +34,14 @@ class Scheduler:
         backend: InferenceBackend,
         admission: AdmissionController,
         observe: Callable[[str, float, float], None] = lambda model_id, queue, inference: None,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._backend = backend
         self._admission = admission
         self._observe = observe
+        self._clock = clock
         self._micro_batcher = MicroBatcher(backend)
-        self._windows: defaultdict[str, SendWindow] = defaultdict(SendWindow)
+        self._windows: defaultdict[str, SendWindow] = defaultdict(partial(SendWindow, clock))
         self._estimators: defaultdict[str, TokenEstimator] = defaultdict(TokenEstimator)
 
     def estimator(self, name: str) -> TokenEstimator:
@@ -58,15 +62,15 @@ class Scheduler:
         if len(job.inputs) == 1 and not bulk:
             window.note_interactive_request()
         with self._admission.admit(job, bulk=bulk) as permit:
-            sent_at = admitted_at = perf_counter()
+            sent_at = admitted_at = self._clock()
             if bulk:
-                request = BulkRequest(job, window, self._backend, permit)
+                request = BulkRequest(job, window, self._backend, permit, self._clock)
                 batches = await request.embed()
                 sent_at = request.sent_at
             else:
                 batches = [await self._embed_at_once(job, window, permit)]
         model_id = job.model.spec.model_id
-        self._observe(model_id, sent_at - admitted_at, perf_counter() - sent_at)
+        self._observe(model_id, sent_at - admitted_at, self._clock() - sent_at)
         self._estimators[job.model.name].learn(job, batches)
         return batches
 
