@@ -122,6 +122,7 @@ class Metrics:
             *("model", "phase"),
             buckets=PHASE_SECONDS_BUCKETS,
         )
+        self._waiting = 0
         self._models: dict[str, ModelMetrics] = {}
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._all = CollectorRegistry()
@@ -160,7 +161,10 @@ class Metrics:
     def set_inputs(self, in_flight: int, waiting: int) -> None:
         """Report the inputs of this process that are in flight, and those of them that wait."""
         self._inputs_in_flight.set(in_flight)
-        self._inputs_waiting.set(waiting)
+        # Most requests never wait.
+        if waiting != self._waiting:
+            self._waiting = waiting
+            self._inputs_waiting.set(waiting)
 
     def observe_inference(
         self, model_id: str, queue_seconds: float, inference_seconds: float

@@ -99,7 +99,7 @@ class AccessLogMiddleware:
             status,
             milliseconds,
             responder.request_id,
-            "".join(f", {name} {value}" for name, value in fields.items()),
+            "".join([f", {name} {value}" for name, value in fields.items()]),
             extra={
                 "request_id": responder.request_id,
                 "method": method,

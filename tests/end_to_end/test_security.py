@@ -123,10 +123,8 @@ def test_triton_listens_on_loopback_only(secured: RunningServer) -> None:
         assert listening and listening <= loopback
 
 
-def test_https_is_served_with_the_configured_certificate(
-    tiny_repository: Path, tmp_path: Path
-) -> None:
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+def issue(certificate: Path, key: Path) -> None:
+    """Write a self-signed certificate for this machine, and its key."""
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
@@ -136,11 +134,22 @@ def test_https_is_served_with_the_configured_certificate(
         check=True,
         capture_output=True,
     )
-    flags = ["--tls-certificate", str(certificate), "--tls-key", str(key)]
+
+
+def test_https_is_served_with_the_present_certificate_by_all_workers(
+    tiny_repository: Path, tmp_path: Path
+) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    issue(certificate, key)
+    flags = ["--tls-certificate", str(certificate), "--tls-key", str(key), "--workers", "2"]
     with RunningServer(tiny_repository, flags) as service:
-        trusted = ssl.create_default_context(cafile=str(certificate))
         url = service.url.replace("http:", "https:")
-        assert httpx.get(f"{url}/v1/health/ready", verify=trusted).status_code == 200
+        for _ in range(2):
+            trusted = ssl.create_default_context(cafile=str(certificate))
+            # Each request is a new connection; a few reach both workers.
+            for _ in range(8):
+                assert httpx.get(f"{url}/v1/health/ready", verify=trusted).status_code == 200
+            issue(certificate, key)
 
 
 def test_missing_certificate_is_named_in_one_line() -> None:
