@@ -9,9 +9,11 @@ TEXT_INPUT = Tensor(tensors.TEXT, DType.BYTES, (1,))
 MODALITY_INPUT = Tensor(tensors.MODALITY, DType.BYTES, (1,), optional=True)
 LENGTH = Tensor(tensors.LENGTH, DType.INT32, (1,))
 TOKEN_COUNT = Tensor(tensors.TOKEN_COUNT, DType.INT32, (1,))
+VECTORS = Tensor(tensors.EMBEDDINGS, DType.FP32, ("dimension",))
+"""The encoder's vectors. Their length is declared where a client of Triton could send them: the
+Python process of a step ends at a tensor whose size exceeds 64 bits."""
 EMBEDDINGS = Tensor(tensors.EMBEDDINGS, DType.FP32, (-1,))
-"""Vectors of any length. While a model is replaced by one of another dimension, requests on their
-way from the old encoder still arrive at the new postprocess step."""
+"""Vectors in the form that a request specifies, of any length."""
 
 TOKENIZER = Step(
     name="tokenizer",
@@ -31,7 +33,7 @@ ENCODER = Step(
         Tensor(tensors.TOKEN_IDS, DType.INT32, (-1,), ragged=True, width_name=tensors.ROW_WIDTH),
         LENGTH,
     ),
-    outputs=(Tensor(tensors.EMBEDDINGS, DType.FP32, ("dimension",)),),
+    outputs=(VECTORS,),
     files=("model.onnx",),
 )
 
@@ -39,7 +41,7 @@ POSTPROCESS = Step(
     name="postprocess",
     role=Role.POSTPROCESS,
     backend="postprocess",
-    inputs=(EMBEDDINGS,),
+    inputs=(VECTORS,),
     outputs=(EMBEDDINGS,),
     needs_spec=True,
 )

@@ -60,14 +60,13 @@ class GoldenCase:
 
 
 def cases() -> Iterator[GoldenCase]:
-    """Yield every recorded case; the field names in its JSON are those of commit 92e22db."""
+    """Yield every recorded case: its JSON has the fields of the spec and the export's options."""
     for path in sorted(FOLDER.glob("*.json")):
         values = json.loads(path.read_text(encoding="utf-8"))
-        fields = values["card"]
-        sizes = fields.pop("matryoshka")
+        fields = values["spec"]
+        sizes = fields.pop("matryoshka_dimensions")
         spec = ModelSpec(
             matryoshka_dimensions=None if sizes is None else tuple(sizes),
-            int8_absmax=fields.pop("int8_range"),
             embedding_types=tuple(map(EmbeddingType, fields.pop("embedding_types"))),
             modalities=tuple(map(Modality, fields.pop("modalities"))),
             **fields,

@@ -61,6 +61,20 @@ class Batcher:
             if ragged and ranks[name] != 1:
                 raise ValueError(f"ragged input '{name}' must have rank 1 in the model")
 
+    def error(self, tensors: Mapping[str, NDArray[Any]]) -> str | None:
+        """Return the reason to reject a request, or ``None``.
+
+        Triton's C++ code gives the batch mates of a request without a buffer wrong inputs, so that
+        clients must not send one; Triton has checked everything else.
+
+        Args:
+            tensors: The request's arrays by name, batch dimension first.
+        """
+        for name, array in tensors.items():
+            if not array.size:
+                return f"'{name}' of shape {list(array.shape)} is empty; send at least one element"
+        return None
+
     def feed(self, tensors: Mapping[str, Sequence[NDArray[Any]]]) -> dict[str, NDArray[Any]]:
         """Return the model's inputs for several requests.
 

@@ -6,12 +6,22 @@ in ``nvidia-pytriton``.
 
 from __future__ import annotations
 
-import triton_python_backend_utils as pb_utils
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from triton_embed.backends.adapter import model_config, model_parameters, version_folder
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+from triton_embed.backends.adapter import (
+    error_response,
+    model_config,
+    model_parameters,
+    version_folder,
+)
 from triton_embed.backends.onnxruntime.batching import Batcher
 from triton_embed.backends.onnxruntime.session import open_session
 from triton_embed.contract import pipelines
+from triton_embed.contract.errors import InvalidRequest
 
 
 class TritonPythonModel:
@@ -38,22 +48,37 @@ class TritonPythonModel:
     def execute(
         self, requests: list[pb_utils.InferenceRequest]
     ) -> list[pb_utils.InferenceResponse]:
-        """Run all requests of an execution as one batch."""
-        tensors = {
-            name: [
-                pb_utils.get_input_tensor_by_name(request, name).as_numpy() for request in requests
-            ]
-            for name in self._batcher.input_names
-        }
+        """Run the valid requests of an execution as one batch; an invalid request fails alone."""
+        inputs = [
+            {
+                name: pb_utils.get_input_tensor_by_name(request, name).as_numpy()
+                for name in self._batcher.input_names
+            }
+            for request in requests
+        ]
+        errors = [self._batcher.error(tensors) for tensors in inputs]
+        valid = [tensors for tensors, error in zip(inputs, errors, strict=True) if error is None]
+        responses = iter(self._run(valid) if valid else ())
+        return [
+            next(responses) if error is None else error_response(InvalidRequest(error))
+            for error in errors
+        ]
+
+    def _run(
+        self, inputs: Sequence[Mapping[str, NDArray[Any]]]
+    ) -> list[pb_utils.InferenceResponse]:
+        """Return the response of each request, given its arrays by name."""
+        names = self._batcher.input_names
+        tensors = {name: [request[name] for request in inputs] for name in names}
         try:
             results = self._session.run(self._outputs, self._batcher.feed(tensors))
         except Exception as error:
             # Triton frees an error object once for each response, and crashes if two share it.
-            failures = [pb_utils.TritonError(f"onnx runtime error: {error}") for _ in requests]
+            failures = [pb_utils.TritonError(f"onnx runtime error: {error}") for _ in inputs]
             return [pb_utils.InferenceResponse(error=failure) for failure in failures]
         responses = []
         start = 0
-        for first in tensors[self._batcher.input_names[0]]:
+        for first in tensors[names[0]]:
             stop = start + first.shape[0]
             responses.append(
                 pb_utils.InferenceResponse(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.grpc as grpc
+from grpc import RpcError, StatusCode, insecure_channel
 from numpy.typing import NDArray
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from testing.checkpoints import tiny_checkpoint
@@ -54,6 +57,30 @@ def bytes_input(name: str, values: Sequence[str]) -> grpc.InferInput:
     tensor = grpc.InferInput(name, [len(values), 1], "BYTES")
     tensor.set_data_from_numpy(np.array([[value.encode()] for value in values], dtype=np.object_))
     return tensor
+
+
+@dataclass(frozen=True)
+class InferTensor:
+    """An input that `tritonclient` would not send: shape and contents may contradict."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    contents: bytes
+
+
+def step_error(service: RunningServer, step: str, *tensors: InferTensor) -> str:
+    """Return the message with which `step` rejects `tensors` as INVALID_ARGUMENT."""
+    request = service_pb2.ModelInferRequest(model_name=f"{NAME}_{step}")
+    for tensor in tensors:
+        request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+        request.raw_input_contents.append(tensor.contents)
+    with insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        with pytest.raises(RpcError) as caught:
+            stub.ModelInfer(request)
+    assert caught.value.code() is StatusCode.INVALID_ARGUMENT
+    return str(caught.value.details())
 
 
 def rejection(service: RunningServer, texts: Sequence[str], **parameters: Any) -> str:
@@ -189,6 +216,37 @@ def test_invalid_request_is_rejected_with_the_message_of_http(
     asymmetric: RunningServer, text: str, parameters: dict[str, Any], message: str
 ) -> None:
     assert rejection(asymmetric, [text], **parameters).startswith(message)
+
+
+@pytest.mark.parametrize("width", [0, 1, 31, 33, 2**62, 2**62 + 1])
+def test_vectors_of_another_dimension_are_rejected_by_triton(
+    asymmetric: RunningServer, width: int
+) -> None:
+    tensor = InferTensor(
+        name="embeddings",
+        datatype="FP32",
+        shape=[1, width],
+        # The size in bytes, as Triton 2.51 computes it in 64 bits.
+        contents=b"\0" * (4 * width % 2**64),
+    )
+    error = step_error(asymmetric, "postprocess", tensor)
+    assert "unexpected shape for input 'embeddings'" in error
+
+
+def test_row_without_token_ids_is_rejected_alone(asymmetric: RunningServer) -> None:
+    ids = InferTensor(name="token_ids", datatype="INT32", shape=[1, 0], contents=b"")
+    length = InferTensor(name="length", datatype="INT32", shape=[1, 1], contents=b"\1\0\0\0")
+    before, _ = infer(asymmetric.triton(), NAME, ["a"], input_type="query")
+    with ThreadPoolExecutor(8) as pool:
+        errors = [pool.submit(step_error, asymmetric, "encoder", ids, length) for _ in range(40)]
+        texts = [
+            pool.submit(infer, asymmetric.triton(), NAME, ["a"], input_type="query")
+            for _ in range(40)
+        ]
+        for error in errors:
+            assert "'token_ids' of shape [1, 0] is empty" in error.result()
+        for text in texts:
+            assert np.abs(text.result()[0] - before).max() < 1e-5
 
 
 def test_token_count_alone_runs_no_encoder(asymmetric: RunningServer) -> None:

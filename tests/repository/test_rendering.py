@@ -1,14 +1,8 @@
-"""Rendered configurations against recorded ones.
-
-The files in golden/ were written by commit 92e22db for every family and target. Since then
-parameters were added and renamed on purpose, which `as_recorded` undoes. When the format changes
-again, ``python -m testing.golden`` renews the files, and `as_recorded` can be deleted.
-"""
+"""Rendered configurations against recorded ones, which ``python -m testing.golden`` renews."""
 
 from __future__ import annotations
 
 import pytest
-from tritonclient.grpc import model_config_pb2 as pb
 
 from testing import golden
 from triton_embed.contract.pipelines import PIPELINES
@@ -17,32 +11,13 @@ from triton_embed.repository import config
 
 CASES = {case.path.stem: case for case in golden.cases()}
 
-ADDED = ("spec_version", "exported_at", "pipeline", "role", "pooling", "normalized")
-RENAMED = {"int8_absmax": "int8_range", "matryoshka_dimensions": "matryoshka"}
-
-
-def as_recorded(rendered: pb.ModelConfig) -> pb.ModelConfig:
-    """Undo the intended changes since commit 92e22db."""
-    undone = pb.ModelConfig()
-    undone.CopyFrom(rendered)
-    if undone.name.endswith("_direct"):
-        undone.name = f"{undone.name.removesuffix('_direct')}_float"
-    parameters = config.parameters(rendered)
-    undone.parameters.clear()
-    # Models without a spec had no parameters; now they have the id.
-    for name, value in parameters.items() if "max_tokens" in parameters else ():
-        if name not in ADDED:
-            undone.parameters[RENAMED.get(name, name)].string_value = value
-    return undone
-
 
 @pytest.mark.parametrize("name", CASES)
 def test_configurations_equal_the_recorded_configurations(name: str) -> None:
-    rendered = [as_recorded(each) for each in CASES[name].rendered().values()]
-    recorded = CASES[name].recorded()
-    assert [each.name for each in rendered] == list(recorded)
-    for each in rendered:
-        assert each == recorded[each.name]
+    rendered, recorded = CASES[name].rendered(), CASES[name].recorded()
+    assert list(rendered) == list(recorded)
+    for model, each in rendered.items():
+        assert each == recorded[model]
 
 
 @pytest.mark.parametrize("name", CASES)

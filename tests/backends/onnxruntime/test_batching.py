@@ -39,6 +39,14 @@ def test_inputs_that_are_not_ragged_keep_their_shape() -> None:
     assert feed["x"].shape == (3, 4)
 
 
+def test_request_without_elements_is_rejected_with_its_shape() -> None:
+    batcher = Batcher(config())
+    length = np.ones((2, 1), np.int32)
+    assert batcher.error({"ids": np.ones((2, 3), np.int32), "length": length}) is None
+    error = batcher.error({"ids": np.ones((2, 0), np.int32), "length": length})
+    assert error == "'ids' of shape [2, 0] is empty; send at least one element"
+
+
 def test_model_that_does_not_fit_its_configuration_is_rejected() -> None:
     batcher = Batcher(config())
     batcher.check({"ids": 1, "length": 2, "shape": 2})
