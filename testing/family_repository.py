@@ -12,36 +12,19 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from testing.checkpoints import edit_json, tiny_checkpoint
-from testing.families import CASES, Case
-from testing.locks import exclusive
+from testing.exported import ExportedCheckpoints
+from testing.families import CASES
 from testing.references import Encoder
 from testing.tokenizers import write_tokenizer
-from triton_embed.cli import main
-from triton_embed.contract.naming import triton_model_name
 
 
-class Families:
-    """The models of `CASES`, each made and exported when it is first requested.
+class Families(ExportedCheckpoints):
+    """The models of `CASES`."""
 
-    Args:
-        folder: Folder of all files; several processes may share it.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        self.repository = folder / "repository"
-        self._folder = folder
-
-    def checkpoint(self, name: str) -> Path:
-        """Return the checkpoint's folder."""
-        folder = self._folder / name
-        with exclusive(self._folder / f"{name}.lock"):
-            if not folder.exists():
-                self._write(folder, CASES[name])
-        return folder
-
-    def _write(self, folder: Path, case: Case) -> None:
-        tokenizer = self._folder / "tokenizers" / folder.name
+    def write(self, name: str, folder: Path) -> None:
+        """See `ExportedCheckpoints.write`."""
+        case = CASES[name]
+        tokenizer = folder.parent / "tokenizers" / name
         case.config.vocab_size = write_tokenizer(tokenizer, case.tokenizer, case.template)
         prompts = {"query": case.query, "document": case.passage, "plain": case.plain}
         tiny_checkpoint(
@@ -51,26 +34,16 @@ class Families:
             pooling=(case.pooling,),
             dense=case.dense,
             max_seq_length=case.max_seq_length,
-            prompts={name: prompt for name, prompt in prompts.items() if prompt},
+            prompts={kind: prompt for kind, prompt in prompts.items() if prompt},
         )
         if case.plain:
             edit_json(folder / "config_sentence_transformers.json", default_prompt_name="plain")
         case.edit(folder)
 
-    def exported(self, name: str) -> Path:
-        """Return the model repository, after installing the model `name` in it."""
-        arguments = [
-            "export",
-            str(self.checkpoint(name)),
-            "--model-repository",
-            str(self.repository),
-        ]
-        if (matryoshka := CASES[name].matryoshka) is not None:
-            arguments += ["--matryoshka", matryoshka]
-        with exclusive(self._folder / f"{name}.export.lock"):
-            if not (self.repository / triton_model_name(name)).exists():
-                assert main(arguments) == 0, name
-        return self.repository
+    def flags(self, name: str) -> Sequence[str]:
+        """See `ExportedCheckpoints.flags`."""
+        matryoshka = CASES[name].matryoshka
+        return () if matryoshka is None else ("--matryoshka", matryoshka)
 
     def reference(
         self, name: str, texts: Sequence[str], prompts: Sequence[str]

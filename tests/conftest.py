@@ -18,7 +18,7 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 from testing.minilm import minilm_checkpoint
 from testing.stub_repository import write_stub_model
 
-pytest_plugins = ["testing.fast", "testing.fixtures"]
+pytest_plugins = ["testing.fast", "testing.fixtures", "testing.time_limit"]
 
 
 @pytest.fixture(scope="session")
