@@ -34,8 +34,11 @@ SERVE = (sys.executable, "-m", "triton_embed", "serve")
 START_SECONDS = 300.0
 """Deadline of a start, and of any other line of the log; a cold Triton takes 5 to 60 s."""
 
-STOP_SECONDS = 60.0
-"""Deadline of a stop, with requests in flight."""
+STOP_SECONDS = 120.0
+"""Deadline of a stop with requests in flight; they have 25 s to finish, Triton about as long."""
+
+REQUEST_SECONDS = 240.0
+"""Deadline of a response, behind all other requests of a test; none takes a minute on two cores."""
 
 
 class RunningServer:
@@ -177,11 +180,11 @@ class RunningServer:
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """Send ``GET`` `path` to the gateway."""
-        return httpx.get(f"{self.url}{path}", timeout=60, **options)
+        return httpx.get(f"{self.url}{path}", timeout=REQUEST_SECONDS, **options)
 
     def post(self, **body: Any) -> httpx.Response:
         """Send ``POST /v1/embeddings`` with `body`."""
-        return httpx.post(f"{self.url}/v1/embeddings", json=body, timeout=120)
+        return httpx.post(f"{self.url}/v1/embeddings", json=body, timeout=REQUEST_SECONDS)
 
     def vectors(self, model: str, texts: Sequence[str], **options: Any) -> NDArray[np.float32]:
         """Embed `texts` over HTTP, float32 [texts, dimension]."""
@@ -200,7 +203,7 @@ class RunningServer:
     def triton_metric(self, name: str, model: str) -> float:
         """Return the value of one of Triton's metrics for `model`."""
         url = f"http://127.0.0.1:{self.metrics_port}/metrics"
-        text = httpx.get(url, timeout=60).text
+        text = httpx.get(url, timeout=REQUEST_SECONDS).text
         found = re.search(rf'^{name}{{model="{model}",version="1"}} (\S+)$', text, re.M)
         assert found, f"no {name} for {model}"
         return float(found[1])

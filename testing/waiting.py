@@ -12,8 +12,9 @@ Result = TypeVar("Result")
 POLL_INTERVAL_SECONDS = 0.02
 """Pause between two checks: short compared with a request, long compared with a busy loop."""
 
-DEADLINE_SECONDS = 60.0
-"""Default time in seconds until a wait fails: enough for a machine with two busy cores."""
+DEADLINE_SECONDS = 240.0
+"""Default time in seconds until a wait fails: four times the slowest wait on a quiet machine with
+two cores, which is for gRPC to resolve a name again."""
 
 
 def eventually(

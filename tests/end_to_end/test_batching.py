@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from testing.minilm import MINILM, MINILM_TRITON_NAME
-from testing.server import RunningServer
+from testing.server import REQUEST_SECONDS, RunningServer
 from testing.texts import mixed_texts
 from testing.waiting import eventually
 
@@ -22,7 +22,7 @@ async def embed_lists(
 ) -> NDArray[np.float32]:
     """Send each list as one request, `clients` at a time; return the vectors in order."""
     limits = httpx.Limits(max_connections=clients)
-    async with httpx.AsyncClient(timeout=120, limits=limits) as client:
+    async with httpx.AsyncClient(timeout=REQUEST_SECONDS, limits=limits) as client:
 
         async def send(texts: Sequence[str]) -> list[list[float]]:
             body = {"model": MINILM, "input": list(texts), "truncate": "END"}

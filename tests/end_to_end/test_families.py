@@ -16,7 +16,7 @@ from sentence_transformers.sentence_transformer.modules import Dense, Pooling, T
 
 from testing.families import CASES, Case
 from testing.family_repository import Families
-from testing.server import PATIENT, RunningServer
+from testing.server import PATIENT, REQUEST_SECONDS, RunningServer
 from triton_embed.contract.serialization import spec_from_parameters
 from triton_embed.export.exporter import export
 from triton_embed.export.parity.texts import SENTENCES
@@ -82,7 +82,7 @@ async def test_vectors_of_each_family_equal_its_reference(
     case, types = CASES[name], input_types(CASES[name])
     texts = texts_for(case)
     prompts = [case.query, case.passage, case.plain][: len(types)]
-    async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=served.url, timeout=REQUEST_SECONDS) as client:
         requests = [
             asyncio.gather(
                 vectors(client, name, texts, options),
@@ -101,7 +101,7 @@ async def test_vectors_of_each_family_equal_its_reference(
 async def test_concurrent_requests_for_all_models_reach_their_model(
     served: RunningServer,
 ) -> None:
-    async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=served.url, timeout=REQUEST_SECONDS) as client:
         requests = [
             (name, texts_for(case)[:8], options)
             for name, case in CASES.items()

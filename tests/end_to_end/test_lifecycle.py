@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from testing.checkpoints import tiny_checkpoint
-from testing.server import RunningServer
+from testing.server import REQUEST_SECONDS, RunningServer
 from testing.waiting import eventually
 from triton_embed.cli import main
 from triton_embed.export.exporter import export
@@ -226,7 +226,7 @@ async def test_service_recovers_from_a_killed_process(
                 assert response.json()["error"]["message"]
 
     service.kill(victim)
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=REQUEST_SECONDS) as client:
         clients = [asyncio.create_task(load(client)) for _ in range(8)]
         await asyncio.to_thread(service.wait_for, recovery)
         restarted.set()

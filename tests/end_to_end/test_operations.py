@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from testing.server import RunningServer
+from testing.server import REQUEST_SECONDS, RunningServer
 from testing.waiting import eventually_async
 
 LIMITS = {
@@ -31,7 +31,9 @@ def limited(tiny_repository: Path) -> Iterator[RunningServer]:
 
 def with_request_id(service: RunningServer, request_id: str) -> httpx.Response:
     url, headers = f"{service.url}/v1/embeddings", {"x-request-id": request_id}
-    return httpx.post(url, json={"model": "tiny", "input": "a"}, headers=headers, timeout=60)
+    return httpx.post(
+        url, json={"model": "tiny", "input": "a"}, headers=headers, timeout=REQUEST_SECONDS
+    )
 
 
 def test_list_over_the_limit_is_rejected(limited: RunningServer) -> None:
@@ -43,7 +45,7 @@ def test_list_over_the_limit_is_rejected(limited: RunningServer) -> None:
 async def test_requests_over_the_concurrency_limit_get_503_with_retry_after(
     limited: RunningServer,
 ) -> None:
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=REQUEST_SECONDS) as client:
         body = {"model": "tiny", "input": ["word " * 60] * 8}
         sent = [client.post(f"{limited.url}/v1/embeddings", json=body) for _ in range(20)]
         responses = await asyncio.gather(*sent)
@@ -134,7 +136,7 @@ async def inputs_in_flight(client: httpx.AsyncClient, inputs: int) -> None:
 
 async def test_stopping_service_completes_requests_in_flight(tiny_repository: Path) -> None:
     with RunningServer(tiny_repository) as service:
-        async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=service.url, timeout=REQUEST_SECONDS) as client:
             sent = asyncio.create_task(client.post("/v1/embeddings", json=BULK_REQUEST))
             await inputs_in_flight(client, COUNTED_INPUTS)
             service.process.send_signal(signal.SIGTERM)
@@ -147,7 +149,7 @@ async def test_stopping_service_completes_requests_in_flight(tiny_repository: Pa
 async def test_unsent_inputs_of_a_disconnected_client_are_dropped(tiny_repository: Path) -> None:
     with RunningServer(tiny_repository) as service:
         before = service.triton_metric("nv_inference_count", "tiny_encoder")
-        async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=service.url, timeout=REQUEST_SECONDS) as client:
             sent = asyncio.create_task(client.post("/v1/embeddings", json=BULK_REQUEST))
             await inputs_in_flight(client, COUNTED_INPUTS)
             sent.cancel()

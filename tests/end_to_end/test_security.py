@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from testing.server import RunningServer
+from testing.server import REQUEST_SECONDS, RunningServer
 
 ORIGIN = "https://app.example.org"
 
@@ -31,7 +31,7 @@ def secured(tiny_repository: Path) -> Iterator[RunningServer]:
 def embed(service: RunningServer, text: str, **headers: str) -> httpx.Response:
     body = {"model": "tiny", "input": text}
     url = f"{service.url}/v1/embeddings"
-    return httpx.post(url, json=body, headers={**KEY, **headers}, timeout=60)
+    return httpx.post(url, json=body, headers={**KEY, **headers}, timeout=REQUEST_SECONDS)
 
 
 @pytest.mark.parametrize("header", ["", "Bearer wrong", "Basic second-key", "Bearer"])

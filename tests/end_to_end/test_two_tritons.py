@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from testing.dns import DnsServer
 from testing.paths import ROOT
 from testing.ports import free_ports
-from testing.server import RunningServer
+from testing.server import REQUEST_SECONDS, RunningServer
 from testing.waiting import eventually, eventually_async
 
 TEXTS = [f"text number {number} of the load" for number in range(8)]
@@ -49,7 +49,7 @@ def gateway(triton_address: str) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
 
     def ready() -> bool:
-        return httpx.get(f"{url}/v1/health/ready", timeout=5).status_code == 200
+        return httpx.get(f"{url}/v1/health/ready", timeout=REQUEST_SECONDS).status_code == 200
 
     try:
         eventually(ready, message="the gateway is not ready", ignored=(httpx.TransportError,))
@@ -82,7 +82,7 @@ class Load:
     stopped: bool = False
 
     async def run(self) -> None:
-        async with httpx.AsyncClient(base_url=self.url, timeout=120) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=REQUEST_SECONDS) as client:
             await asyncio.gather(*(self._run(client, number) for number in range(CLIENTS)))
 
     async def _run(self, client: httpx.AsyncClient, number: int) -> None:
@@ -107,7 +107,7 @@ class Load:
 
 def expected_vectors(url: str) -> dict[str, NDArray[np.float32]]:
     response = httpx.post(
-        f"{url}/v1/embeddings", json={"model": "tiny", "input": TEXTS}, timeout=120
+        f"{url}/v1/embeddings", json={"model": "tiny", "input": TEXTS}, timeout=REQUEST_SECONDS
     )
     assert response.status_code == 200, response.text
     vectors = [np.array(item["embedding"], np.float32) for item in response.json()["data"]]
