@@ -31,6 +31,8 @@ RUN chmod a+rX /usr/local/bin/export_entrypoint.sh
 
 # Disable ONNX Runtime's telemetry.
 ENV ORT_DISABLE_TELEMETRY=1
+# Lets messages name commands of compose.
+ENV TRITON_EMBED_EXPORT_IMAGE=1
 # The entry point switches to a user without a home folder.
 ENV HOME=/tmp USER=export HF_HOME=/checkpoints
 ENTRYPOINT ["sh", "/usr/local/bin/export_entrypoint.sh"]

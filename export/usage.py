@@ -8,6 +8,7 @@ from pathlib import Path
 
 from triton_embed.contract.options import InputType
 from triton_embed.contract.spec import ModelSpec
+from triton_embed.export.checkpoint.container import in_export_image
 
 
 def usage(spec: ModelSpec, model_repository: Path) -> str:
@@ -23,4 +24,6 @@ def usage(spec: ModelSpec, model_repository: Path) -> str:
     serve = ["triton-embed", "serve", "--model-repository", str(model_repository.resolve())]
     request = ["curl", "http://127.0.0.1:8000/v1/embeddings", "-H"]
     request += ["Content-Type: application/json", "-d", json.dumps(body, ensure_ascii=False)]
+    if in_export_image():
+        serve = ["docker", "compose", "up", "-d", "--build"]
     return f"To serve it:\n  {shlex.join(serve)}\nTo request an embedding:\n  {shlex.join(request)}"

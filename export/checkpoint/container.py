@@ -1,16 +1,22 @@
-"""Recognition of a container, where a folder of the host exists only if it is mounted."""
+"""Recognition of the export image, where a folder of the host exists only if it is mounted."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
-MARKERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
-"""Files that Docker and Podman create in every container."""
+VARIABLE = "TRITON_EMBED_EXPORT_IMAGE"
+"""Environment variable that ``docker/export.Dockerfile`` sets. Other containers do not count: there,
+folders and commands are those of the user's own environment."""
+
+
+def in_export_image() -> bool:
+    """Whether this process runs in the export image."""
+    return VARIABLE in os.environ
 
 
 def missing_folder(folder: str) -> str:
     """Return the part of an error that states that `folder` does not exist, and the remedy."""
-    if not any(marker.exists() for marker in MARKERS):
+    if not in_export_image():
         return f"there is no folder '{folder}'"
     return (
         f"there is no folder '{folder}' in the container (to export a folder of the host, mount "
