@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 VARIABLE = "TRITON_EMBED_EXPORT_IMAGE"
-"""Environment variable that ``docker/export.Dockerfile`` sets. Other containers do not count: there,
-folders and commands are those of the user's own environment."""
+"""Environment variable that ``docker/export.Dockerfile`` sets. Other containers do not count:
+there, folders and commands are those of the user's own environment."""
 
 
 def in_export_image() -> bool:
