@@ -91,6 +91,14 @@ def _integer(value: object, *, param: str) -> int | None:
     )
 
 
+def _boolean(value: object, *, param: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise InvalidRequest(
+        f"'{param}': input should be a boolean, not {abbreviated.repr(value)}", param=param
+    )
+
+
 @dataclass(frozen=True)
 class Options:
     """The options of one request.
@@ -102,6 +110,8 @@ class Options:
         embedding_type: Element type of the returned vectors.
         modality: Content of every input; ``None``: to be inferred from each.
         token_ids: Whether each input is token ids of this model, as little-endian int32, not text.
+        tokenize_only: Whether the tokenizer step's token ids are the response. They are not
+            truncated if `truncate` is ``NONE``, and packed, see `backends.tokenizer.padding`.
     """
 
     input_type: InputType | None = None
@@ -110,11 +120,17 @@ class Options:
     embedding_type: EmbeddingType = EmbeddingType.FLOAT
     modality: Modality | None = None
     token_ids: bool = False
+    tokenize_only: bool = False
 
     @property
     def needs_postprocess(self) -> bool:
         """True if the postprocess step must convert the encoder's vectors."""
         return self.dimensions is not None or self.embedding_type is not EmbeddingType.FLOAT
+
+    @property
+    def returns_all_tokens(self) -> bool:
+        """True if the token ids are returned without a limit."""
+        return self.tokenize_only and self.truncate is Truncate.NONE
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> Options:
@@ -126,12 +142,6 @@ class Options:
         Raises:
             InvalidRequest: a value is not allowed.
         """
-        token_ids = parameters.get("token_ids", False)
-        if not isinstance(token_ids, bool):
-            raise InvalidRequest(
-                f"'token_ids': input should be a boolean, not {abbreviated.repr(token_ids)}",
-                param="token_ids",
-            )
 
         def chosen(choices: type[Choice], param: str) -> Choice | None:
             return parse_choice(choices, parameters.get(param), param=param)
@@ -142,7 +152,8 @@ class Options:
             dimensions=_integer(parameters.get("dimensions"), param="dimensions"),
             embedding_type=chosen(EmbeddingType, "embedding_type") or EmbeddingType.FLOAT,
             modality=chosen(Modality, "modality"),
-            token_ids=token_ids,
+            token_ids=_boolean(parameters.get("token_ids", False), param="token_ids"),
+            tokenize_only=_boolean(parameters.get("tokenize_only", False), param="tokenize_only"),
         )
 
     def to_parameters(self) -> dict[str, str | int | bool]:
@@ -160,4 +171,6 @@ class Options:
             parameters["modality"] = self.modality.value
         if self.token_ids:
             parameters["token_ids"] = True
+        if self.tokenize_only:
+            parameters["tokenize_only"] = True
         return parameters

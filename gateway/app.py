@@ -20,6 +20,7 @@ from triton_embed.gateway.api import (
     metadata,
     metrics,
     models,
+    tokenize,
 )
 from triton_embed.gateway.http.access_log import AccessLogMiddleware
 from triton_embed.gateway.http.api_keys import ApiKeyMiddleware
@@ -32,7 +33,8 @@ from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.triton.job import TraceHeaders
 
 ROUTERS = tuple(
-    module.router for module in (embeddings, models, health, metadata, metrics, documentation)
+    module.router
+    for module in (embeddings, tokenize, models, health, metadata, metrics, documentation)
 )
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import grpc
 import numpy as np
+from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
+from triton_embed.backends.tokenizer.padding import pack
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.repository.rendering import StepRuntime, render
 
@@ -158,15 +160,20 @@ class FakeExport:
 
 
 def response_to(request: service_pb2.ModelInferRequest) -> service_pb2.ModelInferResponse:
-    """Return the response of `FakeTriton` to an inference."""
+    """Return the response of `FakeTriton` to an inference: a token is a byte."""
     texts = texts_of(request)
     vectors = np.array([(len(text), text[0]) for text in texts], np.float32)
     counts = np.array([[len(text)] for text in texts], np.int32)
     response = service_pb2.ModelInferResponse(model_name=request.model_name)
-    for name, datatype, values in (
-        ("token_count", "INT32", counts),
-        ("embeddings", "FP32", vectors),
-    ):
+    if any(output.name == "token_ids" for output in request.outputs):
+        result: tuple[str, str, NDArray[Any]] = (
+            "token_ids",
+            "INT32",
+            pack([list(text) for text in texts])[0],
+        )
+    else:
+        result = ("embeddings", "FP32", vectors)
+    for name, datatype, values in (("token_count", "INT32", counts), result):
         response.outputs.add(name=name, datatype=datatype, shape=values.shape)
         response.raw_output_contents.append(values.tobytes())
     return response

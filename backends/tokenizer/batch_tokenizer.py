@@ -14,7 +14,7 @@ from triton_embed.backends.tokenizer.prompt_marks import PromptMarks
 from triton_embed.backends.tokenizer.token_arrays import TokenArrays
 from triton_embed.backends.tokenizer.truncation import Truncation
 from triton_embed.contract.errors import InvalidRequest
-from triton_embed.contract.inputs import map_inputs, validate_text_size
+from triton_embed.contract.inputs import MAX_TEXT_BYTES, map_inputs, validate_text_size
 from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import Modality, Options, parse_choice
 from triton_embed.contract.spec import ModelSpec
@@ -136,7 +136,7 @@ class BatchTokenizer:
         Of a long text an excerpt is tokenized, and a longer one if it had too few tokens.
         """
         found: list[list[int] | InvalidRequest] = [[]] * len(texts)
-        limits = [self._spec.token_limit(text.options.input_type) for text in texts]
+        limits = [self._limit(text.options) for text in texts]
         bodies = list(map(self._excerpts.condense, (text.text for text in texts), limits))
         pending, growth = list(range(len(texts))), 1
         while pending:
@@ -157,6 +157,12 @@ class BatchTokenizer:
                     lacking.append(index)
             pending, growth = lacking, growth * GROWTH
         return found
+
+    def _limit(self, options: Options) -> int:
+        """Return the number of tokens of a text that are needed."""
+        if options.returns_all_tokens:
+            return MAX_TEXT_BYTES
+        return self._spec.token_limit(options.input_type)
 
     def _truncated(self, ids: list[int], options: Options) -> list[int] | InvalidRequest:
         try:
@@ -192,6 +198,8 @@ class BatchTokenizer:
         """Return the ids of a text, truncated; raise InvalidRequest for an id without weights."""
         if not ids:
             raise InvalidRequest("'input': the text has no tokens", param="input")
+        if options.returns_all_tokens:
+            return ids
         kept = self._truncation.truncate(ids, options)
         if self._has_foreign_tokens and max(kept) >= self._spec.vocab_size:
             token = self._tokenizer.id_to_token(max(kept))
@@ -200,7 +208,7 @@ class BatchTokenizer:
                 "for which this model has no weights",
                 param="input",
             )
-        if self._marks is None:
+        if self._marks is None or options.tokenize_only:
             return kept
         return self._marks.mark_text(kept, self._spec.prompt(options.input_type))
 

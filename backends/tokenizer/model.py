@@ -15,7 +15,7 @@ from triton_embed.backends.adapter import (
 )
 from triton_embed.backends.tokenizer.background import Background, divide
 from triton_embed.backends.tokenizer.batch_tokenizer import BatchTokenizer, Request, Rows
-from triton_embed.backends.tokenizer.padding import pad
+from triton_embed.backends.tokenizer.padding import pack, pad
 from triton_embed.contract import pipelines, tensors
 from triton_embed.contract.errors import InvalidRequest
 
@@ -96,9 +96,15 @@ class _Call:
 def _read(request: pb_utils.InferenceRequest) -> Request:
     inputs = pb_utils.get_input_tensor_by_name(request, tensors.TEXT)
     modalities = pb_utils.get_input_tensor_by_name(request, tensors.MODALITY)
+    options = request_options(request)
+    if options.tokenize_only and tensors.LENGTH in request.requested_output_names():
+        raise InvalidRequest(
+            "'tokenize_only' excludes vectors: send the request to the tokenizer step",
+            param="tokenize_only",
+        )
     return Request(
         inputs.as_numpy().reshape(-1).tolist(),
-        request_options(request),
+        options,
         None if modalities is None else modalities.as_numpy().reshape(-1).tolist(),
     )
 
@@ -108,7 +114,7 @@ def _respond(
 ) -> pb_utils.InferenceResponse:
     if isinstance(rows, InvalidRequest):
         return error_response(rows)
-    token_ids, lengths = pad(rows)
+    token_ids, lengths = pack(rows) if request_options(request).tokenize_only else pad(rows)
     values = {tensors.TOKEN_IDS: token_ids, tensors.LENGTH: lengths, tensors.TOKEN_COUNT: lengths}
     # Each output takes time, and the direct ensemble does not use the last output.
     return pb_utils.InferenceResponse(

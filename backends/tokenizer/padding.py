@@ -1,11 +1,27 @@
-"""Padding of the token ids of several texts to one matrix."""
+"""The token ids of several texts as one matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def pack(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return `rows` one after the other, in a matrix without padding but at its end.
+
+    A few long texts beside many short ones would make a padded matrix far larger than the texts.
+
+    Returns:
+        Token ids, int32 [n, L], and lengths, int32 [n, 1].
+    """
+    lengths = [len(row) for row in rows]
+    width = -(-sum(lengths) // len(rows))
+    packed = np.zeros(len(rows) * width, np.int32)
+    packed[: sum(lengths)] = np.fromiter(chain.from_iterable(rows), np.int32, sum(lengths))
+    return packed.reshape(len(rows), width), np.array(lengths, np.int32)[:, None]
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -151,15 +151,13 @@ class EmbeddingRequest(BaseModel):
         single = isinstance(self.input, str) or isinstance(self.input[0], int)
         return 1 if single else len(self.input)
 
-    def inputs(
-        self, spec: ModelSpec, estimator: TokenEstimator, input_type: InputType | None = None
-    ) -> list[Input]:
+    def inputs(self, spec: ModelSpec, estimator: TokenEstimator, options: Options) -> list[Input]:
         """Return each input as Triton receives it, with its estimated cost.
 
         Args:
             spec: The spec of the model.
             estimator: Estimates the cost of a text for this model.
-            input_type: The input type of the request.
+            options: The options of this request.
 
         Raises:
             InvalidRequest: an input is empty or of a modality that the model does not support, or
@@ -169,7 +167,8 @@ class EmbeddingRequest(BaseModel):
         if isinstance(items[0], int):
             items = [items]
         stated = self._stated_modalities(spec, len(items))
-        read = partial(_read, spec, spec.token_limit(input_type), estimator)
+        limit = 0 if options.tokenize_only else spec.token_limit(options.input_type)
+        read = partial(_read, spec, limit, estimator)
         return map_inputs(list(zip(items, stated, strict=True)), read)
 
     def _stated_modalities(self, spec: ModelSpec, count: int) -> Sequence[Modality | None]:

@@ -49,8 +49,7 @@ class TokenEstimator:
 
         Args:
             size: Bytes of the text in UTF-8.
-            limit: Maximum tokens of an input of its type. The rest of a longer text is only
-                tokenized.
+            limit: Maximum tokens that are embedded. The rest of the text is only tokenized.
         """
         tokens = size / self.bytes_per_token
         if tokens > limit:

@@ -14,7 +14,8 @@ class EmbeddingBatch:
     """The response to one chunk of inputs.
 
     Attributes:
-        vectors: [n, d] in the requested element type.
+        vectors: [n, d] in the requested element type; [n] arrays of token ids, int32, for a job
+            that only tokenizes.
         token_counts: Tokens of each input that the encoder processed, int32 [n].
     """
 

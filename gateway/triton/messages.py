@@ -27,7 +27,7 @@ LENGTH = struct.Struct("<I")
 
 def encode_request(job: EmbedJob) -> service_pb2.ModelInferRequest:
     """Return the request that embeds all inputs of `job`."""
-    request = service_pb2.ModelInferRequest(model_name=job.model.ensemble(job.options))
+    request = service_pb2.ModelInferRequest(model_name=job.model.triton_name(job.options))
     for name, value in job.options.to_parameters().items():
         parameter = request.parameters[name]
         if isinstance(value, bool):
@@ -36,6 +36,9 @@ def encode_request(job: EmbedJob) -> service_pb2.ModelInferRequest:
             parameter.int64_param = value
         else:
             parameter.string_param = value
+    if job.options.tokenize_only:
+        request.outputs.add(name=tensors.TOKEN_IDS)
+        request.outputs.add(name=tensors.TOKEN_COUNT)
     request.inputs.add(name=tensors.TEXT, datatype="BYTES", shape=[len(job.inputs), 1])
     request.raw_input_contents.append(
         b"".join(part for item in job.inputs for part in (LENGTH.pack(len(item.data)), item.data))
@@ -44,7 +47,7 @@ def encode_request(job: EmbedJob) -> service_pb2.ModelInferRequest:
 
 
 def decode_response(response: service_pb2.ModelInferResponse) -> EmbeddingBatch:
-    """Return the vectors and token counts of a response.
+    """Return the vectors, or token ids, and the token counts of a response.
 
     Raises:
         KeyError: an output is missing or of an unknown type.
@@ -54,4 +57,17 @@ def decode_response(response: service_pb2.ModelInferResponse) -> EmbeddingBatch:
     for output, raw in zip(response.outputs, response.raw_output_contents, strict=True):
         flat = np.frombuffer(raw, DTYPES[output.datatype])
         arrays[output.name] = flat.reshape(output.shape)
-    return EmbeddingBatch(arrays[tensors.EMBEDDINGS], arrays[tensors.TOKEN_COUNT].reshape(-1))
+    counts = arrays[tensors.TOKEN_COUNT].reshape(-1)
+    if tensors.TOKEN_IDS in arrays:
+        return EmbeddingBatch(_unpacked(arrays[tensors.TOKEN_IDS], counts), counts)
+    return EmbeddingBatch(arrays[tensors.EMBEDDINGS], counts)
+
+
+def _unpacked(token_ids: NDArray[np.int32], counts: NDArray[np.int32]) -> NDArray[np.object_]:
+    """Return the ids of each text, from ids that follow one another without padding."""
+    rows = np.empty(len(counts), np.object_)
+    ends = counts.cumsum().tolist()
+    flat = token_ids.reshape(-1)
+    for index, (end, count) in enumerate(zip(ends, counts.tolist(), strict=True)):
+        rows[index] = flat[end - count : end]
+    return rows

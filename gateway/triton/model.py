@@ -8,6 +8,7 @@ from tritonclient.grpc import model_config_pb2
 
 from triton_embed.contract.options import Options
 from triton_embed.contract.pipeline import Role
+from triton_embed.contract.pipelines import TOKENIZER
 from triton_embed.contract.serialization import Identity, SpecError, spec_from_parameters
 from triton_embed.contract.spec import ModelSpec
 
@@ -88,6 +89,8 @@ class ServedModel:
     max_batch_size: int
     exported_at: str = ""
 
-    def ensemble(self, options: Options) -> str:
-        """Return Triton's name of the shortest ensemble that has the steps for `options`."""
+    def triton_name(self, options: Options) -> str:
+        """Return the name of the step, or the shortest ensemble, that has all for `options`."""
+        if options.tokenize_only:
+            return TOKENIZER.triton_name(self.name)
         return self.name if options.needs_postprocess else self.direct_name

@@ -15,6 +15,7 @@ from triton_embed.contract.options import EmbeddingType, InputType, Options, Tru
         Options(),
         Options(InputType.QUERY, Truncate.END, 384),
         Options(embedding_type=EmbeddingType.UBINARY, token_ids=True),
+        Options(truncate=Truncate.END, tokenize_only=True),
     ],
 )
 def test_options_are_read_back_from_parameters(options: Options) -> None:

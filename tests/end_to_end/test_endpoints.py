@@ -234,3 +234,22 @@ def test_connect_request_is_rejected(service: RunningServer) -> None:
     with connect(service) as connection:
         connection.sendall(UPGRADE % b"CONNECT example.org:443")
         assert connection.recv(12) == b"HTTP/1.1 400"
+
+
+def test_tokenize_returns_the_tokens_that_are_embedded(service: RunningServer) -> None:
+    texts = ["Hello world", "words " * 1000, "words " * 10**4]
+    body = {"model": MINILM, "input": texts}
+    result = curl(service, "/v1/tokenize", body)
+    assert [item["count"] for item in result["data"]] == [4, 1002, 10**4 + 2]
+    assert result["data"][0]["token_ids"] == [101, 7592, 2088, 102]
+    assert result["max_tokens"] == 256
+    kept = curl(service, "/tokenize", {**body, "truncate": "END"})
+    ids = [item["token_ids"] for item in kept["data"]]
+    assert list(map(len, ids)) == [4, 256, 256]
+    embedded = curl(service, "/v1/embeddings", {**body, "truncate": "END"})
+    assert embedded["usage"] == kept["usage"]
+    as_ids = curl(service, "/v1/embeddings", {"model": MINILM, "input": ids})
+    vectors = np.array(
+        [[item["embedding"] for item in each["data"]] for each in (embedded, as_ids)]
+    )
+    assert np.abs(vectors[0] - vectors[1]).max() < 1e-4

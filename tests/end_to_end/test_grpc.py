@@ -210,6 +210,11 @@ def test_own_dimension_may_be_combined_with_an_embedding_type(asymmetric: Runnin
             {"input_type": "query", "token_ids": True},
             "'input': the token array begins with [5], but this model's texts begin with [101]",
         ),
+        (
+            "a",
+            {"input_type": "query", "tokenize_only": True},
+            "'tokenize_only' excludes vectors: send the request to the tokenizer step",
+        ),
     ],
 )
 def test_invalid_request_is_rejected_with_the_message_of_http(

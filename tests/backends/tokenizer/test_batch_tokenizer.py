@@ -262,3 +262,28 @@ def test_prompt_and_token_arrays_are_truncated(
         [Request([text.encode()], options), Request([ids], replace(options, token_ids=True))]
     )
     assert of_text == of_ids == [ids_of(tokenizer_file, "query: g h i j")]
+
+
+@pytest.mark.parametrize("truncate", Truncate)
+def test_tokens_without_vectors_are_all_those_of_the_text(
+    prompted: BatchTokenizer, tokenizer_file: str, truncate: Truncate
+) -> None:
+    text = "several words " * 2000
+    options = Options(InputType.QUERY, truncate, tokenize_only=True)
+    (result,) = prompted.encode([Request([text.encode()], options)])
+    if truncate is Truncate.NONE:
+        assert result == [ids_of(tokenizer_file, f"query: {text}")]
+    else:
+        embedding = replace(options, tokenize_only=False)
+        assert [result] == prompted.encode([Request([text.encode()], embedding)])
+
+
+def test_tokens_without_vectors_have_no_marks(tokenizer_file: str) -> None:
+    tokenizer = BatchTokenizer(
+        Tokenizer.from_file(tokenizer_file), replace(PROMPTED, pools_prompt=False)
+    )
+    options = Options(InputType.QUERY, tokenize_only=True)
+    marked, plain = tokenizer.encode(
+        [Request([b"x"], replace(options, tokenize_only=False)), Request([b"x"], options)]
+    )
+    assert plain == [ids_of(tokenizer_file, "query: x")] != marked

@@ -70,7 +70,7 @@ def handle(body: bytes) -> None:
         request.encoding()
         options = request.options(None)
         SPEC.validated_options(options)
-        inputs = request.inputs(SPEC, TokenEstimator())
+        inputs = request.inputs(SPEC, TokenEstimator(), Options())
     except InvalidRequest as error:
         assert error.message
     else:
@@ -127,20 +127,20 @@ def test_any_data_url_has_a_modality(text: str) -> None:
 def test_error_names_the_field_and_the_position(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         body = {"model": "m", "input": ["a", "b"], **fields}
-        parse(json.dumps(body).encode()).inputs(SPEC, TokenEstimator())
+        parse(json.dumps(body).encode()).inputs(SPEC, TokenEstimator(), Options())
     assert str(caught.value) == message
 
 
 def test_text_with_an_embedded_image_is_a_text() -> None:
     text = f"![chart]({PICTURE}) of sales"
     request = parse(json.dumps({"model": "m", "input": ["a", text]}).encode())
-    inputs = request.inputs(SPEC, TokenEstimator())
+    inputs = request.inputs(SPEC, TokenEstimator(), Options())
     assert [(item.kind, item.data) for item in inputs] == [
         (Modality.TEXT, b"a"),
         (Modality.TEXT, text.encode()),
     ]
     with pytest.raises(InvalidRequest, match="does not support modality 'text_image'"):
-        request.inputs(replace(SPEC, rejects_embedded_images=True), TokenEstimator())
+        request.inputs(replace(SPEC, rejects_embedded_images=True), TokenEstimator(), Options())
 
 
 def test_lone_surrogate_becomes_the_replacement_character() -> None:

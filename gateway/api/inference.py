@@ -1,0 +1,97 @@
+"""The parts that ``/v1/embeddings`` and ``/v1/tokenize`` share: from a body to a job."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+
+from fastapi import Request, Response
+
+from triton_embed.contract.errors import InvalidRequest, UnsupportedEncoding
+from triton_embed.contract.options import EmbeddingType, Options
+from triton_embed.gateway.api import request as schema
+from triton_embed.gateway.api import routes
+from triton_embed.gateway.api.validation import MAX_NAME
+from triton_embed.gateway.request_details import RequestDetails, request_details
+from triton_embed.gateway.scheduling.cancellation import cancel_on_disconnect
+from triton_embed.gateway.services import Services, get_services
+from triton_embed.gateway.triton.job import EmbedJob
+
+REQUEST_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": schema.EmbeddingRequest.model_json_schema()}},
+    }
+}
+"""The description of the body in the OpenAPI document."""
+
+Respond = Callable[[bytes, Services, RequestDetails], Awaitable[bytes]]
+"""Returns the response to a body; the details receive the facts about the request."""
+
+
+async def respond(request: Request, respond_to: Respond) -> Response:
+    """Return the response to `request`; drop its unsent work if the client disconnects."""
+    body = await routes.read_body(request)
+    responding = respond_to(body, get_services(request), request_details(request.scope))
+    try:
+        content = await cancel_on_disconnect(responding, partial(_until_disconnect, request))
+    except InvalidRequest:
+        encoding = request.headers.get("content-encoding")
+        # Some clients state an encoding, such as "identity", of an uncompressed body.
+        if encoding and not body[:64].lstrip().startswith(b"{"):
+            raise UnsupportedEncoding(
+                f"The request body has the Content-Encoding '{encoding[:MAX_NAME]}'; "
+                "send it uncompressed"
+            ) from None
+        raise
+    return Response(content, media_type="application/json")
+
+
+def read_job(
+    body: bytes, services: Services, details: RequestDetails, *, tokenize_only: bool = False
+) -> tuple[EmbedJob, schema.EncodingFormat]:
+    """Return the job that `body` requests, and the encoding of its vectors.
+
+    Args:
+        body: The JSON body.
+        services: The services of the application.
+        details: Receives the facts about the request.
+        tokenize_only: Whether the job returns token ids instead of vectors.
+
+    Raises:
+        ApiError: the request is invalid, or no model is served.
+    """
+    requested = schema.parse(body)
+    details.model, details.inputs = requested.model, requested.count
+    model, suffix = services.catalog.resolve(requested.model)
+    options, encoding = requested.options(suffix), requested.encoding()
+    options = model.spec.validated_options(options, services.settings.default_side)
+    if tokenize_only:
+        options = _without_vectors(options)
+    limit = services.settings.max_inputs_per_request
+    if requested.count > limit:
+        raise InvalidRequest(
+            f"'input' has {requested.count} inputs, at most {limit} are allowed", param="input"
+        )
+    estimator = services.scheduler.estimator(model.name)
+    inputs = requested.inputs(model.spec, estimator, options)
+    job = EmbedJob(model, inputs, options, services.trace_headers())
+    details.tokens = job.tokens
+    return job, encoding
+
+
+def _without_vectors(options: Options) -> Options:
+    """Return the options of a job that returns token ids.
+
+    Raises:
+        InvalidRequest: the inputs are token ids.
+    """
+    if options.token_ids:
+        raise InvalidRequest("'input' must be a string or a list of strings", param="input")
+    return replace(options, tokenize_only=True, dimensions=None, embedding_type=EmbeddingType.FLOAT)
+
+
+async def _until_disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
