@@ -56,13 +56,13 @@ async def test_inputs_wait_until_they_are_sent_and_are_in_flight_until_they_retu
     )
     bulk = asyncio.create_task(Scheduler(backend, admission).embed(make_job(*BULK)))
     await backend.received(2)
-    # A bulk request counts as at most 256 inputs.
-    assert reports[0] == (256, 256)
-    assert reports[-1] == (256, min(256, len(BULK) - sum(map(len, backend.requests))))
+    # A bulk request counts as at most 192 inputs.
+    assert reports[0] == (192, 192)
+    assert reports[-1] == (192, min(192, len(BULK) - sum(map(len, backend.requests))))
     backend.open.set()
     await bulk
     assert all(waiting <= in_flight for in_flight, waiting in reports)
-    assert (256, 0) in reports
+    assert (192, 0) in reports
     assert reports[-1] == (0, 0)
 
 
