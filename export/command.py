@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from triton_embed.contract.options import EmbeddingType
 from triton_embed.export.command_context import command_context
+from triton_embed.export.progress import LOADING, activity
 from triton_embed.runtime.commands import HeadedCommand, HeadedOption, ParserType
 from triton_embed.runtime.common_settings import RepositorySettings
 from triton_embed.runtime.options import read_settings, setting_options
@@ -18,6 +19,9 @@ from triton_embed.runtime.values import Parser, integer
 
 if TYPE_CHECKING:
     from triton_embed.export.request import ExportRequest
+
+QUIET_SECONDS = 2.0
+"""Seconds after which a dry run, which usually takes less, shows that it is alive."""
 
 positive = ParserType(integer(1))
 
@@ -157,25 +161,30 @@ def export(ctx: click.Context, /, *, dry_run: bool, **_: Any) -> None:
     values supply what the files do not define.
     """
     with command_context("export"):
+        request = _request(ctx)
         if dry_run:
-            from triton_embed.export import plan_view
-            from triton_embed.export.planner import plan
-
-            planned = plan(_request(ctx))
-            if planned.has_tokenizer_json:
-                planned = planned.with_tokenizer()
-            click.echo(plan_view.details(planned))
+            click.echo(_dry_run(request))
             return
-        click.echo("loading PyTorch, transformers and sentence-transformers …", err=True)
-        from triton_embed.export import exporter
+        with activity(LOADING):
+            from triton_embed.export import exporter
         from triton_embed.export.model_view import spec_rows, table
         from triton_embed.export.usage import usage
 
-        request = _request(ctx)
         exported = exporter.export(request)
         click.echo(f"Exported: {exported.parity}.\n")
         click.echo(f"{table(spec_rows(exported.spec))}\n")
         click.echo(usage(exported.spec, request.model_repository))
+
+
+def _dry_run(request: ExportRequest) -> str:
+    from triton_embed.export import plan_view
+    from triton_embed.export.planner import plan
+
+    with activity(f"reading {request.checkpoint}", delay=QUIET_SECONDS):
+        planned = plan(request)
+        if planned.has_tokenizer_json:
+            planned = planned.with_tokenizer()
+        return plan_view.details(planned)
 
 
 def _request(ctx: click.Context) -> ExportRequest:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from triton_embed.export.command_context import command_context
+from triton_embed.export.progress import LOADING, activity
 from triton_embed.runtime.commands import HeadedCommand
 from triton_embed.runtime.common_settings import RepositorySettings
 from triton_embed.runtime.options import setting_options
@@ -101,8 +102,8 @@ def verify(
         from triton_embed.repository.scanner import find
 
         found = find(model_repository, model)
-        click.echo("loading PyTorch, transformers and sentence-transformers …", err=True)
-        from triton_embed.export import verifier
+        with activity(LOADING):
+            from triton_embed.export import verifier
 
         parity = verifier.verify(found, checkpoint, revision)
         click.echo(f"'{found.display_name}': {parity}")
