@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib.metadata import metadata
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import pytest
 from testing.paths import ROOT
 from triton_embed.contract import errors
 from triton_embed.contract.errors import ApiError
+from triton_embed.gateway.app import create
+from triton_embed.gateway.settings import Settings as GatewaySettings
+from triton_embed.serve.settings import Settings as ServeSettings
 
 ROW = re.compile(r"^\| (\d{3}) \| `(\w+)` \| [^|]+ \| [^|]+ \|$", re.MULTILINE)
 FOLDERS = ("backends", "contract", "gateway")
@@ -49,6 +53,22 @@ def constructed(path: Path) -> Iterator[tuple[str, str]]:
 def test_page_of_errors_lists_every_status_and_code() -> None:
     assert documented() == set(raised())
     assert (400, "context_length_exceeded") in documented()
+
+
+def test_readme_lists_every_path() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    paths = create(GatewaySettings()).openapi()["paths"]
+    assert "/v1/embeddings" in paths
+    assert [path for path in paths if f"{path}`" not in text] == []
+
+
+def test_page_of_operation_names_every_setting() -> None:
+    text = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
+    settings = (GatewaySettings, ServeSettings)
+    names = {field.name for kind in settings for field in fields(kind)}
+    spelled = re.compile(r"(?:TRITON_EMBED_|--)?([a-zA-Z][a-zA-Z0-9_-]+)")
+    found = {name.lower().replace("-", "_").removeprefix("no_") for name in spelled.findall(text)}
+    assert names - found == set()
 
 
 @pytest.mark.parametrize("package", ["openai", "tritonclient"])
