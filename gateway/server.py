@@ -6,7 +6,7 @@ import ctypes
 import logging
 import multiprocessing
 import os
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from tempfile import TemporaryDirectory
 
 import uvicorn
@@ -88,10 +88,10 @@ def run(settings: Settings) -> int:
         config = _config(settings)
         if settings.workers > 1:
             Multiprocess(config, sockets=sockets).run()
+            logger.info("stopped")
             return 0
         server = uvicorn.Server(config)
-        with suppress(KeyboardInterrupt):  # Raised again after a graceful stop.
-            server.run(sockets=sockets)
+        server.run(sockets=sockets)
         return 0 if server.started else 1
 
 

@@ -95,8 +95,9 @@ def _serve(
         server = installation.find()
         if checkpoint:
             provision(checkpoint, model_id, settings.repository)
-        preflight.check(settings, server)
+        # First: what was left may fill the shared memory.
         after_kill = run_files.sweep()
+        preflight.check(settings, server)
         with ports.reserved(settings, after_kill=after_kill) as settings:
             asyncio.run(_supervise(settings, server, to_variables(gateway_settings)))
     except ServeError as error:
