@@ -72,6 +72,7 @@ class Reconciler:
         self._scanned: Models = {}
         self._desired: Models = {}
         self._statuses: dict[str, ModelStatus] = {}
+        self._logged_rejections: dict[str, str] = {}
 
     @property
     def states(self) -> Mapping[str, ModelState]:
@@ -234,6 +235,8 @@ class Reconciler:
     def _plan(self, desired: Models) -> list[Action]:
         rejections = self._rejections(desired)
         self._desired = {name: each for name, each in desired.items() if name not in rejections}
+        for name in self._logged_rejections.keys() - rejections.keys():
+            del self._logged_rejections[name]
         return diff(desired, self._statuses, rejections)
 
     def _rejections(self, desired: Models) -> dict[str, str]:
@@ -249,7 +252,11 @@ class Reconciler:
         return problems | self._served_names.rejections(desired)
 
     async def _reject(self, action: Reject) -> None:
-        logger.error("%s is not served: %s", action.model.name, action.reason)
+        name = action.model.name
+        # After a restart of Triton, all models are rejected again.
+        if self._logged_rejections.get(name) != action.reason:
+            logger.error("%s is not served: %s", name, action.reason)
+        self._logged_rejections[name] = action.reason
         before = self._statuses.get(action.model.name)
         self._set(action.model, ModelState.FAILED, rejection=action.reason)
         if before and before.serving:

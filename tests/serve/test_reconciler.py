@@ -173,6 +173,8 @@ async def test_model_of_another_version_is_rejected_once_and_the_others_are_serv
     assert reconciler.states == {"tiny": ModelState.READY, "other": ModelState.FAILED}
     await settle(reconciler)
     assert not [model for model in triton.loaded if model.startswith("other")]
+    triton.loaded.clear()
+    assert await reconciler.load_all() == ["tiny"], "as after a restart of Triton"
     (error,) = caplog.messages
     assert error.startswith("other is not served: it was exported by") and remedy in error
     set_version(stub_repository, SPEC_VERSION, "other")
