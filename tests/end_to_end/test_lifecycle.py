@@ -249,7 +249,7 @@ def test_stopped_service_leaves_no_process_behind(own_tiny_repository: Path, num
         assert len(ends) >= 5
         assert service.stop(number) == 0
     for end in ends:
-        assert select.select([end], [], [], 10)[0]
+        assert select.select([end], [], [], 60)[0]
         os.close(end)
     with pytest.raises(httpx.ConnectError):
         httpx.get(service.url)

@@ -64,7 +64,7 @@ async def test_stopped_process_leaves_no_child_behind(caplog: pytest.LogCaptureF
 
     end = os.pidfd_open(await eventually_async(child, message="the child's process id is logged"))
     await process.stop()
-    assert select.select([end], [], [], 10)[0]
+    assert select.select([end], [], [], 60)[0]
     os.close(end)
     assert cleaned == [True]
 

@@ -9,9 +9,12 @@ import onnx
 import onnxruntime
 import pytest
 
+from testing.families import CASES
 from testing.family_repository import Families
 from testing.onnx_encoder import embed, open_encoder, trace
 from triton_embed.contract.naming import triton_model_name
+from triton_embed.contract.pipelines import ENCODER
+from triton_embed.repository.layout import step_file
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,16 @@ def test_activations_are_fused_and_norms_are_not_fused_with_additions(
     operators = {node.op_type for node in body.node}
     assert {"BiasGelu", "LayerNormalization"} <= operators
     assert not {"Erf", "SkipLayerNormalization"} & operators
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_weights_are_in_the_main_graph(families: Families, name: str) -> None:
+    """ONNX Runtime would keep those of the loop's body twice."""
+    path = step_file(families.exported(name), triton_model_name(name), ENCODER)
+    graph = onnx.load(path, load_external_data=False).graph
+    (body,) = (item.g for node in graph.node for item in node.attribute if item.HasField("g"))
+    assert not body.initializer
+    assert sum(weight.name.startswith("encoder.") for weight in graph.initializer) > 20
 
 
 def test_root_mean_square_norm_is_one_operator(families: Families, tmp_path: Path) -> None:
