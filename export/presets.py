@@ -57,7 +57,7 @@ PRESETS: tuple[tuple[str, SpecOverrides], ...] = (
     ("nomic-ai/nomic-embed-text-v1.5", SpecOverrides(**NOMIC, matryoshka=(64, 128, 256, 512, 768))),
     ("nomic-ai/modernbert-embed-base", SpecOverrides(**NOMIC, matryoshka=(256, 768))),
     (
-        # Published without normalization.
+        # Whether its vectors are normalized is not stated where its usage is published.
         "mixedbread-ai/mxbai-embed-large-v1",
         SpecOverrides(
             prompt_query=SEARCH, requires_input_type=False, matryoshka=(), pooling=("cls",)

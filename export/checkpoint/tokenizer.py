@@ -31,6 +31,7 @@ from triton_embed.export.checkpoint.tokenizer_classes import (
 from triton_embed.export.checkpoint.tokenizer_settings import read_config, read_settings
 from triton_embed.export.checkpoint.tokenizer_template import (
     around,
+    check_template,
     described,
     set_template,
     unread_settings,
@@ -106,6 +107,20 @@ def read_tokenizer(
     Raises:
         ExportError: a file is malformed, or a flag needs a token that no file names.
     """
+    try:
+        return _read(checkpoint, vocab_size, options)
+    except ExportError:
+        raise
+    # The library raises Exception itself.
+    except Exception as error:
+        folder = checkpoint.transformer
+        name = "tokenizer.json" if (folder / "tokenizer.json").is_file() else "the tokenizer"
+        raise ExportError(f"{name} in '{folder}' cannot be read: {one_line(error)}") from error
+
+
+def _read(
+    checkpoint: Checkpoint, vocab_size: int, options: TokenizerOptions
+) -> CheckpointTokenizer:
     folder = checkpoint.transformer
     name = tokenizer_class(folder, checkpoint.config)
     settings = read_settings(folder) if options.source == CONFIG else {}
@@ -156,20 +171,16 @@ def _class(name: str) -> TokenizerClass:
 def _load(folder: Path) -> Tokenizer:
     """Return the tokenizer of tokenizer.json, or as transformers makes it from a vocabulary."""
     path = folder / "tokenizer.json"
-    try:
-        if path.is_file():
-            tokenizer = Tokenizer.from_file(str(path))
-        else:
-            from transformers import AutoTokenizer
+    if path.is_file():
+        tokenizer = Tokenizer.from_file(str(path))
+        check_template(tokenizer)
+    else:
+        from transformers import AutoTokenizer
 
-            converted = AutoTokenizer.from_pretrained(
-                folder, trust_remote_code=False, local_files_only=True
-            )
-            tokenizer = converted.backend_tokenizer
-    except Exception as error:
-        raise ExportError(
-            f"the tokenizer in '{folder}' cannot be read: {one_line(error)}"
-        ) from error
+        converted = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
+        tokenizer = converted.backend_tokenizer
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any
@@ -13,6 +14,27 @@ from triton_embed.export.errors import ExportError
 
 Around = tuple[list[str], list[str]]
 """The tokens before and after each text."""
+
+
+def check_template(tokenizer: Tokenizer) -> None:
+    """Check that a template defines the tokens that it names: else the library would panic.
+
+    Raises:
+        ExportError: it does not.
+    """
+    if tokenizer.post_processor is None:
+        return
+    state = json.loads(tokenizer.post_processor.__getstate__())
+    for processor in state.get("processors", [state]):
+        if processor["type"] != "TemplateProcessing":
+            continue
+        pieces = (*processor["single"], *processor["pair"])
+        names = (piece["SpecialToken"]["id"] for piece in pieces if "SpecialToken" in piece)
+        if missing := [name for name in names if name not in processor["special_tokens"]]:
+            raise ExportError(
+                f"tokenizer.json: the template of post_processor names '{missing[0]}', which its "
+                "special_tokens do not define"
+            )
 
 
 def around(tokenizer: Tokenizer) -> Around:

@@ -171,7 +171,7 @@ def test_each_value_may_be_malformed(layout: Path) -> None:
 
 
 def test_each_file_may_be_malformed(layout: Path) -> None:
-    for file in files(layout):
+    for file in (*files(layout), layout / "tokenizer.json"):
         before = file.read_bytes()
         for content in CONTENTS:
             file.write_bytes(content)
@@ -195,3 +195,23 @@ def test_several_values_may_be_malformed(layout: Path) -> None:
         check(layout, names)
         for file, text in before.items():
             file.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("post_processor", "special_tokens"), {}),
+        (("post_processor", "single", 0, "SpecialToken", "id"), "x"),
+        (("post_processor", "single"), 1),
+        (("model", "vocab"), {}),
+        (("model", "vocab"), None),
+        (("added_tokens", 0, "id"), -1),
+        (("normalizer", "type"), "x"),
+    ],
+)
+def test_tokenizer_json_may_be_malformed(layout: Path, path: Path_, value: Any) -> None:
+    file = layout / "tokenizer.json"
+    before = file.read_text()
+    write_json(file, replaced(json.loads(before), path, value))
+    check(layout, {"tokenizer.json"})
+    file.write_text(before)

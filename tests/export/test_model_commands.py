@@ -52,6 +52,7 @@ def test_show_prints_the_spec_the_parity_and_the_files(
     assert f"checkpoint {tiny_folder}" in said
     assert "'input_type' optional" in said and "parity max absolute error" in said
     assert "tiny_encoder/1/model.onnx" in said
+    assert "pooling mean normalized yes" in said
     assert run("show", tiny_repository, "tiny", "--json") == 0
     assert json.loads(capsys.readouterr().out)["spec"]["dimension"] == "32"
 

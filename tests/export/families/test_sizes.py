@@ -11,6 +11,7 @@ import pytest
 from testing.families import CASES
 from testing.family_repository import Families
 from triton_embed.export.errors import ExportError
+from triton_embed.export.families.checks import check_transformers
 from triton_embed.export.families.registry import FAMILIES, family_of
 
 BERT = {
@@ -57,3 +58,9 @@ def test_invalid_size_is_rejected_by_name(changes: dict[str, Any], reason: str) 
     with pytest.raises(ExportError, match=r"config\.json") as raised:
         FAMILIES[config["model_type"]].max_positions(config)
     assert reason in str(raised.value)
+
+
+def test_setting_that_transformers_rejects_is_an_error_of_one_line() -> None:
+    with pytest.raises(ExportError, match=r"transformers cannot read config\.json: ") as raised:
+        check_transformers({**BERT, "model_type": "mpnet", "relative_attention_num_buckets": "x"})
+    assert len(str(raised.value).splitlines()) == 1
