@@ -239,6 +239,7 @@ def test_connect_request_is_rejected(service: RunningServer) -> None:
 def test_tokenize_returns_the_tokens_that_are_embedded(service: RunningServer) -> None:
     texts = ["Hello world", "words " * 1000, "words " * 10**4]
     body = {"model": MINILM, "input": texts}
+    # As printed in docs/operation.md.
     result = curl(service, "/v1/tokenize", body)
     assert [item["count"] for item in result["data"]] == [4, 1002, 10**4 + 2]
     assert result["data"][0]["token_ids"] == [101, 7592, 2088, 102]
