@@ -11,7 +11,7 @@ cannot() {
 }
 failed() { echo "test-compose: FAILED: $1" >&2; exit 1; }
 
-for tool in docker curl debootstrap; do
+for tool in docker curl debootstrap openssl; do
   command -v $tool > /dev/null || cannot "there is no '$tool'"
 done
 [ "$(id -u)" -eq 0 ] || cannot "debootstrap needs root"
