@@ -132,9 +132,26 @@ def without_tokenizer(hub: Hub) -> str:
     return ID
 
 
+def gguf_only(hub: Hub) -> str:
+    folder = hub.repositories[ID]
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "model.gguf").touch()
+    return ID
+
+
+def missing_shard(hub: Hub) -> str:
+    weights = hub.repositories[ID] / "model.safetensors"
+    weights.rename(weights.with_name("model-00001-of-00002.safetensors"))
+    weights.with_name("model.safetensors.index.json").write_text("{}")
+    return ID
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
+        (gguf_only, "GGUF weights cannot be exported; export the checkpoint that they were made"),
+        (missing_shard, "'model-00002-of-00002.safetensors' first: download it again"),
         (missing, "the hub has no such repository (if it is private: set HF_TOKEN)"),
         (gated, f"'{ID}' is gated: accept its terms at http"),
         (pickled, "pickled weights are rejected"),
