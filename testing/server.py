@@ -94,7 +94,8 @@ class RunningServer:
             stderr=subprocess.PIPE,
             text=True,
         )
-        threading.Thread(target=self._read_output, daemon=True).start()
+        self._reader = threading.Thread(target=self._read_output, daemon=True)
+        self._reader.start()
         try:
             self.wait_for(READY)
         except BaseException:
@@ -109,6 +110,18 @@ class RunningServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def start_again(self) -> None:
+        """Start the service again on the same ports, after all of its processes have ended.
+
+        Raises:
+            AssertionError: It ended, or the deadline passed, before it was ready.
+        """
+        self.process.wait()
+        self._reader.join()
+        self.output.clear()
+        self._output_ended = False
+        self.__enter__()
 
     def _command(self) -> list[str]:
         return [
