@@ -16,6 +16,7 @@ import psutil
 from benchmarks.checked_load import CheckedLoad
 from testing.server import RunningServer
 from testing.waiting import eventually_async
+from triton_embed.contract.naming import triton_model_name
 
 STEPS = ("tokenizer", "encoder", "postprocess")
 TRITON, WORKER, GATEWAY, SUPERVISOR = "Triton", "gateway worker", "gateway", "supervisor"
@@ -27,9 +28,8 @@ COMMANDS = {
     TRITON: re.compile("bin/tritonserver "),
     WORKER: re.compile("spawn_main"),
     GATEWAY: re.compile("triton_embed gateway "),
-    **{step: re.compile(f"triton_python_backend_stub .*_{step}_0_0( |$)") for step in STEPS},
 }
-"""Command line of each victim below the supervisor."""
+"""Command line of each victim below the supervisor, except steps."""
 
 RUN_ID = re.compile("triton_embed_[0-9a-f]{12}")
 """Start of the names of a run's files, in the command lines of its stubs."""
@@ -53,8 +53,8 @@ class Kill:
 
     Attributes:
         victim: The kind of process.
-        unready_seconds: Time until ``/v1/health/ready`` was not 200; ``None``: it stayed 200.
-        ready_seconds: Time until it was 200 again, and a request that was sent later was served.
+        unready_seconds: Time until the model was not ready; ``None``: it stayed ready.
+        ready_seconds: Time until it was ready again, and a request that was sent later was served.
     """
 
     victim: str
@@ -68,13 +68,20 @@ class Killer:
     Args:
         service: The service.
         load: The requests that it gets meanwhile.
+        model_id: The model whose steps are killed.
 
     Attributes:
         kills: The kills so far.
     """
 
-    def __init__(self, service: RunningServer, load: CheckedLoad) -> None:
+    def __init__(self, service: RunningServer, load: CheckedLoad, model_id: str) -> None:
+        stub, name = "triton_python_backend_stub .*", triton_model_name(model_id)
+        self._commands = {
+            **COMMANDS,
+            **{step: re.compile(f"{stub} {name}_{step}_0_0( |$)") for step in STEPS},
+        }
         self.kills: list[Kill] = []
+        self._model_id = model_id
         self._service = service
         self._load = load
         self._random = random.Random(0)
@@ -113,7 +120,7 @@ class Killer:
                 command = " ".join(process.cmdline())
                 self._run_ids.update(RUN_ID.findall(command))
                 self._processes[process.pid] = process
-                if victim != SUPERVISOR and COMMANDS[victim].search(command):
+                if victim != SUPERVISOR and self._commands[victim].search(command):
                     found.append(process)
         self._processes[supervisor.pid] = supervisor
         return supervisor if victim == SUPERVISOR else self._random.choice(found)
@@ -148,7 +155,9 @@ class Killer:
 
     async def _is_ready(self) -> bool:
         try:
-            response = await self._load.client.get("/v1/health/ready")
+            response = await self._load.client.get(
+                "/v1/health/ready", params={"model": self._model_id}
+            )
         except httpx.TransportError:
             return False
         return response.status_code == 200

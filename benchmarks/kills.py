@@ -46,7 +46,7 @@ async def run(
 ) -> tuple[CheckedLoad, Killer]:
     """Kill each victim, after the service has recovered from the kill before, under load."""
     async with CheckedLoad(service.url, asked, rate) as load:
-        killer = Killer(service, load)
+        killer = Killer(service, load, server.MODEL_ID)
         for number, victim in enumerate(chosen, 1):
             kill = await killer.kill(victim)
             print(f"{number}/{len(chosen)} {describe(kill)}", file=sys.stderr, flush=True)

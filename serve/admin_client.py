@@ -125,16 +125,28 @@ class AdminClient:
     async def ready_configs(self) -> Mapping[str, pb.ModelConfig]:
         """See `TritonAdmin.ready_configs`."""
         configs: dict[str, pb.ModelConfig] = {}
-        for name, state in (await self._repository.states()).items():
-            if state == "READY":
-                try:
-                    with _mapped_errors():
-                        configs[name] = (await self._grpc.get_model_config(name)).config
-                except TritonError as error:
-                    # It may have been unloaded since the index was read.
-                    if error.status != "NOT_FOUND":
-                        raise
+        for name in await self._ready_models():
+            try:
+                with _mapped_errors():
+                    configs[name] = (await self._grpc.get_model_config(name)).config
+            except TritonError as error:
+                # It may have been unloaded since the statistics were read.
+                if error.status != "NOT_FOUND":
+                    raise
         return configs
+
+    async def _ready_models(self) -> list[str]:
+        """Return the names of the ready models, even if the model repository has disappeared.
+
+        The repository index, which Triton reads from the folder, would fail then.
+        """
+        with _mapped_errors():
+            try:
+                statistics = await self._grpc.get_inference_statistics()
+            except InferenceServerException:
+                # The whole request fails if a model is unloaded at this moment.
+                statistics = await self._grpc.get_inference_statistics()
+        return list(dict.fromkeys(model.name for model in statistics.model_stats))
 
     async def execution_count(self, model: str) -> int:
         """See `TritonAdmin.execution_count`."""

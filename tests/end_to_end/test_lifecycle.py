@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from testing.checkpoints import tiny_checkpoint
+from testing.repositories import copy_model
 from testing.server import REQUEST_SECONDS, RunningServer
 from testing.waiting import eventually
 from triton_embed.cli import main
@@ -97,14 +98,6 @@ def test_model_without_its_direct_ensemble_is_served_by_its_entry(
     tiny_service.wait_for("unloading tiny_direct")
     vectors = vectors_once_loaded(tiny_service, "tiny", ["hello"])
     assert np.abs(vectors - expected).max() < 1e-6
-
-
-def copy_model(repository: Path, name: str) -> None:
-    """Add a copy of the model `tiny`."""
-    for folder in list(repository.glob("tiny*")):
-        copy = shutil.copytree(folder, repository / folder.name.replace("tiny", name, 1))
-        text = (copy / "config.pbtxt").read_text()
-        (copy / "config.pbtxt").write_text(text.replace('"tiny', f'"{name}'))
 
 
 def test_broken_model_does_not_affect_the_others(own_tiny_repository: Path) -> None:
