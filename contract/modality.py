@@ -35,6 +35,9 @@ def infer_modality(text: str, spec: ModelSpec) -> Modality:
         text: The input.
         spec: The model's spec.
     """
+    if START not in text:
+        # Most texts; a list under overload is read before it is rejected.
+        return Modality.TEXT
     modality = _content(text)
     if modality is Modality.TEXT_IMAGE and spec.is_text_only and not spec.rejects_embedded_images:
         return Modality.TEXT
