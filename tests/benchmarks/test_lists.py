@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from benchmarks import comparison, lists, overload
+from benchmarks.checkouts import THIS
 from benchmarks.lists import ListOutcome, ListRequest, ListRun, connect, prepared, report
 
 ACCEPTED = ListOutcome(200, 1.5, 1000)
@@ -55,3 +60,24 @@ async def test_client_reads_status_and_body_of_each_response() -> None:
 def test_prepared_requests_differ() -> None:
     requests = prepared("http://127.0.0.1:8000")
     assert len({request.content for request in requests}) == 16
+
+
+def test_overload_by_lists_measures_each_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def running(_: object) -> Iterator[list[SimpleNamespace]]:
+        yield [
+            SimpleNamespace(checkout=THIS, server=SimpleNamespace(url=url))
+            for url in ("http://this", "http://other")
+        ]
+
+    measured: list[tuple[object, ...]] = []
+
+    def judge(*arguments: object) -> bool:
+        measured.append(arguments)
+        return arguments[0] == "http://this"
+
+    monkeypatch.setattr(comparison, "running", running)
+    monkeypatch.setattr(comparison, "checkouts", lambda _: ())
+    monkeypatch.setattr(lists, "judge", judge)
+    assert overload.main(["--lists", "--seconds", "25", "--against", "/other"]) == 0
+    assert measured == [("http://this", 25.0, 3, 1.0), ("http://other", 25.0, 3, 1.0)]
