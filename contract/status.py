@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from enum import Enum
+from typing import Any
 
 STATUS_PATH = "/v1/status"
 """Path of the published state."""
 
 READY_PATH = "/v1/health/ready"
-"""Path that responds with status 200 while a model is ready, otherwise with 503."""
+"""Path that responds with status 200 while a model is served, otherwise with 503."""
 
 LONG_POLL_SECONDS = 25.0
 """Maximum time in seconds until a response without a change: below the idle timeouts of common
@@ -47,12 +48,19 @@ class PublishedModel:
         state: Its state.
         exported_at: Time of the export, ISO 8601; empty for a user's own model.
         reason: Explains a state other than READY, for people; may be empty.
+        serves_older: Whether an older version is served in the state REPLACING or FAILED.
     """
 
     model_id: str
     state: ModelState
     exported_at: str = ""
     reason: str = ""
+    serves_older: bool = False
+
+    @property
+    def is_served(self) -> bool:
+        """True if a version of it is served."""
+        return self.state is ModelState.READY or self.serves_older
 
 
 @dataclass(frozen=True)
@@ -85,10 +93,11 @@ class PublishedState:
             raise ValueError(f"not a published state: {error!r}") from error
 
 
-def _model(fields: dict[str, str]) -> PublishedModel:
+def _model(fields: dict[str, Any]) -> PublishedModel:
     return PublishedModel(
         str(fields["model_id"]),
         ModelState(fields["state"]),
         str(fields.get("exported_at", "")),
         str(fields.get("reason", "")),
+        bool(fields.get("serves_older", False)),
     )

@@ -24,9 +24,11 @@ RUN pip install --no-cache-dir --no-deps /wheel/*.whl
 ENV ORT_DISABLE_TELEMETRY=1
 # A number, so that Kubernetes' runAsNonRoot accepts it.
 USER 1000:1000
-EXPOSE 8001 8002
+EXPOSE 8001 8002 8004
 HEALTHCHECK --interval=10s --timeout=10s --start-period=300s \
-  CMD ["triton-embed", "health", "triton", "--address", "127.0.0.1:8001"]
+  CMD ["triton-embed", "health", "triton", "--address", "127.0.0.1:8001", \
+  "--status-port", "8004"]
 ENTRYPOINT ["triton-embed", "serve", "--no-gateway", "--model-repository", "/models", \
   "--wait-for-models", \
-  "--triton-host", "0.0.0.0", "--triton-grpc-port", "8001", "--triton-metrics-port", "8002"]
+  "--triton-host", "0.0.0.0", "--triton-grpc-port", "8001", "--triton-metrics-port", "8002", \
+  "--status-port", "8004"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ssl
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 
 import click
 
+from triton_embed.contract.status import READY_PATH
 from triton_embed.runtime.commands import CommandError, HeadedCommand, ParserType
 from triton_embed.runtime.common_settings import HttpAddress
 from triton_embed.runtime.options import SettingsCommand
-from triton_embed.runtime.values import Parser
+from triton_embed.runtime.values import Parser, tcp_port
 
 TIMEOUT_SECONDS = 5.0
 """Time that a service has to respond. Health endpoints respond at once, however busy Triton is."""
@@ -38,17 +40,32 @@ def gateway(address: HttpAddress) -> int:
     show_default=True,
     help="Address of its gRPC API.",
 )
-def triton(address: str) -> int:
+@click.option(
+    "--status-port",
+    type=ParserType(tcp_port),
+    default=8004,
+    show_default=True,
+    help="Port at which 'triton-embed serve' reports its state; Triton itself is checked if "
+    "nobody responds there.",
+)
+def triton(address: str, status_port: int) -> int:
     """Check that a Triton serves a model."""
-    if not has_ready_model(address):
+    host = address.rpartition(":")[0]
+    published = _readiness(f"http://{host}:{status_port}")
+    if not (has_ready_model(address) if published is None else published):
         raise CommandError(f"Triton at {address} serves no model")
     return 0
 
 
 def is_gateway_ready(url: str) -> bool:
-    """Return whether the gateway with the base URL `url` is ready.
+    """Return whether the gateway with the base URL `url` is ready."""
+    return bool(_readiness(url))
 
-    The gateway is on this machine: the certificate is not verified, and proxies are not used.
+
+def _readiness(url: str) -> bool | None:
+    """Return whether the service with the base URL `url` is ready; ``None``: nobody responds.
+
+    The service is on this machine: the certificate is not verified, and proxies are not used.
     """
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -57,10 +74,13 @@ def is_gateway_ready(url: str) -> bool:
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     )
     try:
-        with opener.open(f"{url}/v1/health/ready", timeout=TIMEOUT_SECONDS) as response:
+        with opener.open(f"{url}{READY_PATH}", timeout=TIMEOUT_SECONDS) as response:
             return bool(response.status == 200)
+    except urllib.error.HTTPError as error:
+        # With another status, it is another service.
+        return False if error.code == HTTPStatus.SERVICE_UNAVAILABLE else None
     except (urllib.error.URLError, OSError):
-        return False
+        return None
 
 
 def has_ready_model(address: str) -> bool:

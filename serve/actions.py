@@ -160,6 +160,8 @@ def published(
                 state=status.state,
                 exported_at=identity.exported_at if identity else "",
                 reason=status.reason or status.rejection or "",
+                serves_older=status.serving is not None
+                and status.state in (ModelState.REPLACING, ModelState.FAILED),
             )
         )
     return models

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 
-from triton_embed.contract.status import ModelState, PublishedModel, PublishedState
+from triton_embed.contract.status import PublishedModel, PublishedState
 
 
 class StatusBoard:
@@ -32,8 +32,8 @@ class StatusBoard:
 
     @property
     def ready(self) -> bool:
-        """True while at least one model is ready."""
-        return any(model.state is ModelState.READY for model in self.state.models)
+        """True while at least one model is served."""
+        return any(model.is_served for model in self.state.models)
 
     def publish(self, models: Iterable[PublishedModel]) -> bool:
         """Replace the models; if any of them has changed, raise the generation and notify.

@@ -10,7 +10,7 @@ STATE = PublishedState(
     7,
     (
         PublishedModel("a", ModelState.READY, "2026-01-01T00:00:00Z"),
-        PublishedModel("b", ModelState.FAILED, reason="it lacks 'b_encoder'"),
+        PublishedModel("b", ModelState.FAILED, reason="it lacks 'b_encoder'", serves_older=True),
     ),
 )
 

@@ -56,10 +56,12 @@ async def test_closed_board_lets_nobody_wait() -> None:
     await board.wait(board.state.generation, 600)
 
 
-async def test_board_is_ready_while_one_model_is() -> None:
+async def test_board_is_ready_while_one_model_is_served() -> None:
     board = StatusBoard()
     assert not board.ready
     board.publish([LOADING, PublishedModel("b", ModelState.READY)])
     assert board.ready
     board.publish([LOADING, PublishedModel("b", ModelState.REPLACING)])
     assert not board.ready
+    board.publish([LOADING, PublishedModel("b", ModelState.FAILED, serves_older=True)])
+    assert board.ready
