@@ -101,6 +101,12 @@ tokenizer_option = partial(click.option, cls=HeadedOption, heading="Tokenizer")
     is_flag=True,
     help="Print what would be exported; download no weights and write nothing.",
 )
+@click.option(
+    "--usage/--no-usage",
+    default=True,
+    hidden=True,
+    help="Whether to print the commands that use the model; 'serve' serves it already.",
+)
 @override("--prompt-query", metavar="TEXT", help="Prompt for queries.")
 @override("--prompt-passage", metavar="TEXT", help="Prompt for passages.")
 @override("--prompt-default", metavar="TEXT", help="Prompt for texts without an input type.")
@@ -172,8 +178,9 @@ def export(ctx: click.Context, /, *, dry_run: bool, **_: Any) -> None:
 
         exported = exporter.export(request)
         click.echo(f"Exported: {exported.parity}.\n")
-        click.echo(f"{table(spec_rows(exported.spec))}\n")
-        click.echo(usage(exported.spec, request.model_repository))
+        click.echo(table(spec_rows(exported.spec)))
+        if ctx.params["usage"]:
+            click.echo(f"\n{usage(exported.spec, request.model_repository)}")
 
 
 def _dry_run(request: ExportRequest) -> str:

@@ -88,7 +88,7 @@ def run_export(arguments: Sequence[str]) -> int:
     Raises:
         SystemExit: a signal ended the export.
     """
-    export = [sys.executable, "-m", "triton_embed", "export", *arguments]
+    export = [sys.executable, "-m", "triton_embed", "export", "--no-usage", *arguments]
     command = ending_with_this_process(export)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     started: list[subprocess.Popen[bytes]] = []

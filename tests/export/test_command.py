@@ -110,6 +110,9 @@ def test_export_ends_with_the_spec_and_the_commands_that_use_it(
         "input": ["Hello, world"],
         "input_type": "query",
     }
+    assert main(["export", "owner/name", "--no-usage"]) == 0
+    said = capsys.readouterr().out
+    assert "normalized        no\n" in said and "curl" not in said
 
 
 def test_dry_run_loads_no_framework(tmp_path: Path, minilm_folder: Path) -> None:
