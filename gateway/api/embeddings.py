@@ -31,7 +31,7 @@ async def _respond(body: bytes, services: Services, details: RequestDetails) -> 
         ApiError: the request is invalid, or cannot be served now.
     """
     started = perf_counter()
-    job, encoding = inference.read_job(body, services, details)
+    job, encoding = await inference.read_job(body, services, details)
     model_id = job.model.spec.model_id
     counts = services.metrics.of_model(model_id)
     counts.phases.parse.observe(perf_counter() - started)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 
@@ -26,6 +28,9 @@ REQUEST_BODY = {
 }
 """The description of the body in the OpenAPI document."""
 
+MAX_INLINE_BYTES = 1 << 18
+"""Maximum size of a body that is read in the event loop. One with texts takes a millisecond."""
+
 Respond = Callable[[bytes, Services, RequestDetails], Awaitable[bytes]]
 """Returns the response to a body; the details receive the facts about the request."""
 
@@ -48,7 +53,7 @@ async def respond(request: Request, respond_to: Respond) -> Response:
     return Response(content, media_type="application/json")
 
 
-def read_job(
+async def read_job(
     body: bytes, services: Services, details: RequestDetails, *, tokenize_only: bool = False
 ) -> tuple[EmbedJob, schema.EncodingFormat]:
     """Return the job that `body` requests, and the encoding of its vectors.
@@ -62,6 +67,17 @@ def read_job(
     Raises:
         ApiError: the request is invalid, or no model is served.
     """
+    read = partial(_read_job, body, services, details, tokenize_only=tokenize_only)
+    if len(body) <= MAX_INLINE_BYTES:
+        return read()
+    # The context has the span of the request.
+    reading = partial(copy_context().run, read)
+    return await asyncio.get_running_loop().run_in_executor(services.parser, reading)
+
+
+def _read_job(
+    body: bytes, services: Services, details: RequestDetails, *, tokenize_only: bool
+) -> tuple[EmbedJob, schema.EncodingFormat]:
     requested = schema.parse(body)
     details.model, details.inputs = requested.model, requested.count
     model, suffix = services.catalog.resolve(requested.model)

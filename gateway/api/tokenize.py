@@ -63,7 +63,7 @@ async def _respond(body: bytes, services: Services, details: RequestDetails) -> 
         ApiError: the request is invalid, or cannot be served now.
     """
     started = perf_counter()
-    job, _ = inference.read_job(body, services, details, tokenize_only=True)
+    job, _ = await inference.read_job(body, services, details, tokenize_only=True)
     phases = services.metrics.of_model(job.model.spec.model_id).phases
     phases.parse.observe(perf_counter() - started)
     batches = await services.scheduler.embed(job)

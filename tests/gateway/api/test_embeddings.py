@@ -6,9 +6,11 @@ import base64
 import gc
 import gzip
 import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import grpc
 import httpx
@@ -19,6 +21,10 @@ from testing.asgi import asgi_client
 from testing.fake_triton import FakeExport, FakeTriton, running
 from testing.metrics import samples
 from testing.ports import free_ports
+from triton_embed.gateway.api import inference
+from triton_embed.gateway.api import request as schema
+from triton_embed.gateway.api.inference import MAX_INLINE_BYTES
+from triton_embed.gateway.api.request import EmbeddingRequest
 from triton_embed.gateway.app import create
 from triton_embed.gateway.settings import Settings
 
@@ -210,3 +216,19 @@ async def test_unknown_path_is_an_error_with_the_right_one(
     response = await gateway.client.post(path)
     assert response.status_code == 404
     assert f"use {hint}" in response.json()["message"]
+
+
+@pytest.mark.parametrize("size", [10, MAX_INLINE_BYTES])
+async def test_large_body_is_read_in_a_thread_of_its_own(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    threads = []
+
+    def parse(body: bytes) -> EmbeddingRequest:
+        threads.append(threading.current_thread())
+        return schema.parse(body)
+
+    monkeypatch.setattr(inference, "schema", SimpleNamespace(parse=parse))
+    response = await gateway.embed(input=["a" * size])
+    assert response.status_code == 200
+    assert (threads == [threading.main_thread()]) == (size < MAX_INLINE_BYTES)
