@@ -73,7 +73,7 @@ def report(load: CheckedLoad, kills: Sequence[Kill]) -> str:
         unready = [kill.unready_seconds for kill in of_victim if kill.unready_seconds is not None]
         ready = [kill.ready_seconds for kill in of_victim]
         lines.append(
-            f"| {victim} | {len(of_victim)} | {max(unready, default=0):.2f} s "
+            f"| {victim} | {len(of_victim)} | {f'{max(unready):.2f} s' if unready else '-'} "
             f"| {median(ready):.2f} s | {max(ready):.2f} s |"
         )
     return "\n".join(lines)
