@@ -13,6 +13,7 @@ from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.options import Options
 from triton_embed.contract.serialization import spec_from_parameters
 from triton_embed.contract.spec import ModelSpec
+from triton_embed.contract.step_error import write_step_error
 
 MAX_CACHED_CHARACTERS = 1024
 """Maximum length of parameters, as JSON, whose `Options` are cached. Ours have at most 300
@@ -67,9 +68,8 @@ def _options(parameters: str) -> Options:
 def error_response(error: InvalidRequest) -> pb_utils.InferenceResponse:
     """Return the response that reports `error` to the client as INVALID_ARGUMENT.
 
-    Triton transports a message only. Its end, ``[code]``, is for `gateway.triton.errors`.
+    See `contract.step_error` for its form.
     """
-    message = f"{error} [{error.code}]"
     return pb_utils.InferenceResponse(
-        error=pb_utils.TritonError(message, pb_utils.TritonError.INVALID_ARG)
+        error=pb_utils.TritonError(write_step_error(error), pb_utils.TritonError.INVALID_ARG)
     )

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from triton_embed.contract.options import Modality
 from triton_embed.contract.spec import ModelSpec
 
 START = "data:image/"
 
-DATA_URL = re.compile(
-    r"data:image/[a-z0-9.+-]{1,32}(?:;[a-z0-9=_-]{1,64}){0,4};base64,[a-z0-9+/]+={0,2}",
-    re.IGNORECASE,
+HEADER = re.compile(
+    r"data:image/[a-z0-9.+-]{1,32}(?:;[a-z0-9=_-]{1,64}){0,4};base64,", re.IGNORECASE
 )
+
+BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{60,}\r?\n)*[A-Za-z0-9+/]+={0,2}")
+"""Base64, in one line, or in lines of 60 and more characters, as tools such as ``base64`` write."""
 
 TAG_BEFORE = re.compile(r"<img\s[^<>]{0,200}?src\s*=\s*[\"']?$", re.IGNORECASE)
 TAG_AFTER = re.compile(r"[\"']?[^<>]{0,200}>")
@@ -44,34 +47,57 @@ def infer_modality(text: str, spec: ModelSpec) -> Modality:
     return modality
 
 
+class EmbeddedImage(NamedTuple):
+    """The place of an image in an input.
+
+    Attributes:
+        start: Start of the data URL or of the tag around it.
+        end: Its end.
+        url_start: Start of the URL.
+        base64_start: Start of the base64 in the URL.
+        url_end: End of the URL.
+    """
+
+    start: int
+    end: int
+    url_start: int
+    base64_start: int
+    url_end: int
+
+
 def _content(text: str) -> Modality:
     end = 0
-    for start, stop in _find(text):
-        if text[end:start].strip():
+    for image in find_images(text):
+        if text[end : image.start].strip():
             return Modality.TEXT_IMAGE
-        end = stop
+        end = image.end
     if not end:
         return Modality.TEXT
     return Modality.TEXT_IMAGE if text[end:].strip() else Modality.IMAGE
 
 
-def _find(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the start and end of each data URL, including the tag around it."""
+def find_images(text: str) -> Iterator[EmbeddedImage]:
+    """Yield the place of each data URL with an image, in order."""
     last = 0
     position = text.find(START)
     while position >= 0:
-        match = DATA_URL.match(text, position)
-        if match is None:
+        header = HEADER.match(text, position)
+        encoded = BASE64.match(text, header.end()) if header else None
+        if header is None or encoded is None:
             position = text.find(START, position + len(START))
             continue
-        start, end = match.span()
-        window = max(last, start - MAX_TAG_CHARACTERS)
-        # The search for a tag is the most expensive part, and most URLs have none.
-        if text.find("<", window, start) >= 0:
-            before = TAG_BEFORE.search(text[window:start])
-            after = TAG_AFTER.match(text, end)
-            if before and after:
-                start, end = window + before.start(), after.end()
-        yield start, end
-        last = end
-        position = text.find(START, end)
+        start, last = _with_tag(text, last, header.start(), encoded.end())
+        yield EmbeddedImage(start, last, header.start(), header.end(), encoded.end())
+        position = text.find(START, last)
+
+
+def _with_tag(text: str, last: int, start: int, end: int) -> tuple[int, int]:
+    """Return the start and end of the tag around a data URL, or those of the URL."""
+    window = max(last, start - MAX_TAG_CHARACTERS)
+    # The search for a tag is the most expensive part, and most URLs have none.
+    if text.find("<", window, start) >= 0:
+        before = TAG_BEFORE.search(text[window:start])
+        after = TAG_AFTER.match(text, end)
+        if before and after:
+            return window + before.start(), after.end()
+    return start, end

@@ -25,7 +25,13 @@ class Role(str, Enum):
     ALIAS = "alias"
     """The entry again, under the name that keeps the capitals of the model id."""
 
+    TEXT = "text"
+    """The ensemble with all steps for texts, of a model whose entry also takes images."""
+
+    ROUTE = "route"
+    """The step that passes each input of a request to the steps that it needs."""
     TOKENIZE = "tokenize"
+    VISION = "vision"
     ENCODE = "encode"
     POSTPROCESS = "postprocess"
 
@@ -36,6 +42,7 @@ class DType(str, Enum):
     BYTES = "BYTES"
     INT32 = "INT32"
     FP32 = "FP32"
+    UINT8 = "UINT8"
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,9 @@ class Step:
         outputs: Its output tensors.
         files: Names of the files that it requires in its version folder.
         needs_spec: Whether its parameters hold the whole spec, not only the identity.
+        instances: Number of instances.
+        batches: Whether Triton joins requests into one execution.
+        max_batch_size: Maximum items of an execution; ``None``: that of the model.
     """
 
     name: str
@@ -87,6 +97,9 @@ class Step:
     outputs: tuple[Tensor, ...]
     files: tuple[str, ...] = ()
     needs_spec: bool = False
+    instances: int = 1
+    batches: bool = True
+    max_batch_size: int | None = None
 
     def triton_name(self, model: str) -> str:
         """Return Triton's name of this step of the model with the entry `model`."""

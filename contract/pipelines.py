@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from triton_embed.contract import tensors
 from triton_embed.contract.pipeline import DType, Ensemble, Pipeline, Role, Stage, Step, Tensor
+
+MAX_TILES = 32
+"""Maximum squares of one execution of an image tower: enough to occupy a GPU, and few enough that
+their activations fit into memory beside the other models."""
+
+ROUTER_INSTANCES = 4
+"""Instances of the router of a model that takes images. Each executes one request at a time, and
+mostly waits for the steps."""
 
 TEXT_INPUT = Tensor(tensors.TEXT, DType.BYTES, (1,))
 MODALITY_INPUT = Tensor(tensors.MODALITY, DType.BYTES, (1,), optional=True)
@@ -106,5 +116,70 @@ TEXT = Pipeline(
     ensembles=(TEXT_DIRECT, TEXT_ENTRY),
 )
 
-PIPELINES = {pipeline.name: pipeline for pipeline in (TEXT,)}
+VISION = Step(
+    name="vision",
+    role=Role.VISION,
+    backend=None,
+    inputs=(Tensor(tensors.PIXELS, DType.UINT8, (3, "image_size", "image_size")),),
+    outputs=(Tensor(tensors.EMBEDDINGS, DType.FP32, ("dimension",)),),
+    files=("model.onnx",),
+    max_batch_size=MAX_TILES,
+)
+
+ROUTER = Step(
+    name="router",
+    role=Role.ROUTE,
+    backend="multimodal",
+    inputs=(TEXT_INPUT, MODALITY_INPUT),
+    outputs=(TOKEN_COUNT, EMBEDDINGS),
+    needs_spec=True,
+    instances=ROUTER_INSTANCES,
+    batches=False,
+)
+"""An ensemble cannot skip the image tower for a text, nor pass it several tiles of one input."""
+
+ROUTED_ENTRY = Ensemble(
+    role=Role.ENTRY,
+    suffix="",
+    inputs=(TEXT_INPUT, MODALITY_INPUT),
+    outputs=(TOKEN_COUNT, EMBEDDINGS),
+    stages=(
+        Stage(
+            ROUTER,
+            inputs={tensors.TEXT: tensors.TEXT, tensors.MODALITY: tensors.MODALITY},
+            outputs={
+                tensors.TOKEN_COUNT: tensors.TOKEN_COUNT,
+                tensors.EMBEDDINGS: tensors.EMBEDDINGS,
+            },
+        ),
+    ),
+    needs_spec=True,
+)
+"""The router alone. As an ensemble, it costs no process to serve it under further names."""
+
+# A text may be padded, so that its length is not its number of tokens.
+DUAL_TEXT = replace(TEXT_ENTRY, role=Role.TEXT, suffix="_text")
+DUAL_TEXT_DIRECT = Ensemble(
+    role=Role.DIRECT,
+    suffix="_text_direct",
+    inputs=(TEXT_INPUT, MODALITY_INPUT),
+    outputs=(TOKEN_COUNT, EMBEDDINGS),
+    stages=(
+        TEXT_ENTRY.stages[0],
+        Stage(
+            ENCODER,
+            inputs={tensors.TOKEN_IDS: tensors.TOKEN_IDS, tensors.LENGTH: tensors.LENGTH},
+            outputs={tensors.EMBEDDINGS: tensors.EMBEDDINGS},
+        ),
+    ),
+)
+
+DUAL = Pipeline(
+    name="dual",
+    steps=(TOKENIZER, ENCODER, VISION, POSTPROCESS, ROUTER),
+    ensembles=(DUAL_TEXT_DIRECT, DUAL_TEXT, ROUTED_ENTRY),
+)
+"""Texts and images have a tower each, which give vectors in one space."""
+
+PIPELINES = {pipeline.name: pipeline for pipeline in (TEXT, DUAL)}
 """Every pipeline, by the ``pipeline`` in a Triton model's parameters."""

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from triton_embed.contract.image_spec import ImageSpec
 from triton_embed.contract.options import EmbeddingType, Modality
 from triton_embed.contract.spec import ModelSpec
 
@@ -116,7 +117,9 @@ def spec_to_parameters(spec: ModelSpec) -> dict[str, str]:
         parameters["rejects_embedded_images"] = "true"
     if spec.requires_input_type is not None:
         parameters["requires_input_type"] = str(spec.requires_input_type).lower()
-    return parameters
+    if spec.padding_id is not None:
+        parameters["padding_id"] = str(spec.padding_id)
+    return parameters | (spec.image.to_parameters() if spec.image else {})
 
 
 def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
@@ -159,6 +162,8 @@ def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
             max_tokens_query=_optional_integer(parameters.get("max_tokens_query")),
             max_tokens_passage=_optional_integer(parameters.get("max_tokens_passage")),
             aliases=tuple(filter(None, parameters.get("aliases", "").split(","))),
+            padding_id=_optional_integer(parameters.get("padding_id")),
+            image=ImageSpec.from_parameters(parameters) if "image_size" in parameters else None,
         )
     except KeyError as error:
         raise SpecError(f"has no model spec: parameter {error} is missing") from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.image_spec import ImageSpec
 from triton_embed.contract.messages import (
     dimensions_unsupported,
     missing_input_type,
@@ -46,6 +47,9 @@ class ModelSpec:
             model for texts only; otherwise the URL is a part of the text.
         aliases: Further names of the model in requests; set by ``--served-model-name``, not at
             export.
+        padding_id: Token with which each text is padded to `max_tokens`, and which is attended to;
+            ``None``: texts are not padded.
+        image: The preprocessing of images; ``None``: the model is `is_text_only`.
     """
 
     model_id: str
@@ -68,6 +72,8 @@ class ModelSpec:
     accepts_token_ids: bool = True
     rejects_embedded_images: bool = False
     aliases: tuple[str, ...] = ()
+    padding_id: int | None = None
+    image: ImageSpec | None = None
 
     @property
     def is_text_only(self) -> bool:
@@ -78,6 +84,12 @@ class ModelSpec:
     def names(self) -> tuple[str, ...]:
         """The names of the model in requests: its id, and its aliases."""
         return self.model_id, *self.aliases
+
+    @property
+    def image_size(self) -> int:
+        """Width and height of the squares that the image tower takes, in pixels."""
+        assert self.image
+        return self.image.size
 
     @property
     def is_input_type_required(self) -> bool:
@@ -95,6 +107,12 @@ class ModelSpec:
             and self.max_tokens_query == self.max_tokens_passage
         )
         return () if is_symmetric else tuple(InputType)
+
+    def padded(self, ids: list[int]) -> list[int]:
+        """Return the token ids of a text as the encoder takes them, see `padding_id`."""
+        if self.padding_id is None:
+            return ids
+        return ids + [self.padding_id] * (self.max_tokens - len(ids))
 
     def prompt(self, input_type: InputType | None) -> str:
         """Return the text to prepend to an input.

@@ -13,6 +13,7 @@ from triton_embed.contract import naming, pipelines
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export import stages
 from triton_embed.export.graph import builder, storage, tensorrt
+from triton_embed.export.graph.vision import vision_to_onnx
 from triton_embed.export.parity.gate import Parity
 from triton_embed.export.parity.measurement import ServedModel, measure
 from triton_embed.export.parity.reference import Reference
@@ -21,6 +22,7 @@ from triton_embed.export.plan import ExportPlan
 from triton_embed.export.progress import Progress, ProgressCallback
 from triton_embed.export.request import ExportRequest
 from triton_embed.export.towers.text import PackedEncoder
+from triton_embed.export.towers.vision import VisionTower
 from triton_embed.repository import config, installer, layout, parity_report
 from triton_embed.repository.conflict import find_replaced
 from triton_embed.repository.model import InstalledModel
@@ -92,12 +94,24 @@ def _write_model(
     assert plan.tokenizer is not None
     tokenizer = layout.step_file(staged, ensemble, pipelines.TOKENIZER)
     tokenizer.write_text(plan.tokenizer.content, encoding="utf-8")
+    if plan.preprocessor:
+        _write_vision(layout.step_file(staged, ensemble, pipelines.VISION), plan, on_progress)
     path = layout.step_file(staged, ensemble, pipelines.ENCODER)
     model = builder.to_onnx(encoder, spec.max_tokens, plan.options.target)
     storage.save(model, path, on_progress)
     # The comparison loads the weights a second time.
     storage.free(model, encoder)
     return path
+
+
+def _write_vision(path: Path, plan: ExportPlan, on_progress: ProgressCallback) -> None:
+    """Write the ONNX file of the image tower to `path`."""
+    assert plan.preprocessor
+    target, precision = plan.options.target, plan.options.precision
+    tower = VisionTower(plan.checkpoint, plan.preprocessor, target.name, precision).eval()
+    model = vision_to_onnx(tower, target)
+    storage.save(model, path, on_progress)
+    storage.free(model, tower)
 
 
 def _pass_gate(
@@ -115,7 +129,12 @@ def _pass_gate(
     ensemble = naming.triton_model_name(plan.spec.model_id)
     tokenizer = layout.step_file(staged, ensemble, pipelines.TOKENIZER)
     parity = measure(
-        ServedModel(model, tokenizer.read_text(encoding="utf-8"), plan.spec),
+        ServedModel(
+            model,
+            tokenizer.read_text(encoding="utf-8"),
+            plan.spec,
+            layout.step_file(staged, ensemble, pipelines.VISION) if plan.preprocessor else None,
+        ),
         reference,
         parity_texts(),
         plan.options,

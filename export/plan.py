@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 
+from triton_embed.contract.pipeline import Pipeline
+from triton_embed.contract.pipelines import DUAL, TEXT
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.preprocessor import Preprocessor
 from triton_embed.export.checkpoint.source import Source
 from triton_embed.export.checkpoint.tokenizer import CheckpointTokenizer, read_tokenizer
+from triton_embed.export.families.registry import FAMILIES
 from triton_embed.export.options import ExportOptions
 from triton_embed.export.request import ExportRequest
 from triton_embed.repository.provenance import Provenance, TokenizerProvenance
@@ -32,6 +36,7 @@ class ExportPlan:
         options: Target, precision and batch size.
         notes: Warnings for the user.
         tokenizer: The tokenizer; ``None`` until its files are on disk, see `with_tokenizer`.
+        preprocessor: The preprocessing of images; ``None``: the model takes texts only.
     """
 
     request: ExportRequest
@@ -41,6 +46,12 @@ class ExportPlan:
     options: ExportOptions
     notes: tuple[str, ...] = ()
     tokenizer: CheckpointTokenizer | None = None
+    preprocessor: Preprocessor | None = None
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The Triton models that the model consists of."""
+        return DUAL if self.preprocessor else TEXT
 
     @property
     def prompts(self) -> list[str]:
@@ -94,7 +105,10 @@ class ExportPlan:
             ExportError: the tokenizer cannot be read.
         """
         tokenizer = read_tokenizer(self.checkpoint, self.spec.vocab_size, self.request.tokenizer)
-        return replace(self, tokenizer=tokenizer, notes=(*self.notes, *tokenizer.notes))
+        spec = self.spec
+        if FAMILIES[self.checkpoint.config["model_type"]].pads_texts:
+            spec = replace(spec, padding_id=tokenizer.padding_id)
+        return replace(self, spec=spec, tokenizer=tokenizer, notes=(*self.notes, *tokenizer.notes))
 
     def configs(self, exported_at: datetime) -> dict[str, model_config_pb2.ModelConfig]:
         """Return the configuration of every Triton model, by its name."""
@@ -103,6 +117,7 @@ class ExportPlan:
             exported_at=exported_at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             max_batch_size=self.options.max_batch_size,
             encoder=self.options.target.runtime,
+            pipeline=self.pipeline,
         )
 
     def calibrated(self, vectors: Iterable[NDArray[np.float32]]) -> ExportPlan:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+
 from triton_embed.contract import naming
+from triton_embed.contract.options import Modality
 from triton_embed.export import notes
 from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig, NormalizeConfig
+from triton_embed.export.checkpoint.preprocessor import Preprocessor, read_preprocessor
 from triton_embed.export.checkpoint.reader import read_checkpoint
 from triton_embed.export.checkpoint.source import Source, resolve_source
 from triton_embed.export.errors import ExportError
 from triton_embed.export.families.checks import check_architecture
+from triton_embed.export.families.family import Family
 from triton_embed.export.families.registry import family_of
 from triton_embed.export.options import ExportOptions
 from triton_embed.export.plan import ExportPlan
@@ -45,7 +51,8 @@ def plan(request: ExportRequest) -> ExportPlan:
         with_prompts, flags=flags, preset=preset.values, family=defaults
     )
     sizes = family.sizes(checkpoint.config)
-    dimension = _dimension(checkpoint, sizes.hidden_size)
+    preprocessor = _preprocessor(checkpoint, family)
+    dimension = _dimension(checkpoint, family.vector_size(checkpoint.config))
     files = overrides_from_files(read, dimension)
     spec = resolve_spec(
         model_id=model_id,
@@ -58,12 +65,16 @@ def plan(request: ExportRequest) -> ExportPlan:
         preset=preset.values,
         family=defaults,
     )
+    if preprocessor:
+        modalities = (Modality.TEXT, Modality.IMAGE)
+        spec = replace(spec, modalities=modalities, image=preprocessor.spec)
     defined = {*flags, *files, *(HEAD_OPTIONS if read.has_modules else ())}
     return ExportPlan(
         request=request,
         source=source,
         checkpoint=checkpoint,
         spec=spec,
+        preprocessor=preprocessor,
         options=_options(request, spec.max_tokens),
         notes=(
             *notes.ignored_parts(read, family, spec),
@@ -71,6 +82,24 @@ def plan(request: ExportRequest) -> ExportPlan:
             *notes.guesses(spec, guessed),
         ),
     )
+
+
+def _preprocessor(checkpoint: Checkpoint, family: Family) -> Preprocessor | None:
+    """Return the preprocessing of images, if the model takes any.
+
+    Raises:
+        ExportError: it is not supported, or this Python is too old for images.
+    """
+    if family.vision is None:
+        return None
+    if sys.version_info < (3, 11):
+        raise ExportError(
+            "models that take images need Python 3.11 or newer: older ones have no Pillow without "
+            "known security holes"
+        )
+    if any(not isinstance(module, NormalizeConfig) for module in checkpoint.head):
+        raise ExportError("modules.json has a Dense or LayerNorm after CLIPModel: not supported")
+    return read_preprocessor(checkpoint, family.vision)
 
 
 def _options(request: ExportRequest, max_tokens: int) -> ExportOptions:
@@ -92,8 +121,8 @@ def _model_id(request: ExportRequest, source: Source) -> str:
     return model_id
 
 
-def _dimension(checkpoint: Checkpoint, hidden_size: int) -> int:
-    width = hidden_size * len(checkpoint.pooling_modes)
+def _dimension(checkpoint: Checkpoint, vector_size: int) -> int:
+    width = vector_size * len(checkpoint.pooling_modes)
     for module in checkpoint.head:
         if isinstance(module, NormalizeConfig):
             continue

@@ -38,13 +38,24 @@ def read_checkpoint(
 
 
 def embed_reference(plan: ExportPlan, progress: Progress) -> Reference:
-    """Embed the parity texts with sentence-transformers.
+    """Embed the parity texts with sentence-transformers, or texts and images with transformers.
 
     Raises:
         ExportError: the weights cannot be loaded.
     """
     texts = parity_texts()
     assert plan.tokenizer is not None
+    if plan.preprocessor:
+        # Pillow is needed for images only.
+        from triton_embed.export.parity import two_towers
+        from triton_embed.export.parity.images import parity_images
+
+        images = parity_images()
+        title = f"embedding {len(texts)} texts and {len(images)} images with transformers"
+        with progress.step(title) as report:
+            return two_towers.compute(
+                plan.checkpoint, plan.tokenizer.content, plan.spec, texts, images, report
+            )
     with progress.step(f"embedding {len(texts)} texts with sentence-transformers") as report:
         return reference.compute(
             plan.checkpoint,

@@ -54,6 +54,7 @@ def verify(
             encoder=_file(model, pipelines.ENCODER),
             tokenizer=_file(model, pipelines.TOKENIZER).read_text(encoding="utf-8"),
             spec=plan.spec,
+            vision=_file(model, pipelines.VISION) if plan.preprocessor else None,
         )
         return measure(installed, reference, parity_texts(), plan.options, report)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from triton_embed.contract.image_input import MAX_URL_BYTES
 from triton_embed.contract.options import InputType
 from triton_embed.runtime.addresses import grpc_address
 from triton_embed.runtime.common_settings import CommonSettings
@@ -52,6 +53,12 @@ class RequestSettings(CommonSettings):
         "maximum size of all request bodies in progress, over all workers; further requests get "
         "503",
         parse=integer(1024, metavar="BYTES"),
+    )
+    max_image_bytes: int = setting(
+        5_000_000,
+        "maximum size of the data URL of an image",
+        "NIM_SERVER_MAX_IMAGE_BYTES",
+        parse=integer(1024, MAX_URL_BYTES, metavar="BYTES"),
     )
     max_inputs_per_request: int = setting(8192, "maximum inputs in one request", parse=integer(1))
     max_concurrent_inputs: int = setting(

@@ -11,6 +11,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 from triton_embed.contract.pipeline import Role
 from triton_embed.contract.serialization import Identity
 from triton_embed.contract.spec import ModelSpec
+from triton_embed.repository import config as configurations
 from triton_embed.repository import layout
 from triton_embed.repository.fingerprint import Fingerprint, file_sizes
 
@@ -71,6 +72,16 @@ class InstalledModel:
     def models(self) -> tuple[str, ...]:
         """All Triton models to load, in order: an ensemble comes after its steps."""
         return self.steps + self.ensembles
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The Triton models that bring all others along: ensembles, and steps that are in none."""
+        used = {step for name in self.ensembles for step in self._steps_of(name)}
+        return tuple(step for step in self.steps if step not in used) + self.ensembles
+
+    def _steps_of(self, ensemble: str) -> tuple[str, ...]:
+        config = self.configs.get(ensemble)
+        return configurations.steps(config) if config else ()
 
     @property
     def files(self) -> dict[str, int]:

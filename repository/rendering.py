@@ -17,6 +17,7 @@ DTYPES = {
     DType.BYTES: pb.TYPE_STRING,
     DType.INT32: pb.TYPE_INT32,
     DType.FP32: pb.TYPE_FP32,
+    DType.UINT8: pb.TYPE_UINT8,
 }
 
 LATEST_VERSION = -1
@@ -68,7 +69,7 @@ def render(
         else:
             config = _ensemble(declared, spec)
         config.name = name
-        config.max_batch_size = max_batch_size
+        config.max_batch_size = getattr(declared, "max_batch_size", None) or max_batch_size
         identity = Identity(spec.model_id, SPEC_VERSION, exported_at, pipeline.name, role.value)
         _add_parameters(config, identity.to_parameters())
         if declared.needs_spec:
@@ -94,8 +95,10 @@ def _step(step: Step, spec: ModelSpec, runtime: StepRuntime) -> pb.ModelConfig:
             if tensor.width_name
         ],
     )
-    config.instance_group.add(kind=pb.ModelInstanceGroup.Kind.Value(runtime.instance_kind), count=1)
-    config.dynamic_batching.max_queue_delay_microseconds = runtime.queue_delay_microseconds
+    kind = pb.ModelInstanceGroup.Kind.Value(runtime.instance_kind)
+    config.instance_group.add(kind=kind, count=step.instances)
+    if step.batches:
+        config.dynamic_batching.max_queue_delay_microseconds = runtime.queue_delay_microseconds
     return config
 
 

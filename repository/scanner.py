@@ -30,8 +30,11 @@ from triton_embed.repository.errors import RepositoryError
 from triton_embed.repository.fingerprint import Fingerprint, file_sizes, fingerprint
 from triton_embed.repository.model import InstalledModel
 
-ENSEMBLE_ROLES = (Role.ENTRY, Role.DIRECT, Role.ALIAS)
+ENSEMBLE_ROLES = (Role.ENTRY, Role.TEXT, Role.DIRECT, Role.ALIAS)
 """Roles of the Triton models that clients can name, in the order of `InstalledModel.ensembles`."""
+
+STEP_ROLES = frozenset(step.role.value for kind in PIPELINES.values() for step in kind.steps)
+"""Roles of the Triton models that compute."""
 
 CACHED_FOLDERS = 4096
 """Number of folders whose configuration is kept parsed until a file changes. A model has about
@@ -60,6 +63,11 @@ class _Folder:
     def parameters(self) -> dict[str, str]:
         """The ``parameters`` of the configuration."""
         return config.parameters(self.config) if self.config else {}
+
+    @property
+    def is_step(self) -> bool:
+        """True if it computes, as a part of an exported model."""
+        return self.identity is not None and self.identity.role in STEP_ROLES
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -163,6 +171,8 @@ def _managed(repository: Path, members: Sequence[_Folder], folders: _Folders) ->
     ]
     steps = dict.fromkeys(step for name in ensembles for step in folders[name].steps)
     others = sorted({folder.name for folder in members}.difference(ensembles))
+    # The router calls steps that are in no ensemble.
+    steps |= dict.fromkeys(folder.name for folder in members if folder.is_step)
     parts = [folders[name] for name in {*ensembles, *steps, *others} if name in folders]
     spec, problem = None, None
     try:

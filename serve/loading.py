@@ -25,7 +25,7 @@ class ModelLoader:
         own = (name for name in model.models if not is_alias(model, name))
         is_changed = any(self._override(model, name) for name in own)
         # An ensemble brings its steps with it, and Triton loads them in parallel.
-        for name in model.models if is_changed else model.ensembles:
+        for name in model.models if is_changed else model.roots:
             await self.load_part(model, name)
 
     async def load_part(self, model: InstalledModel, name: str) -> None:

@@ -14,7 +14,9 @@ from triton_embed.gateway.triton.batch import EmbeddingBatch
 from triton_embed.gateway.triton.job import EmbedJob, Input, TraceHeaders
 from triton_embed.gateway.triton.model import ServedModel
 
-MODEL = ServedModel(ModelSpec("m", max_tokens=8, vocab_size=9, dimension=2), "m", "m_direct", 256)
+MODEL = ServedModel(
+    ModelSpec("m", max_tokens=8, vocab_size=9, dimension=2), "m", "m", "m_direct", 256
+)
 
 
 def make_input(data: bytes, tokens: int | None = None) -> Input:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import triton_python_backend_utils as pb_utils
 from tokenizers import Tokenizer
 
@@ -31,7 +32,8 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Load the tokenizer; an error keeps the model from being served."""
         path = version_folder(args) / pipelines.TOKENIZER.files[0]
-        self._tokenizer = BatchTokenizer(Tokenizer.from_file(str(path)), model_spec(args))
+        self._spec = model_spec(args)
+        self._tokenizer = BatchTokenizer(Tokenizer.from_file(str(path)), self._spec)
         self._background = Background()
 
     def finalize(self) -> None:
@@ -56,9 +58,30 @@ class TritonPythonModel:
     def _responses(self, calls: list[_Call]) -> list[pb_utils.InferenceResponse]:
         encoded = iter(self._tokenizer.encode([call.read for call in calls if call.read]))
         return [
-            error_response(call.error) if call.error else _respond(call.request, next(encoded))
+            error_response(call.error) if call.error else self._respond(call.request, next(encoded))
             for call in calls
         ]
+
+    def _respond(
+        self, request: pb_utils.InferenceRequest, rows: Rows | InvalidRequest
+    ) -> pb_utils.InferenceResponse:
+        if isinstance(rows, InvalidRequest):
+            return error_response(rows)
+        token_ids, lengths = (
+            pack(rows)
+            if request_options(request).tokenize_only
+            else pad(list(map(self._spec.padded, rows)))
+        )
+        counts = np.array(list(map(len, rows)), np.int32)[:, None]
+        values = {
+            tensors.TOKEN_IDS: token_ids,
+            tensors.LENGTH: lengths,
+            tensors.TOKEN_COUNT: counts,
+        }
+        # Each output takes time, and the direct ensemble does not use the last output.
+        return pb_utils.InferenceResponse(
+            [pb_utils.Tensor(name, values[name]) for name in request.requested_output_names()]
+        )
 
     def _respond_later(self, call: _Call, sender: pb_utils.InferenceResponseSender) -> None:
         try:
@@ -106,17 +129,4 @@ def _read(request: pb_utils.InferenceRequest) -> Request:
         inputs.as_numpy().reshape(-1).tolist(),
         options,
         None if modalities is None else modalities.as_numpy().reshape(-1).tolist(),
-    )
-
-
-def _respond(
-    request: pb_utils.InferenceRequest, rows: Rows | InvalidRequest
-) -> pb_utils.InferenceResponse:
-    if isinstance(rows, InvalidRequest):
-        return error_response(rows)
-    token_ids, lengths = pack(rows) if request_options(request).tokenize_only else pad(rows)
-    values = {tensors.TOKEN_IDS: token_ids, tensors.LENGTH: lengths, tensors.TOKEN_COUNT: lengths}
-    # Each output takes time, and the direct ensemble does not use the last output.
-    return pb_utils.InferenceResponse(
-        [pb_utils.Tensor(name, values[name]) for name in request.requested_output_names()]
     )

@@ -24,6 +24,8 @@ SETTINGS = (
     "config_sentence_transformers.json",
     "tokenizer_config.json",
     "adapter_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
     *TRANSFORMER_SETTINGS,
 )
 """Small files that together describe the model."""

@@ -13,7 +13,7 @@ from triton_embed.export.checkpoint.model import (
     LayerNormConfig,
     NormalizeConfig,
 )
-from triton_embed.export.checkpoint.modules import Module
+from triton_embed.export.checkpoint.modules import CLIP, Module
 from triton_embed.export.checkpoint.pooling import pools_prompt, read_pooling
 from triton_embed.export.checkpoint.settings import Settings
 from triton_embed.export.errors import ExportError
@@ -40,20 +40,27 @@ class Head:
 def read_head(folder: Path, modules: Sequence[Module]) -> Head:
     """Return the modules after the transformer.
 
-    Dropout is left out: it does nothing at inference.
-
     Args:
         folder: The checkpoint's root.
-        modules: The modules after the transformer.
+        modules: All modules, the transformer first.
 
     Raises:
-        ExportError: Pooling is not the first module or not the only one, or a module is malformed.
+        ExportError: Pooling is not the second module or not the only one, or a module is malformed.
     """
-    if not modules or modules[0].kind != "Pooling":
+    transformer, *others = modules
+    if transformer.kind == CLIP:
+        # It pools the end token.
+        return Head(("lasttoken",), modules=_read_modules(folder, others))
+    if not others or others[0].kind != "Pooling":
         raise ExportError("modules.json names no Pooling module after the Transformer")
-    pooling = folder / modules[0].path
+    pooling = folder / others[0].path
+    return Head(read_pooling(pooling), pools_prompt(pooling), _read_modules(folder, others[1:]))
+
+
+def _read_modules(folder: Path, modules: Sequence[Module]) -> tuple[HeadModule, ...]:
+    """Return the modules after pooling, without Dropout, which does nothing at inference."""
     head: list[HeadModule] = []
-    for module in modules[1:]:
+    for module in modules:
         if module.kind == "Dense":
             head.append(_read_dense(folder / module.path))
         elif module.kind == "LayerNorm":
@@ -62,7 +69,7 @@ def read_head(folder: Path, modules: Sequence[Module]) -> Head:
             head.append(NormalizeConfig())
         elif module.kind != "Dropout":
             raise ExportError(f"modules.json has '{module.kind}' where it cannot be exported")
-    return Head(read_pooling(pooling), pools_prompt(pooling), tuple(head))
+    return tuple(head)
 
 
 def _read_layer_norm(folder: Path) -> LayerNormConfig:

@@ -9,7 +9,10 @@ from triton_embed.export.checkpoint.files import read_json
 from triton_embed.export.checkpoint.settings import Settings, shown
 from triton_embed.export.errors import ExportError
 
-SUPPORTED = ("Transformer", "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
+CLIP = "CLIPModel"
+"""The class of a transformer that pools and projects itself."""
+
+SUPPORTED = ("Transformer", CLIP, "Pooling", "Dense", "LayerNorm", "Normalize", "Dropout")
 """Module classes of sentence-transformers that an export can mirror."""
 
 
@@ -47,6 +50,6 @@ def read_modules(folder: Path) -> list[Module]:
         if path.is_absolute() or ".." in path.parts or "\0" in str(path):
             raise ExportError(f"modules.json names '{path}', which is outside the checkpoint")
         modules.append(Module(kind, "" if path == PurePosixPath() else str(path)))
-    if modules and modules[0].kind != "Transformer":
+    if modules and modules[0].kind not in ("Transformer", CLIP):
         raise ExportError("modules.json does not begin with a Transformer")
     return modules

@@ -46,7 +46,7 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
     modules = read_modules(folder)
     transformer = folder / modules[0].path if modules else folder
     config = read_config(transformer)
-    head = read_head(folder, modules[1:]) if modules else Head((default_pooling(config),))
+    head = read_head(folder, modules) if modules else Head((default_pooling(config),))
     settings = _sentence_transformers_settings(folder)
     transformer_settings = read_transformer_settings(transformer)
     checkpoint = Checkpoint(

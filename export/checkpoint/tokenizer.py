@@ -70,11 +70,13 @@ class CheckpointTokenizer:
         content: The tokenizer in the format of tokenizer.json.
         changes: Its differences from the checkpoint's tokenizer.json, one sentence each.
         notes: `changes` and contradictions that have no effect, as warnings for the user.
+        padding_id: The token for padding, for models that attend to it; ``None``: there is none.
     """
 
     content: str
     changes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    padding_id: int | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -133,10 +135,12 @@ def _read(
         _apply_lower_case(draft, folder)
     names = special_token_names(read_settings(folder), _class(name))
     _apply_template(draft, options, names)
+    padding = names.get("pad_token")
     return CheckpointTokenizer(
         content=draft.tokenizer.to_str(),
         changes=tuple(draft.changes),
         notes=(*(f"{change} ({REMEDY})" for change in draft.changes), *draft.notes),
+        padding_id=draft.tokenizer.token_to_id(padding) if padding else None,
     )
 
 

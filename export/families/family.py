@@ -18,6 +18,7 @@ from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.settings import Settings
 from triton_embed.export.errors import ExportError
 from triton_embed.export.families.sizes import TransformerSizes, read_sizes
+from triton_embed.export.families.vision import VisionFamily
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,14 @@ class Family:
         build_packed: Makes a module that runs on packed tokens, given the model and the name of
             an attention function. ``None``: the model itself does, through transformers'
             attention interface.
+        text_config: Name of the part of config.json that describes the text tower; ``None``: the
+            model has no other tower.
+        text_sizes: Sizes of the text tower that config.json need not define.
+        projection: Returns the linear layer of a loaded text tower that maps pooled states to
+            vectors; ``None``: there is none.
+        projection_size: Name of the setting with the length of projected vectors.
+        pads_texts: Whether every text is padded to the maximum length, and the padding attended to.
+        vision: The image tower; ``None``: the model takes texts only.
     """
 
     model_type: str
@@ -81,9 +90,23 @@ class Family:
     model_class: str = "AutoModel"
     register: Callable[[], None] = lambda: None
     build_packed: Callable[[Any, str], Any] | None = None
+    text_config: str | None = None
+    text_sizes: Mapping[str, int] = field(default_factory=dict)
+    projection: Callable[[Any], Any] | None = None
+    projection_size: str | None = None
+    pads_texts: bool = False
+    vision: VisionFamily | None = None
 
     def load_config(self, config: Mapping[str, Any]) -> Any:
-        """Return the configuration object of transformers for the content of a config.json."""
+        """Return transformers' configuration of the text tower for the content of a config.json."""
+        whole = self._load_whole_config(config)
+        return getattr(whole, self.text_config) if self.text_config else whole
+
+    def load_vision_config(self, config: Mapping[str, Any]) -> Any:
+        """Return transformers' configuration of the image tower."""
+        return self._load_whole_config(config).vision_config
+
+    def _load_whole_config(self, config: Mapping[str, Any]) -> Any:
         from transformers import CONFIG_MAPPING
 
         self.register()
@@ -97,7 +120,28 @@ class Family:
         Raises:
             ExportError: a size is missing or malformed.
         """
-        return read_sizes(Settings("config.json", config), self.setting_names)
+        return read_sizes(self._text_settings(config), self.setting_names)
+
+    def vector_size(self, config: Mapping[str, Any]) -> int:
+        """Return the length of one pooled and projected state.
+
+        Raises:
+            ExportError: a size is missing or malformed.
+        """
+        if self.projection_size is None:
+            return self.sizes(config).hidden_size
+        settings = self._text_settings(config)
+        size = settings.integer(self.projection_size)
+        return self.sizes(config).hidden_size if size is None else size
+
+    def _text_settings(self, config: Mapping[str, Any]) -> Settings:
+        """Return the settings of the text tower."""
+        if self.text_config is None:
+            return Settings("config.json", config)
+        settings = config.get(self.text_config) or {}
+        if not isinstance(settings, Mapping):
+            raise ExportError(f"config.json: {self.text_config} is not an object")
+        return Settings(f"config.json: {self.text_config}", {**self.text_sizes, **settings})
 
     def max_positions(self, config: Mapping[str, Any]) -> int:
         """Return the maximum tokens of a text that the transformer has positions for.

@@ -8,6 +8,7 @@ from typing import Any
 from triton_embed.export.families import (
     bert,
     camembert,
+    clip,
     distilbert,
     gemma3_text,
     llama,
@@ -19,6 +20,7 @@ from triton_embed.export.families import (
     nomic_bert,
     qwen3,
     roberta,
+    siglip,
     t5,
     xlm_roberta,
 )
@@ -29,6 +31,7 @@ FAMILIES: dict[str, Family] = {
     for module in (
         bert,
         camembert,
+        clip,
         distilbert,
         gemma3_text,
         llama,
@@ -40,6 +43,7 @@ FAMILIES: dict[str, Family] = {
         nomic_bert,
         qwen3,
         roberta,
+        siglip,
         t5,
         xlm_roberta,
     )

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import warnings
+from typing import Any
 
 import onnx_ir as ir
 import torch
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 from onnxscript.rewriter.ort_fusions.erfgelu import fuse_erfgelu
 from onnxscript.rewriter.ort_fusions.rms_normalization import fuse_rms_normalization
+from torch import Tensor, nn
 
 from triton_embed.export.graph.frame import DOMAIN, OPSET, EncoderShape
 from triton_embed.export.graph.length_sorted import length_sorted_batches
@@ -75,17 +77,27 @@ def _export(encoder: PackedEncoder) -> ir.Model:
         packing.valid,
     )
     dynamic = torch.export.Dim.AUTO
+    return trace(
+        encoder,
+        inputs,
+        input_names=["input_ids", "position_ids", "gather_index", "token_index", "valid"],
+        dynamic_shapes=tuple(dict.fromkeys(range(item.dim()), dynamic) for item in inputs),
+    )
+
+
+def trace(module: nn.Module, inputs: tuple[Tensor, ...], **options: Any) -> ir.Model:
+    """Return `module` in ONNX, traced with `inputs`.
+
+    Args:
+        module: The module, in evaluation mode.
+        inputs: Example inputs.
+        options: Further arguments of ``torch.onnx.export``.
+    """
     logging.getLogger("torch.onnx._internal.exporter").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            encoder,
-            inputs,
-            input_names=["input_ids", "position_ids", "gather_index", "token_index", "valid"],
-            dynamic_shapes=tuple(dict.fromkeys(range(item.dim()), dynamic) for item in inputs),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
+            module, inputs, opset_version=OPSET, dynamo=True, verbose=False, **options
         )
     assert program is not None
     return program.model

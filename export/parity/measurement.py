@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from triton_embed.backends.tokenizer.prompt_marks import PromptMarks
@@ -32,11 +33,13 @@ class ServedModel:
         encoder: The ONNX file.
         tokenizer: The content of tokenizer.json.
         spec: The model's spec.
+        vision: The ONNX file of the image tower; ``None``: the model takes texts only.
     """
 
     encoder: Path
     tokenizer: str
     spec: ModelSpec
+    vision: Path | None = None
 
 
 def measure(
@@ -66,6 +69,7 @@ def measure(
         differences += sum(map(ne, rows, reference.token_ids[prompt]))
         if not model.spec.pools_prompt:
             rows = [marks.mark_text(row, prompt) for row in rows]
+        rows = list(map(model.spec.padded, rows))
         done = 2 * len(texts) * index
         singles = []
         for row in rows:
@@ -78,6 +82,13 @@ def measure(
             cosines.append(metrics.min_cosine(vectors, expected))
         deviations.append(metrics.batch_deviation(alone, batched))
         searches.append(metrics.retrieval(batched, expected))
+    if model.vision and reference.images is not None:
+        alone, batched = embed_images(model.vision, model.spec, options)
+        for vectors in (alone, batched):
+            errors.append(metrics.max_absolute_error(vectors, reference.images))
+            cosines.append(metrics.min_cosine(vectors, reference.images))
+        deviations.append(metrics.batch_deviation(alone, batched))
+        total += 2 * len(reference.images)
     # NumPy's minimum and maximum keep a NaN, which then misses every threshold.
     return Parity(
         max_absolute_error=float(np.max(errors)),
@@ -96,6 +107,23 @@ def embed(session: onnxruntime.InferenceSession, requests: Sequence[Sequence[Row
     """Run the model once on all `requests` and return their vectors, in order."""
     vectors: Vectors = session.run([tensors.EMBEDDINGS], ragged_batch(requests))[0]
     return vectors
+
+
+def embed_images(path: Path, spec: ModelSpec, options: ExportOptions) -> tuple[Vectors, Vectors]:
+    """Return the vectors of the parity images, each alone and all in one batch."""
+    # Pillow is needed for images only.
+    from triton_embed.backends.multimodal.squares import decode
+    from triton_embed.export.parity.images import parity_images
+
+    assert spec.image
+    squares = [decode(data, spec.image) for data in parity_images()]
+    session, _ = open_session(path, options.target)
+
+    def run(pixels: NDArray[np.uint8]) -> Vectors:
+        vectors: Vectors = session.run([tensors.EMBEDDINGS], {tensors.PIXELS: pixels})[0]
+        return vectors
+
+    return np.concatenate(list(map(run, squares))), run(np.concatenate(squares))
 
 
 def _embed_in_batches(

@@ -32,10 +32,12 @@ class Reference:
     Attributes:
         token_ids: The tokens of each text, by prompt.
         vectors: float32 [texts, dimension], by prompt.
+        images: float32 [images, dimension]; ``None``: the model takes no images.
     """
 
     token_ids: Mapping[str, list[list[int]]]
     vectors: Mapping[str, NDArray[np.float32]]
+    images: NDArray[np.float32] | None = None
 
 
 BATCH_SIZE = 8

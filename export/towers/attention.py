@@ -137,16 +137,22 @@ def register(target: str) -> str:
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        attention_mask: Tensor | None,
+        attention_mask: Any,
         *,
-        packing: Packing,
+        packing: Packing | None = None,
         scaling: float,
         is_causal: bool | None = None,
         sliding_window: int | None = None,
         position_bias: Tensor | None = None,
         **_: Any,
     ) -> tuple[Tensor, None]:
-        """Implement transformers' interface; `packing` takes the place of `attention_mask`."""
+        """Implement transformers' interface.
+
+        `packing` takes the place of `attention_mask`, or is passed as it by layers that have no
+        other argument to pass on.
+        """
+        packing = packing or attention_mask
+        assert packing is not None
         causal = getattr(module, "is_causal", False) if is_causal is None else is_causal
         layer = Attention(
             query, key, value, packing, scaling, bool(causal), sliding_window, position_bias

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig
+from triton_embed.export.families.family import Family
 from triton_embed.export.families.registry import family_of
 from triton_embed.export.packing import Packing
 from triton_embed.export.precision import FP32, Precision
@@ -50,7 +52,8 @@ class PackedEncoder(nn.Module):
             prevent_skip_norm_fusion(self.transformer)
         if precision.quantized:
             quantize(self.transformer)
-        self.head = nn.Sequential(*map(head_module, checkpoint.head))
+        self.head = nn.Sequential(*_projection(family, self.transformer))
+        self.head.extend(map(head_module, checkpoint.head))
         config = self.transformer.config
         self._padding_id = family.padding_id(checkpoint.config) if family.padding_id else None
         self._token_types = family.token_types
@@ -60,7 +63,9 @@ class PackedEncoder(nn.Module):
         self.vocab_size: int = config.vocab_size
         self.hidden_size: int = config.hidden_size
         sizes = [item.out_features for item in checkpoint.head if isinstance(item, DenseConfig)]
-        self.dimension = sizes[-1] if sizes else self.hidden_size * len(self._poolings)
+        self.dimension = (
+            sizes[-1] if sizes else family.vector_size(checkpoint.config) * len(self._poolings)
+        )
 
     def forward(
         self,
@@ -99,6 +104,11 @@ class PackedEncoder(nn.Module):
         vectors = torch.cat([pool(states, packing) for pool in self._poolings], dim=-1)
         result: Tensor = self.head(vectors)
         return result
+
+
+def _projection(family: Family, transformer: nn.Module) -> list[nn.Module]:
+    """Return the projection of a text tower in float32, if it has one."""
+    return [deepcopy(family.projection(transformer)).float()] if family.projection else []
 
 
 def _after_padding_id(input_ids: Tensor, position_ids: Tensor, padding_id: int) -> Tensor:

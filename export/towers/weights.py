@@ -22,10 +22,17 @@ UNUSED = re.compile(
 """Tensors that embeddings do not depend on: heads of other tasks, and buffers of old versions."""
 
 
+TEXT_TOWER = re.compile(r"text_(model|projection)\.|logit_(scale|bias)$")
+"""Tensors that the image tower of a model with two towers does not use."""
+
+IMAGE_TOWER = re.compile(r"(vision_model|visual_projection)\.|logit_(scale|bias)$")
+"""Tensors that the text tower of such a model does not use."""
+
+
 def load_transformer(
     checkpoint: Checkpoint, family: Family, attention: str, dtype: torch.dtype
 ) -> Any:
-    """Return the transformer on packed tokens, in evaluation mode.
+    """Return the text transformer on packed tokens, in evaluation mode.
 
     Args:
         checkpoint: The checkpoint, whose weights are on disk.
@@ -36,18 +43,59 @@ def load_transformer(
     Raises:
         ExportError: weights are corrupt, incomplete, of another shape or of another model.
     """
+    model = _load(
+        family.model_class,
+        checkpoint,
+        # As read: settings of the caller of a transformer, such as its attention, are left out.
+        config=family.load_config(checkpoint.config),
+        other_tower=IMAGE_TOWER if family.vision else None,
+        dtype=dtype,
+        attn_implementation="eager" if family.build_packed else attention,
+        **({"add_pooling_layer": False} if family.has_pooler else {}),
+    )
+    # The cache of keys and values of a decoder would be unused.
+    model.config.use_cache = False
+    return (family.build_packed(model, attention) if family.build_packed else model).eval()
+
+
+def load_tower(checkpoint: Checkpoint, family: Family, attention: str, dtype: torch.dtype) -> Any:
+    """Return the image tower in evaluation mode.
+
+    Args:
+        checkpoint: The checkpoint, whose weights are on disk.
+        family: The checkpoint's family, which has images.
+        attention: The ``attn_implementation``.
+        dtype: Element type of the weights.
+
+    Raises:
+        ExportError: weights are corrupt, incomplete, of another shape or of another model.
+    """
+    assert family.vision
+    return _load(
+        family.vision.model_class,
+        checkpoint,
+        config=family.load_vision_config(checkpoint.config),
+        other_tower=TEXT_TOWER,
+        dtype=dtype,
+        attn_implementation=attention,
+    ).eval()
+
+
+def _load(
+    model_class: str,
+    checkpoint: Checkpoint,
+    *,
+    other_tower: re.Pattern[str] | None,
+    **arguments: Any,
+) -> Any:
     try:
-        model, report = getattr(transformers, family.model_class).from_pretrained(
+        model, report = getattr(transformers, model_class).from_pretrained(
             checkpoint.transformer,
-            # As read: settings of the caller of a transformer, such as its attention, are left out.
-            config=family.load_config(checkpoint.config),
             trust_remote_code=False,
             use_safetensors=True,
             local_files_only=True,
-            dtype=dtype,
-            attn_implementation="eager" if family.build_packed else attention,
             output_loading_info=True,
-            **({"add_pooling_layer": False} if family.has_pooler else {}),
+            **arguments,
         )
     except Exception as error:
         raise ExportError(f"the weights cannot be loaded: {one_line(error)}") from error
@@ -56,10 +104,11 @@ def load_transformer(
             f"the weights are incomplete: {len(missing)} tensors are missing or of the wrong "
             f"shape, '{missing[0]}' first"
         )
-    _check_unexpected(model, report["unexpected_keys"])
-    # The cache of keys and values of a decoder would be unused.
-    model.config.use_cache = False
-    return (family.build_packed(model, attention) if family.build_packed else model).eval()
+    unexpected = report["unexpected_keys"]
+    if other_tower:
+        unexpected = [name for name in unexpected if not other_tower.match(name)]
+    _check_unexpected(model, unexpected)
+    return model
 
 
 def _check_unexpected(model: nn.Module, names: Iterable[str]) -> None:

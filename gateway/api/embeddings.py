@@ -42,6 +42,7 @@ async def _respond(body: bytes, services: Services, details: RequestDetails) -> 
     counts.inputs_per_request.observe(inputs)
     counts.tokens.inc(tokens)
     started = perf_counter()
-    content = response.encode(model_id, batches, tokens, encoding)
+    images = None if job.model.spec.is_text_only else job.images
+    content = response.encode(model_id, batches, response.usage(tokens, images), encoding)
     counts.phases.serialize.observe(perf_counter() - started)
     return content

@@ -91,8 +91,11 @@ def _read_job(
             f"'input' has {requested.count} inputs, at most {limit} are allowed", param="input"
         )
     estimator = services.scheduler.estimator(model.name)
-    inputs = requested.inputs(model.spec, estimator, options)
+    max_image_bytes = services.settings.max_image_bytes
+    inputs = requested.inputs(model.spec, estimator, options, max_image_bytes)
     job = EmbedJob(model, inputs, options, services.trace_headers())
+    if tokenize_only and job.has_images:
+        raise InvalidRequest("'input': images cannot be tokenized", param="input")
     details.tokens = job.tokens
     return job, encoding
 

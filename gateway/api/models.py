@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from triton_embed.contract.errors import Unavailable
-from triton_embed.contract.options import InputType
+from triton_embed.contract.options import InputType, Modality
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.api import routes
 from triton_embed.gateway.services import get_services
@@ -40,6 +40,7 @@ class ModelDescription(BaseModel):
         max_tokens: Maximum tokens of an input, prompt and special tokens included. The name
             ``max_model_len`` would make mteb send a field that is unknown here.
         input_types: Values of ``input_type`` that make a difference.
+        modalities: Content that inputs may have.
         input_type_required: Whether a request must state the input type.
     """
 
@@ -51,6 +52,7 @@ class ModelDescription(BaseModel):
     dimension: int
     max_tokens: int
     input_types: list[InputType]
+    modalities: list[Modality]
     input_type_required: bool
 
 
@@ -121,5 +123,6 @@ def _describe(
         dimension=spec.dimension,
         max_tokens=spec.token_limit(suffix),
         input_types=[suffix] if suffix else list(spec.input_types),
+        modalities=list(spec.modalities),
         input_type_required=is_required and suffix is None,
     )

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 
 from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.image_input import MAX_URL_BYTES, read_image_input
 from triton_embed.contract.inputs import map_inputs, validate_text_size
 from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import (
@@ -26,6 +27,7 @@ from triton_embed.contract.options import (
 )
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.gateway.api.body_values import validate_values
+from triton_embed.gateway.api.parts import flatten_parts
 from triton_embed.gateway.api.surrogates import has_lone_surrogate, parse_replaced
 from triton_embed.gateway.api.validation import invalid_request
 from triton_embed.gateway.scheduling.cost import TokenEstimator
@@ -151,13 +153,20 @@ class EmbeddingRequest(BaseModel):
         single = isinstance(self.input, str) or isinstance(self.input[0], int)
         return 1 if single else len(self.input)
 
-    def inputs(self, spec: ModelSpec, estimator: TokenEstimator, options: Options) -> list[Input]:
+    def inputs(
+        self,
+        spec: ModelSpec,
+        estimator: TokenEstimator,
+        options: Options,
+        max_image_bytes: int = MAX_URL_BYTES,
+    ) -> list[Input]:
         """Return each input as Triton receives it, with its estimated cost.
 
         Args:
             spec: The spec of the model.
             estimator: Estimates the cost of a text for this model.
             options: The options of this request.
+            max_image_bytes: Maximum bytes of the data URL of an image.
 
         Raises:
             InvalidRequest: an input is empty or of a modality that the model does not support, or
@@ -168,7 +177,7 @@ class EmbeddingRequest(BaseModel):
             items = [items]
         stated = self._stated_modalities(spec, len(items))
         limit = 0 if options.tokenize_only else spec.token_limit(options.input_type)
-        read = partial(_read, spec, limit, estimator)
+        read = partial(_read, spec, limit, estimator, max_image_bytes)
         return map_inputs(list(zip(items, stated, strict=True)), read)
 
     def _stated_modalities(self, spec: ModelSpec, count: int) -> Sequence[Modality | None]:
@@ -210,6 +219,8 @@ def _validated(body: bytes) -> EmbeddingRequest:
         return EmbeddingRequest.model_validate_json(body)
     except ValidationError as error:
         failure = error
+    if (flattened := flatten_parts(body)) is not None:
+        return _validated(flattened)
     if has_lone_surrogate(failure):
         try:
             return EmbeddingRequest.model_validate(parse_replaced(body))
@@ -224,6 +235,7 @@ def _read(
     spec: ModelSpec,
     limit: int,
     estimator: TokenEstimator,
+    max_image_bytes: int,
     stated: tuple[str | list[int], Modality | None],
 ) -> Input:
     item, modality = stated
@@ -231,10 +243,17 @@ def _read(
         raise InvalidRequest("'input' must not be empty", param="input")
     if not isinstance(item, str):
         return Input(Modality.TEXT, _pack(item), min(len(item), limit))
-    validate_text_size(len(item))
+    if spec.is_text_only:
+        validate_text_size(len(item))
     if modality is None:
         modality = infer_modality(item, spec)
         spec.validate_modality(modality)
+    if modality is not Modality.TEXT and spec.image:
+        image = read_image_input(item, modality, max_image_bytes)
+        text = len(image.text.encode())
+        tokens = spec.image.tokens(image.file) + (estimator.text(text, limit) if text else 0)
+        return Input(modality, item.encode(), tokens)
+    validate_text_size(len(item))
     data = item.encode()
     return Input(modality, data, estimator.text(len(data), limit))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -32,6 +32,9 @@ class Usage(BaseModel):
         Field(description="Tokens that the encoder processed, prompt and special tokens included."),
     ]
     total_tokens: int
+    num_images: Annotated[
+        int | None, Field(description="Images of the request, if the model takes images.")
+    ] = None
 
 
 class EmbeddingResponse(BaseModel):
@@ -43,15 +46,29 @@ class EmbeddingResponse(BaseModel):
     usage: Usage
 
 
+def usage(tokens: int, images: int | None) -> dict[str, int]:
+    """Return the ``usage`` of a response.
+
+    Args:
+        tokens: Tokens over all inputs.
+        images: Number of images; ``None``: the model takes texts only.
+    """
+    counts = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return counts if images is None else {**counts, "num_images": images}
+
+
 def encode(
-    model_id: str, chunks: Sequence[EmbeddingBatch], tokens: int, encoding: EncodingFormat
+    model_id: str,
+    chunks: Sequence[EmbeddingBatch],
+    usage: Mapping[str, int],
+    encoding: EncodingFormat,
 ) -> bytes:
     """Return the body of a successful response.
 
     Args:
         model_id: The id of the model.
         chunks: The vectors, in input order.
-        tokens: Tokens over all of them.
+        usage: See `usage`.
         encoding: Lists of numbers, or base64 of the bytes in little-endian order.
     """
     rows = [row for chunk in chunks for row in chunk.vectors]
@@ -63,7 +80,6 @@ def encode(
         }
         for index, row in enumerate(rows)
     ]
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     body = {"object": "list", "data": data, "model": model_id, "usage": usage}
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 

@@ -11,8 +11,9 @@ from triton_embed.gateway.scheduling.backend import InferenceBackend
 from triton_embed.gateway.triton.batch import EmbeddingBatch
 from triton_embed.gateway.triton.job import EmbedJob, Input, TraceHeaders
 
-Key = tuple[str, Options, TraceHeaders]
-"""Properties that the requests of a micro-batch share: name of the model, options and trace."""
+Key = tuple[str, Options, TraceHeaders, bool]
+"""Properties that the requests of a micro-batch share: name of the model, options, trace, and
+whether there are images, because texts should not wait for them."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class MicroBatcher:
             The vectors, or an ApiError.
         """
         result: asyncio.Future[EmbeddingBatch] = asyncio.get_running_loop().create_future()
-        key = (job.model.name, job.options, job.trace)
+        key = (job.model.name, job.options, job.trace, job.has_images)
         batch = self._open.get(key)
         if batch is None or not batch.has_room(job, limits):
             batch = self._open[key] = _MicroBatch(job)

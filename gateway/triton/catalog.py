@@ -63,11 +63,13 @@ class Offer:
     Attributes:
         inventory: The Triton.
         entry: The ensemble with all steps.
-        direct: The ensemble that ends with the encoder; the entry if there is none.
+        text: The ensemble with all steps for texts; the entry if there is none.
+        direct: The ensemble that ends with the encoder; `text` if there is none.
     """
 
     inventory: Inventory
     entry: LoadedModel
+    text: LoadedModel
     direct: LoadedModel
 
 
@@ -256,8 +258,9 @@ class Catalog:
             roles = {(model.model_id, model.role): model for model in loaded}
             for (model_id, role), entry in roles.items():
                 if role == Role.ENTRY:
-                    direct = roles.get((model_id, Role.DIRECT), entry)
-                    offers[model_id].append(Offer(inventory, entry, direct))
+                    text = roles.get((model_id, Role.TEXT), entry)
+                    direct = roles.get((model_id, Role.DIRECT), text)
+                    offers[model_id].append(Offer(inventory, entry, text, direct))
         return offers, parts
 
     def _log_changes(self, models: dict[str, ServedModel]) -> None:
@@ -362,6 +365,7 @@ def _served(offer: Offer) -> ServedModel:
     return ServedModel(
         spec=offer.entry.spec,
         name=offer.entry.name,
+        text_name=offer.text.name,
         direct_name=offer.direct.name,
         max_batch_size=offer.entry.max_batch_size,
         exported_at=offer.entry.exported_at,

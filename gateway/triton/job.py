@@ -54,6 +54,16 @@ class EmbedJob:
         """Maximum tokens of an input, prompt and special tokens included."""
         return self.model.spec.token_limit(self.options.input_type)
 
+    @cached_property
+    def images(self) -> int:
+        """Number of inputs with an image."""
+        return sum(item.kind is not Modality.TEXT for item in self.inputs)
+
+    @property
+    def has_images(self) -> bool:
+        """True if an input has an image."""
+        return self.images > 0
+
     def chunk(self, start: int, stop: int) -> EmbedJob:
         """Return the job of the inputs from `start` to `stop`."""
         return EmbedJob(self.model, self.inputs[start:stop], self.options, self.trace)

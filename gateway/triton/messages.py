@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ LENGTH = struct.Struct("<I")
 
 def encode_request(job: EmbedJob) -> service_pb2.ModelInferRequest:
     """Return the request that embeds all inputs of `job`."""
-    request = service_pb2.ModelInferRequest(model_name=job.model.triton_name(job.options))
+    triton_name = job.model.triton_name(job.options, has_images=job.has_images)
+    request = service_pb2.ModelInferRequest(model_name=triton_name)
     for name, value in job.options.to_parameters().items():
         parameter = request.parameters[name]
         if isinstance(value, bool):
@@ -39,11 +41,18 @@ def encode_request(job: EmbedJob) -> service_pb2.ModelInferRequest:
     if job.options.tokenize_only:
         request.outputs.add(name=tensors.TOKEN_IDS)
         request.outputs.add(name=tensors.TOKEN_COUNT)
-    request.inputs.add(name=tensors.TEXT, datatype="BYTES", shape=[len(job.inputs), 1])
-    request.raw_input_contents.append(
-        b"".join(part for item in job.inputs for part in (LENGTH.pack(len(item.data)), item.data))
-    )
+    _add(request, tensors.TEXT, [item.data for item in job.inputs])
+    if job.has_images:
+        _add(request, tensors.MODALITY, [item.kind.value.encode() for item in job.inputs])
     return request
+
+
+def _add(request: service_pb2.ModelInferRequest, name: str, items: Sequence[bytes]) -> None:
+    """Add the input `name`, BYTES [n, 1]."""
+    request.inputs.add(name=name, datatype="BYTES", shape=[len(items), 1])
+    request.raw_input_contents.append(
+        b"".join(part for item in items for part in (LENGTH.pack(len(item)), item))
+    )
 
 
 def decode_response(response: service_pb2.ModelInferResponse) -> EmbeddingBatch:

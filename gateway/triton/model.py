@@ -12,7 +12,7 @@ from triton_embed.contract.pipelines import TOKENIZER
 from triton_embed.contract.serialization import Identity, SpecError, spec_from_parameters
 from triton_embed.contract.spec import ModelSpec
 
-STEPS = (Role.TOKENIZE, Role.ENCODE, Role.POSTPROCESS)
+STEPS = (Role.TOKENIZE, Role.VISION, Role.ENCODE, Role.POSTPROCESS)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class LoadedModel:
 
     @property
     def is_step(self) -> bool:
-        """True if it computes, instead of passing tensors from step to step."""
+        """True if it computes, instead of passing inputs on to steps."""
         return self.role in STEPS
 
     @classmethod
@@ -78,19 +78,23 @@ class ServedModel:
     Attributes:
         spec: Its limits, dimensions and prompts.
         name: Triton's name of the entry, which has all steps.
-        direct_name: Triton's name of the ensemble that ends with the encoder.
+        text_name: Triton's name of the ensemble with all steps for texts.
+        direct_name: Triton's name of the ensemble for texts that ends with the encoder.
         max_batch_size: Maximum inputs per request to Triton.
         exported_at: Time of the export, ISO 8601.
     """
 
     spec: ModelSpec
     name: str
+    text_name: str
     direct_name: str
     max_batch_size: int
     exported_at: str = ""
 
-    def triton_name(self, options: Options) -> str:
-        """Return the name of the step, or the shortest ensemble, that has all for `options`."""
+    def triton_name(self, options: Options, *, has_images: bool = False) -> str:
+        """Return the name of the step, or the shortest ensemble, that has all for a request."""
         if options.tokenize_only:
             return TOKENIZER.triton_name(self.name)
-        return self.name if options.needs_postprocess else self.direct_name
+        if has_images:
+            return self.name
+        return self.text_name if options.needs_postprocess else self.direct_name

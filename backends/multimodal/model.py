@@ -1,0 +1,185 @@
+"""Triton backend ``multimodal``: the entry of a model that takes texts and images.
+
+It passes each input to the steps that it needs. The texts of a request go through the ensemble for
+texts together, and its images through the image tower.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+from triton_embed.backends.adapter import error_response, model_spec, request_options
+from triton_embed.backends.multimodal.decoder import Decoder
+from triton_embed.backends.multimodal.inputs import read_inputs
+from triton_embed.backends.postprocess.conversion import convert
+from triton_embed.contract import naming, tensors
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.image_file import ImageFileError
+from triton_embed.contract.image_input import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, ImageInput
+from triton_embed.contract.options import EmbeddingType, Modality, Options
+from triton_embed.contract.pipelines import DUAL_TEXT_DIRECT, MAX_TILES, VISION
+from triton_embed.contract.step_error import read_step_error
+
+Embedded = tuple[int, NDArray[np.float32]]
+"""Tokens and vector, float32 [dimension], of one input."""
+
+
+class StepFailed(Exception):
+    """A step could not respond; the message is Triton's."""
+
+
+class TritonPythonModel:
+    """One instance of the entry."""
+
+    @staticmethod
+    def auto_complete_config(config: pb_utils.ModelConfig) -> pb_utils.ModelConfig:
+        """Return the configuration as the export wrote it."""
+        return config
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Read the model spec from the configuration and prepare the decoder."""
+        self._spec = model_spec(args)
+        assert self._spec.image
+        name = naming.triton_model_name(self._spec.model_id)
+        self._text_model = DUAL_TEXT_DIRECT.triton_name(name)
+        self._vision_model = VISION.triton_name(name)
+        self._decoder = Decoder(self._spec.image, MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS)
+        # Calls of steps wait in threads of the event loop's pool.
+        self._decoding = ThreadPoolExecutor(1)
+
+    def finalize(self) -> None:
+        """End the decoder."""
+        self._decoder.close()
+
+    async def execute(
+        self, requests: list[pb_utils.InferenceRequest]
+    ) -> list[pb_utils.InferenceResponse]:
+        """Embed each request separately; an invalid one fails alone."""
+        return await asyncio.gather(*map(self._respond, requests))
+
+    async def _respond(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
+        try:
+            options = self._spec.validated_options(request_options(request))
+            modalities = pb_utils.get_input_tensor_by_name(request, tensors.MODALITY)
+            items = read_inputs(
+                _column(pb_utils.get_input_tensor_by_name(request, tensors.TEXT)),
+                None if modalities is None else _column(modalities),
+                options,
+                self._spec,
+            )
+            counts, vectors = zip(*await self._embed(items, options), strict=True)
+            converted = convert(np.stack(vectors), options, self._spec)
+        except InvalidRequest as error:
+            return error_response(error)
+        except StepFailed as error:
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
+        results = {
+            tensors.TOKEN_COUNT: np.array(counts, np.int32)[:, None],
+            tensors.EMBEDDINGS: np.ascontiguousarray(converted),
+        }
+        return pb_utils.InferenceResponse(
+            [pb_utils.Tensor(name, results[name]) for name in request.requested_output_names()]
+        )
+
+    async def _embed(self, items: Sequence[bytes | ImageInput], options: Options) -> list[Embedded]:
+        """Embed the inputs of a request, in order.
+
+        Raises:
+            InvalidRequest: an input is invalid; if there are several, with its index.
+            StepFailed: a step could not respond.
+        """
+        texts = {place: item for place, item in enumerate(items) if isinstance(item, bytes)}
+        images = {place: item for place, item in enumerate(items) if isinstance(item, ImageInput)}
+        embedding: tuple[Awaitable[list[Embedded]], ...] = (
+            self._embed_texts(list(texts.values()), options),
+            self._embed_images(list(images.values())),
+        )
+        results: dict[int, Embedded] = {}
+        for places, part in zip(
+            (list(texts), list(images)),
+            await asyncio.gather(*embedding, return_exceptions=True),
+            strict=True,
+        ):
+            if isinstance(part, InvalidRequest) and len(items) > 1:
+                index = part.index or 0
+                raise part.with_index(places[index] - index)
+            if isinstance(part, BaseException):
+                raise part
+            results.update(zip(places, part, strict=True))
+        return [results[place] for place in range(len(items))]
+
+    async def _embed_texts(self, texts: Sequence[bytes], options: Options) -> list[Embedded]:
+        if not texts:
+            return []
+        plain = replace(
+            options, dimensions=None, embedding_type=EmbeddingType.FLOAT, modality=Modality.TEXT
+        )
+        counts, vectors = await _infer(
+            self._text_model,
+            {tensors.TEXT: np.array(texts, np.object_)[:, None]},
+            (tensors.TOKEN_COUNT, tensors.EMBEDDINGS),
+            plain,
+        )
+        return list(zip(counts.reshape(-1).tolist(), vectors, strict=True))
+
+    async def _embed_images(self, images: Sequence[ImageInput]) -> list[Embedded]:
+        assert self._spec.image
+        tokens = self._spec.image.tokens_per_tile
+        vectors: list[NDArray[np.float32]] = []
+        for start in range(0, len(images), MAX_TILES):
+            tiles = await self._decode(images[start : start + MAX_TILES], start)
+            (embedded,) = await _infer(
+                self._vision_model, {tensors.PIXELS: tiles}, (tensors.EMBEDDINGS,)
+            )
+            vectors.extend(embedded)
+        return [(tokens, vector) for vector in vectors]
+
+    async def _decode(self, images: Sequence[ImageInput], start: int) -> NDArray[np.uint8]:
+        """Return the squares of `images`, the first of which has the index `start`."""
+        loop = asyncio.get_running_loop()
+        squares: list[NDArray[np.uint8]] = []
+        for index, image in enumerate(images, start):
+            try:
+                squares.append(
+                    await loop.run_in_executor(self._decoding, self._decoder.decode, image.data)
+                )
+            except ImageFileError as error:
+                message = f"'input': the image {error}"
+                raise InvalidRequest(message, param="input", index=index) from None
+        return np.concatenate(squares)
+
+
+def _column(tensor: pb_utils.Tensor) -> list[bytes]:
+    items: list[bytes] = tensor.as_numpy().reshape(-1).tolist()
+    return items
+
+
+async def _infer(
+    model: str,
+    inputs: dict[str, NDArray[np.generic]],
+    outputs: Sequence[str],
+    options: Options | None = None,
+) -> list[NDArray[np.float32]]:
+    """Return the outputs of a step.
+
+    Raises:
+        InvalidRequest: the step rejected its input.
+        StepFailed: it could not respond.
+    """
+    response = await pb_utils.InferenceRequest(
+        model_name=model,
+        requested_output_names=list(outputs),
+        inputs=[pb_utils.Tensor(name, value) for name, value in inputs.items()],
+        parameters=options.to_parameters() if options else {},
+    ).async_exec()
+    if response.has_error():
+        message = response.error().message()
+        raise read_step_error(message) or StepFailed(message)
+    return [pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in outputs]

@@ -1,0 +1,101 @@
+"""Process that decodes images for one instance of the entry.
+
+Decoders of image files are where attackers look for faults. Here a crash, an endless loop or an
+allocation without bound ends this process and fails one image; Triton and its models never notice.
+
+Parent and worker share a memory file. A request is the length of the image file in it, a uint32 on
+standard input. The response on standard output is `RESPONSE`: the number of tiles, which then
+replace the image file, or 0 and the length of an error message.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import resource
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triton_embed.backends.multimodal.squares import decode
+from triton_embed.contract.image_file import ImageFileError, read_image_file
+from triton_embed.contract.image_spec import ImageSpec
+
+REQUEST = struct.Struct("<I")
+RESPONSE = struct.Struct("<II")
+
+MAX_CPU_SECONDS = 30
+"""CPU time for one image, in seconds; then the kernel ends the worker. The largest permitted image
+takes about 5."""
+
+MAX_BYTES_PER_PIXEL = 16
+"""Memory that decoding takes at most, in bytes per pixel of the largest permitted image: the
+picture, its conversion to RGB and the one with a background, at 4 each, and margin."""
+
+BASE_BYTES = 1 << 30
+"""Address space of a worker without an image: Python, NumPy and the shared memory."""
+
+LARGE_PIXELS = 1 << 24
+"""Pixels above which the workers of a machine decode one image at a time, so that their memory does
+not add up."""
+
+
+def serve(requests: BinaryIO, responses: BinaryIO, memory: mmap.mmap, spec: ImageSpec) -> None:
+    """Decode images until `requests` ends."""
+    while header := requests.read(REQUEST.size):
+        (length,) = REQUEST.unpack(header)
+        _limit_cpu()
+        try:
+            tiles = _decode(memory[:length], spec)
+            memory[: tiles.nbytes] = tiles.tobytes()
+            responses.write(RESPONSE.pack(len(tiles), 0))
+        except ImageFileError as error:
+            message = str(error).encode()
+            memory[: len(message)] = message
+            responses.write(RESPONSE.pack(0, len(message)))
+        responses.flush()
+
+
+def _decode(data: bytes, spec: ImageSpec) -> NDArray[np.uint8]:
+    if read_image_file(data).pixels <= LARGE_PIXELS:
+        return decode(data, spec)
+    with _alone():
+        return decode(data, spec)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the lock that the workers of a machine share; the kernel releases it at the latest."""
+    with open(__file__, "rb") as file:
+        # Some network file systems have no locks.
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _limit_cpu() -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime) + MAX_CPU_SECONDS
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))
+
+
+def main() -> None:
+    """Serve with the memory file and the limits in the arguments."""
+    descriptor, max_pixels, parameters = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    spec = ImageSpec.from_parameters(dict(each.split("=", 1) for each in parameters))
+    address_space = BASE_BYTES + MAX_BYTES_PER_PIXEL * max_pixels
+    resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+    with mmap.mmap(descriptor, 0) as memory:
+        os.close(descriptor)
+        serve(sys.stdin.buffer, sys.stdout.buffer, memory, spec)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The properties of an image model that decoding and cost depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+
+from triton_embed.contract.image_file import ImageFile
+from triton_embed.contract.tiling import Grid, choose_grid
+
+PREFIX = "image_"
+
+
+class Resize(str, Enum):
+    """The way in which an image of any size becomes squares."""
+
+    STRETCH = "stretch"
+    """To one square, whatever the aspect ratio (SigLIP)."""
+    CROP = "crop"
+    """The shorter side to `ImageSpec.shortest_edge`, then the square at the center (CLIP)."""
+    TILES = "tiles"
+    """To a grid of squares and a thumbnail, see `contract.tiling` (Llama-Nemotron VL)."""
+
+
+class Resample(str, Enum):
+    """The filter of a resize."""
+
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+
+
+class Transparency(str, Enum):
+    """The treatment of transparent pixels."""
+
+    DROP = "drop"
+    """Their own color becomes visible."""
+    WHITE = "white"
+    """They are put on a white background."""
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """The preprocessing of images, which is part of a model as its tokenizer is.
+
+    Attributes:
+        size: Width and height of a square, in pixels.
+        resize: See `Resize`.
+        resample: See `Resample`.
+        transparency: See `Transparency`.
+        shortest_edge: Length of the shorter side before a crop, in pixels.
+        max_tiles: Maximum squares of a grid, without the thumbnail.
+        thumbnail: Whether an image of several tiles is followed by a square with all of it.
+        tokens_per_tile: Tokens of the language model that stand for a square; 0 if images have a
+            tower of their own.
+    """
+
+    size: int
+    resize: Resize
+    resample: Resample = Resample.BICUBIC
+    transparency: Transparency = Transparency.WHITE
+    shortest_edge: int = 0
+    max_tiles: int = 1
+    thumbnail: bool = False
+    tokens_per_tile: int = 0
+
+    def grid(self, width: int, height: int) -> Grid:
+        """Return the grid of an image of `width` × `height` pixels."""
+        if self.resize is not Resize.TILES:
+            return Grid(1, 1)
+        return choose_grid(width, height, self.size, self.max_tiles)
+
+    def tiles(self, file: ImageFile) -> int:
+        """Return the number of squares that an image becomes, the thumbnail included."""
+        tiles = self.grid(file.width, file.height).tiles
+        return tiles + (self.thumbnail and tiles > 1)
+
+    def tokens(self, file: ImageFile) -> int:
+        """Return the number of tokens that stand for an image."""
+        return self.tiles(file) * self.tokens_per_tile
+
+    @property
+    def max_nbytes(self) -> int:
+        """Maximum bytes of the squares of one image."""
+        return (self.max_tiles + self.thumbnail) * 3 * self.size**2
+
+    def to_parameters(self) -> dict[str, str]:
+        """Return the spec as Triton model parameters, whose names begin with `PREFIX`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {f"{PREFIX}{name}": _text(value) for name, value in values.items()}
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, str]) -> ImageSpec:
+        """Read the spec back from Triton model parameters.
+
+        Raises:
+            KeyError: a parameter is missing.
+            ValueError: a parameter is malformed.
+        """
+        own = {name: parameters[f"{PREFIX}{name}"] for name in cls.__dataclass_fields__}
+        return cls(
+            size=int(own["size"]),
+            resize=Resize(own["resize"]),
+            resample=Resample(own["resample"]),
+            transparency=Transparency(own["transparency"]),
+            shortest_edge=int(own["shortest_edge"]),
+            max_tiles=int(own["max_tiles"]),
+            thumbnail=_boolean(own["thumbnail"]),
+            tokens_per_tile=int(own["tokens_per_tile"]),
+        )
+
+
+def _text(value: object) -> str:
+    return str(value.value if isinstance(value, Enum) else value).lower()
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"'{text}' is neither 'true' nor 'false'")
+    return text == "true"

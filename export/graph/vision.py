@@ -1,0 +1,41 @@
+"""Builds the ONNX model of an image tower."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+import torch
+from onnxscript.rewriter.ort_fusions.erfgelu import fuse_erfgelu
+
+from triton_embed.contract import tensors
+from triton_embed.export.graph.builder import trace
+from triton_embed.export.graph.frame import IR_VERSION
+from triton_embed.export.target import Target
+from triton_embed.export.towers.vision import VisionTower
+
+EXAMPLE_TILES = 3
+"""Squares that the tower is traced with; torch.export would treat 1 as a constant."""
+
+
+def vision_to_onnx(tower: VisionTower, target: Target) -> ir.Model:
+    """Build the ONNX model of a tower.
+
+    Args:
+        tower: The tower for `target`, in evaluation mode.
+        target: The model's runtime.
+
+    Returns:
+        A model with input ``pixels`` uint8 [tiles, 3, size, size] and output ``embeddings`` float32
+        [tiles, dimension].
+    """
+    pixels = torch.zeros((EXAMPLE_TILES, 3, tower.size, tower.size), dtype=torch.uint8)
+    model = trace(
+        tower,
+        (pixels,),
+        input_names=[tensors.PIXELS],
+        output_names=[tensors.EMBEDDINGS],
+        dynamic_shapes=({0: torch.export.Dim.AUTO},),
+    )
+    if target.runtime.backend == "onnxruntime":
+        fuse_erfgelu(model)
+    model.ir_version = IR_VERSION
+    return model

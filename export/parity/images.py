@@ -1,0 +1,39 @@
+"""Images for the parity gate: many sizes and shapes, both formats, gray and transparent."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+SIZES = ((512, 512), (640, 427), (427, 640), (224, 224), (90, 60), (33, 200), (1000, 250), (16, 16))
+"""Width and height of each image in RGB, in pixels."""
+
+
+def parity_images() -> list[bytes]:
+    """Return image files in PNG and JPEG."""
+    pictures = [_draw(*size, seed) for seed, size in enumerate(SIZES)]
+    files = [_file(picture, ("PNG", "JPEG")[index % 2]) for index, picture in enumerate(pictures)]
+    transparent = pictures[0].copy()
+    transparent.putalpha(Image.linear_gradient("L").resize(transparent.size))
+    return [*files, _file(transparent, "PNG"), _file(pictures[1].convert("L"), "JPEG")]
+
+
+def _draw(width: int, height: int, seed: int) -> Image.Image:
+    """Return a picture of colored shapes on noise."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
+    picture = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(picture)
+    for _ in range(6):
+        x, y = sorted(random.integers(0, width, 2)), sorted(random.integers(0, height, 2))
+        color = tuple(map(int, random.integers(0, 256, 3)))
+        draw.ellipse((x[0], y[0], x[1], y[1]), fill=color)
+    return picture
+
+
+def _file(picture: Image.Image, name: str) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, name)
+    return buffer.getvalue()
