@@ -30,6 +30,10 @@ MAX_RATIO = 10.0
 MAX_MEMORY_GROWTH = 1.5
 """Maximum memory after all attacks relative to before; buffers and caches grow once."""
 
+ROUND_SECONDS = 1.0
+"""Minimum time between the starts of two rounds, as for clients that heed `Retry-After`; without
+it, this program would use most of the cores."""
+
 SETTLE_SECONDS = 3.0
 """Pause before memory is read, in which the gateway returns the memory of large bodies."""
 
@@ -127,7 +131,9 @@ def measure(target: server.Server, attack: Attack) -> Result:
 
 def _attack(attack: Attack, url: str, pipe: Connection) -> None:
     """Send rounds until a message arrives, and the statuses of each."""
-    while not pipe.poll():
+    due = perf_counter()
+    while not pipe.poll(max(due - perf_counter(), 0.0)):
+        due = perf_counter() + ROUND_SECONDS
         pipe.send(attack.send(url))
     pipe.recv()
 

@@ -40,8 +40,10 @@ class Services:
         scheduler: Embeds the inputs of admitted requests.
         metrics: The gateway's counters.
         trace_headers: Returns the headers that continue the caller's trace in Triton.
-        parser: A thread that reads large bodies, one at a time: the event loop gets its turn
-            between the steps of this work, which takes 100 ms for the largest bodies.
+        large_body: Held while a large body is read, so that only one is in an iteration of the
+            event loop.
+        parser: A thread that reads the largest bodies: the event loop gets its turn between the
+            steps of this work, which takes 100 ms.
     """
 
     settings: Settings
@@ -49,6 +51,7 @@ class Services:
     scheduler: Scheduler
     metrics: Metrics
     trace_headers: Callable[[], TraceHeaders]
+    large_body: asyncio.Lock
     parser: Executor
 
 
@@ -88,6 +91,7 @@ async def running_services(
         scheduler=Scheduler(client, admission, metrics.observe_inference),
         metrics=metrics,
         trace_headers=trace_headers,
+        large_body=asyncio.Lock(),
         parser=ThreadPoolExecutor(max_workers=1, thread_name_prefix="parser"),
     )
     metrics.register(TritonPhaseCollector(catalog.phases))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gc
 import gzip
@@ -23,7 +24,7 @@ from testing.metrics import samples
 from testing.ports import free_ports
 from triton_embed.gateway.api import inference
 from triton_embed.gateway.api import request as schema
-from triton_embed.gateway.api.inference import MAX_INLINE_BYTES
+from triton_embed.gateway.api.inference import MAX_INLINE_BYTES, MAX_UNORDERED_BYTES
 from triton_embed.gateway.api.request import EmbeddingRequest
 from triton_embed.gateway.app import create
 from triton_embed.gateway.settings import Settings
@@ -219,7 +220,7 @@ async def test_unknown_path_is_an_error_with_the_right_one(
 
 
 @pytest.mark.parametrize("size", [10, MAX_INLINE_BYTES])
-async def test_large_body_is_read_in_a_thread_of_its_own(
+async def test_largest_bodies_are_read_in_a_thread_of_their_own(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     threads = []
@@ -229,6 +230,14 @@ async def test_large_body_is_read_in_a_thread_of_its_own(
         return schema.parse(body)
 
     monkeypatch.setattr(inference, "schema", SimpleNamespace(parse=parse))
-    response = await gateway.embed(input=["a" * size])
+    response = await gateway.embed(input=["a" * (size // 5 + 1)] * 5)
     assert response.status_code == 200
     assert (threads == [threading.main_thread()]) == (size < MAX_INLINE_BYTES)
+
+
+async def test_large_bodies_are_read_in_turns(gateway: Gateway) -> None:
+    body = ["a" * MAX_UNORDERED_BYTES] * 2
+    responses = await asyncio.gather(*(gateway.embed(input=body) for _ in range(5)))
+    assert {response.status_code for response in responses} == {200}
+    rejected = await asyncio.gather(*(gateway.embed(input=[*body, ""]) for _ in range(5)))
+    assert {response.status_code for response in rejected} == {400}
