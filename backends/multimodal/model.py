@@ -32,7 +32,7 @@ Embedded = tuple[int, NDArray[np.float32]]
 
 
 class StepFailed(Exception):
-    """A step could not respond; the message is Triton's."""
+    """A step could not respond: it is being loaded, or its process has ended."""
 
 
 class TritonPythonModel:
@@ -79,7 +79,8 @@ class TritonPythonModel:
         except InvalidRequest as error:
             return error_response(error)
         except StepFailed as error:
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
+            unavailable = pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE)
+            return pb_utils.InferenceResponse(error=unavailable)
         results = {
             tensors.TOKEN_COUNT: np.array(counts, np.int32)[:, None],
             tensors.EMBEDDINGS: np.ascontiguousarray(converted),
@@ -173,12 +174,16 @@ async def _infer(
         InvalidRequest: the step rejected its input.
         StepFailed: it could not respond.
     """
-    response = await pb_utils.InferenceRequest(
+    request = pb_utils.InferenceRequest(
         model_name=model,
         requested_output_names=list(outputs),
         inputs=[pb_utils.Tensor(name, value) for name, value in inputs.items()],
         parameters=options.to_parameters() if options else {},
-    ).async_exec()
+    )
+    try:
+        response = await request.async_exec()
+    except pb_utils.TritonModelException as error:
+        raise StepFailed(f"{model} is not available: {error}") from None
     if response.has_error():
         message = response.error().message()
         raise read_step_error(message) or StepFailed(message)

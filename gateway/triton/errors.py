@@ -1,13 +1,13 @@
-"""Maps Triton's errors to API errors: one table, and the format of our steps' errors."""
+"""Maps Triton's errors to API errors, in one table."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import grpc
 
-from triton_embed.contract.errors import ApiError, InternalError, InvalidRequest, Unavailable
+from triton_embed.contract.errors import ApiError, InternalError, Unavailable
+from triton_embed.contract.step_error import read_step_error
 
 UNAVAILABLE = frozenset(
     {
@@ -38,15 +38,6 @@ DEAD_STEP = "is not healthy"
 """Ends ``Stub process 'NAME' is not healthy``, with status INTERNAL: the Python process of a step
 has ended. The supervisor then loads the step again."""
 
-STEP_ERROR = re.compile(
-    r"(?:in ensemble '[^']*', )?"  # Triton's
-    r"(?P<message>.*?)"
-    r"(?: \(input\[(?P<index>[0-9]+)\]\))?"
-    r" \[(?P<code>[a-z_]+)\]",
-    re.DOTALL,
-)
-"""Form of the messages that `backends.adapter` writes; Triton's own do not end with a code."""
-
 
 @dataclass(frozen=True)
 class Failure:
@@ -70,7 +61,7 @@ class Failure:
         The gateway sends no malformed request: the fault is in a request of another client, which
         shared the execution, or in Triton.
         """
-        return self.status is grpc.StatusCode.INVALID_ARGUMENT and not step_error(self.details)
+        return self.status is grpc.StatusCode.INVALID_ARGUMENT and not read_step_error(self.details)
 
     @property
     def is_unknown_model(self) -> bool:
@@ -99,23 +90,8 @@ class Failure:
         INVALID_ARGUMENT is the client's fault only if one of our steps reported it.
         """
         if self.status is grpc.StatusCode.INVALID_ARGUMENT:
-            return step_error(self.details) or Unavailable(UNAVAILABLE_MESSAGE)
+            return read_step_error(self.details) or Unavailable(UNAVAILABLE_MESSAGE)
         is_dead = self.status is grpc.StatusCode.INTERNAL and DEAD_STEP in self.details
         if self.status in UNAVAILABLE or is_dead:
             return Unavailable(UNAVAILABLE_MESSAGE)
         return InternalError(f"Triton failed: {self.details}")
-
-
-def step_error(message: str) -> InvalidRequest | None:
-    """Return the error that one of our steps reported; ``None`` if `message` is Triton's own."""
-    found = STEP_ERROR.fullmatch(message)
-    if not found:
-        return None
-    index = found["index"]
-    return InvalidRequest(
-        found["message"],
-        # The gateway has already validated the options.
-        param="input",
-        code=found["code"],
-        index=None if index is None else int(index),
-    )

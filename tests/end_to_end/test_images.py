@@ -27,6 +27,7 @@ from testing.image_checkpoints import (
 from testing.image_references import TwoTowers
 from testing.images import bomb, data_url, encoded, picture
 from testing.server import PATIENT, RunningServer
+from testing.waiting import eventually
 from triton_embed.backends.multimodal.decoder import MODULE
 from triton_embed.cli import main
 from triton_embed.contract.naming import triton_model_name
@@ -222,6 +223,30 @@ def test_killed_decoders_are_replaced(
     for _ in range(5):
         vector = embed(served, model=model, input=[URL])[0]
         assert np.abs(vector - reference.image(PICTURES[0])).max() < 1e-4
+
+
+@pytest.mark.parametrize("step", ["vision", "router"])
+def test_killed_step_is_loaded_again_without_a_wrong_response(
+    served: RunningServer, step: str, checkpoints: dict[str, Path]
+) -> None:
+    expected = TwoTowers(checkpoints["clip"]).image(PICTURES[0])
+    children = psutil.Process(served.process.pid).children(recursive=True)
+    stubs = [each for each in children if f" clip_{step}_" in f" {' '.join(_command(each))}"]
+    assert stubs
+    for stub in stubs:
+        stub.kill()
+
+    def is_served_again() -> bool:
+        response = post(served, model="clip", input=[URL])
+        assert response.status_code in (200, 503), response.text
+        if response.status_code == 503:
+            assert "retry-after" in response.headers
+            return False
+        vector = np.array(response.json()["data"][0]["embedding"])
+        assert np.abs(vector - expected).max() < 1e-4
+        return bool(served.logged(f"clip_{step} loaded again"))
+
+    eventually(is_served_again, message=f"{step} is loaded again")
 
 
 def _command(process: psutil.Process) -> list[str]:
