@@ -1,6 +1,6 @@
-"""Error texts that several places share.
+"""Error texts that the HTTP and the gRPC API share.
 
-Clients match on the first three, which are the NIM's verbatim: they must not be reworded.
+Clients match on the texts that are the NIM's: their wording must not change.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from triton_embed.contract.errors import InvalidRequest
 
 SEND_TEXTS = "send texts instead (check_embedding_ctx_length=False in langchain-openai)"
-"""What to change in a client that sends token ids; LangChain's does by default."""
+"""Remedy for a client that sends token ids, as LangChain's does by default."""
 
 
 def missing_input_type(model_id: str) -> InvalidRequest:
     """Return the error for an asymmetric model and a request without ``input_type``.
 
-    Only its first sentence is NIM's; some clients cannot send the parameter.
+    Only its first sentence is the NIM's. The second is for clients that cannot send the parameter.
 
     Args:
         model_id: Public id of the model.
@@ -49,7 +49,7 @@ def dimensions_unsupported(value: int) -> InvalidRequest:
 
 
 def foreign_token_ids(reason: str) -> InvalidRequest:
-    """Return the error for a token array that the model's tokenizer cannot have made."""
+    """Return the error for a token array that the model's tokenizer cannot have produced."""
     return InvalidRequest(
         f"'input': {reason}; token arrays must come from this model's tokenizer: {SEND_TEXTS}",
         param="input",
@@ -58,7 +58,7 @@ def foreign_token_ids(reason: str) -> InvalidRequest:
 
 
 def token_arrays_unsupported() -> InvalidRequest:
-    """Return the error for a token array where the settings allow none."""
+    """Return the error for a token array if the settings allow none."""
     return InvalidRequest(
         f"'input': this server does not accept token ids: {SEND_TEXTS}",
         param="input",

@@ -1,7 +1,7 @@
 """Inference of an input's modality from the data URLs in it.
 
 Rules of NVIDIA's NeMo Retriever Embedding NIM: an input that is one data URL is an image; an input
-with text and a data URL is both; every other input is text. The URL may be bare or in an ``<img>``
+with text and a data URL is both; any other input is text. The URL may be bare or in an ``<img>``
 tag. Nothing is ever fetched. A model for texts only reads a text with a data URL, such as Markdown
 with an inline image, as text.
 """
@@ -39,7 +39,7 @@ def infer_modality(text: str, spec: ModelSpec) -> Modality:
         spec: The model's spec.
     """
     if START not in text:
-        # Most texts; a list under overload is read before it is rejected.
+        # The common case must be cheap: under overload, every input is read before its rejection.
         return Modality.TEXT
     modality = _content(text)
     if modality is Modality.TEXT_IMAGE and spec.is_text_only and not spec.rejects_embedded_images:

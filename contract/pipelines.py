@@ -20,8 +20,8 @@ MODALITY_INPUT = Tensor(tensors.MODALITY, DType.BYTES, (1,), optional=True)
 LENGTH = Tensor(tensors.LENGTH, DType.INT32, (1,))
 TOKEN_COUNT = Tensor(tensors.TOKEN_COUNT, DType.INT32, (1,))
 VECTORS = Tensor(tensors.EMBEDDINGS, DType.FP32, ("dimension",))
-"""The encoder's vectors. Their length is declared where a client of Triton could send them: the
-Python process of a step ends at a tensor whose size exceeds 64 bits."""
+"""The encoder's vectors. Their length is fixed so that Triton rejects any other: a tensor whose
+size in bytes overflows 64 bits would crash the Python process of the step that receives it."""
 EMBEDDINGS = Tensor(tensors.EMBEDDINGS, DType.FP32, (-1,))
 """Vectors in the form that a request specifies, of any length."""
 

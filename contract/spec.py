@@ -140,7 +140,7 @@ class ModelSpec:
     def validated_options(
         self, options: Options, default_input_type: InputType | None = None
     ) -> Options:
-        """Return `options` in their simplest form: the model's own dimension is no option.
+        """Return `options` in their simplest form: the model's own dimension becomes ``None``.
 
         Args:
             options: The options of a request.

@@ -26,7 +26,7 @@ class ModelState(str, Enum):
     """State of one model in a running Triton."""
 
     LOADING = "LOADING"
-    """It is being loaded, again after a crash, or is loaded and not yet verified: not served."""
+    """It is being loaded, possibly again after a crash, or is not yet verified: not served."""
 
     READY = "READY"
     """It is loaded and has embedded a text."""
@@ -35,7 +35,7 @@ class ModelState(str, Enum):
     """Its new version is being loaded or verified; the old one was served until now."""
 
     FAILED = "FAILED"
-    """It was rejected, or could not be loaded, or failed its first inference. An older version may
+    """It was rejected, could not be loaded, or failed its first inference. An older version may
     still be served."""
 
 
@@ -68,7 +68,7 @@ class PublishedState:
     """The models of one Triton.
 
     Attributes:
-        generation: Rises with every change, also over restarts of the supervisor.
+        generation: Increases with every change, also across restarts of the supervisor.
         models: The models in the repository, by id.
     """
 

@@ -12,7 +12,7 @@ from triton_embed.gateway.triton.catalog import Catalog
 
 
 class CatalogCollector(Collector):
-    """Reports the known models, with their state and their properties.
+    """Reports the readiness and the properties of the known models.
 
     Args:
         catalog: The models.

@@ -9,7 +9,7 @@ from triton_embed.contract.errors import ApiError, Unauthorized, Unavailable
 from triton_embed.gateway.request_details import request_details
 
 REJECTION = "triton_embed.rejection"
-"""Key of an error in the scope of a request that the connection has rejected."""
+"""Key in the scope of a request that the connection has rejected; its value is the error."""
 
 
 class ErrorResponse(JSONResponse):

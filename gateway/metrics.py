@@ -31,7 +31,7 @@ PHASE_SECONDS_BUCKETS = (0.0001, 0.00025, 0.0005, *REQUEST_SECONDS_BUCKETS)
 """Seconds per phase, from parsing one text to embedding the longest lists."""
 
 REJECTION_CODES = ("overloaded", "unavailable", "invalid_value", "invalid_api_key")
-"""Codes whose counter exists from the start, so that the first rejection is an increase."""
+"""Codes whose counter starts at 0, so that ``increase()`` includes the first rejection."""
 
 
 class Phases(NamedTuple):
@@ -74,7 +74,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        # Times of creation of each series, which no other language's client exports.
+        # Omit the `_created` series, which would double the number of series.
         disable_created_metrics()
         registry = CollectorRegistry()
         counter = partial(_metric, Counter, registry)
@@ -100,7 +100,7 @@ class Metrics:
         )
         self._inputs_waiting = gauge(
             "inputs_waiting",
-            "Those of the inputs in flight that were not yet sent to Triton.",
+            "Inputs in flight that have not been sent to Triton.",
             multiprocess_mode="livesum",
         )
         self._inputs_limit = gauge(
@@ -146,7 +146,7 @@ class Metrics:
         durations.observe(seconds)
 
     def expect_http_requests(self, route: str, method: str, statuses: Iterable[int]) -> None:
-        """Start the series of a route with 0."""
+        """Start the series of a route at 0."""
         for status in statuses:
             self._of_route(route, method, status)
 
@@ -159,9 +159,9 @@ class Metrics:
         self._inputs_limit.set(limit)
 
     def set_inputs(self, in_flight: int, waiting: int) -> None:
-        """Report the inputs of this process that are in flight, and those of them that wait."""
+        """Report the inputs of this process in flight, and those of them not yet sent to Triton."""
         self._inputs_in_flight.set(in_flight)
-        # Most requests never wait.
+        # Skip most writes, which go to a shared file: most requests never wait.
         if waiting != self._waiting:
             self._waiting = waiting
             self._inputs_waiting.set(waiting)
@@ -175,7 +175,7 @@ class Metrics:
         phases.inference.observe(inference_seconds)
 
     def of_model(self, model_id: str) -> ModelMetrics:
-        """Return the metrics of one model; the first call starts its series with 0."""
+        """Return the metrics of one model; the first call starts its series at 0."""
         known = self._models.get(model_id)
         if known is None:
             phase = self._phase_seconds.labels

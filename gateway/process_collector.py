@@ -17,8 +17,8 @@ from triton_embed.gateway.workers import worker_pids
 class WorkerProcessCollector(Collector):
     """Reports memory, CPU time and open files of each worker, and the version of the gateway.
 
-    The metrics are those of every Prometheus client, with the label `pid`: a counter over all
-    workers would fall when one of them ends.
+    The metrics have the names of Prometheus' client libraries and the label `pid`: a sum over all
+    workers would decrease when one of them ends.
     """
 
     def collect(self) -> Iterator[Metric]:

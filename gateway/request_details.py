@@ -1,4 +1,4 @@
-"""The facts about a request that its handlers know and the access log reports."""
+"""Details of a request that its handlers record for the access log."""
 
 from __future__ import annotations
 

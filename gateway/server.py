@@ -105,7 +105,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         log_config=None,
         log_level="warning",
         access_log=False,
-        # The access log reports the address and the header of proxies separately.
+        # The access log reports the address and the proxies' header separately.
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_worker_healthcheck=WORKER_START_SECONDS,

@@ -37,7 +37,7 @@ def _pids(folder: str, kind: str) -> set[int]:
 
 
 def _is_sibling(pid: int) -> bool:
-    """Return whether a process runs and has our parent: another may have got the id meanwhile."""
+    """Return whether a process runs and has our parent; its id may have been reused."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -1,7 +1,7 @@
 """The CPU cores that this process may use: its affinity, and the CPU quota of its control groups.
 
-Containers limit CPUs by a quota, which `os.cpu_count` and ONNX Runtime do not see. Too many threads
-use it up early in each period, and are all stopped for the rest of it.
+Containers limit CPUs by a quota, which `os.cpu_count` and ONNX Runtime ignore. Too many threads
+exhaust it early in each period, and all of them are stopped for the rest of the period.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _quotas(root: Path) -> Iterator[float]:
         _, controllers, group = line.split(":", 2)
         if not controllers:
             for folder in _ancestors(mount, group):
-                with suppress(OSError, ValueError):  # "max" is no number.
+                with suppress(OSError, ValueError):  # "max": no quota.
                     quota, period = (folder / "cpu.max").read_text().split()
                     yield int(quota) / int(period)
         elif "cpu" in controllers.split(","):
@@ -53,7 +53,7 @@ def _quotas(root: Path) -> Iterator[float]:
                 with suppress(OSError, ValueError):
                     quota = (folder / "cpu.cfs_quota_us").read_text()
                     period = (folder / "cpu.cfs_period_us").read_text()
-                    if int(quota) > 0:  # -1 is no quota.
+                    if int(quota) > 0:  # -1: no quota.
                         yield int(quota) / int(period)
 
 

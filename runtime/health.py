@@ -46,7 +46,7 @@ def gateway(address: HttpAddress) -> int:
     default=8004,
     show_default=True,
     help="Port at which 'triton-embed serve' reports its state; Triton itself is checked if "
-    "nobody responds there.",
+    "this port does not respond.",
 )
 def triton(address: str, status_port: int) -> int:
     """Check that a Triton serves a model."""
@@ -63,7 +63,7 @@ def is_gateway_ready(url: str) -> bool:
 
 
 def _readiness(url: str) -> bool | None:
-    """Return whether the service with the base URL `url` is ready; ``None``: nobody responds.
+    """Return whether the service with the base URL `url` is ready; ``None``: no response.
 
     The service is on this machine: the certificate is not verified, and proxies are not used.
     """
@@ -77,7 +77,7 @@ def _readiness(url: str) -> bool | None:
         with opener.open(f"{url}{READY_PATH}", timeout=TIMEOUT_SECONDS) as response:
             return bool(response.status == 200)
     except urllib.error.HTTPError as error:
-        # With another status, it is another service.
+        # Any other status comes from another service on this port.
         return False if error.code == HTTPStatus.SERVICE_UNAVAILABLE else None
     except (urllib.error.URLError, OSError):
         return None

@@ -64,7 +64,7 @@ def _listen_error(
     if error.errno == errno.EADDRINUSE:
         return ListenError(f"port {port} on {host} is in use; choose another with {port_option}")
     if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-        return ListenError(f"{host} is no address of this machine; change {host_option}")
+        return ListenError(f"{host} is not an address of this machine; change {host_option}")
     reason = error.strerror
     return ListenError(
         f"port {port} on {host} cannot be bound: {reason}; choose another with {port_option}"

@@ -17,9 +17,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent(parent: int) -> None:
-    """Let the kernel kill this process when its parent ends.
+    """Make the kernel kill this process when its parent ends.
 
-    The kernel takes the thread that started this process for the parent: start processes from the
+    The kernel treats the thread that started this process as the parent: start processes from the
     main thread. The setting survives ``exec``; children of this process do not inherit it.
 
     Args:
@@ -33,10 +33,10 @@ def end_with_parent(parent: int) -> None:
 def ending_with_this_process(command: Sequence[str]) -> list[str]:
     """Return the command line that runs `command` until this process ends.
 
-    It keeps its process id. An interpreter sets the signal and then becomes the program: Python
-    code between ``fork`` and ``exec`` could deadlock in a process with threads.
+    The process id stays the same: a Python interpreter sets the signal and then becomes the
+    program. Python code between ``fork`` and ``exec`` could deadlock in a process with threads.
     """
-    # Isolated, without site-packages: 15 ms, and the environment is the program's.
+    # -I and -S: the interpreter starts in 15 ms, and ignores variables meant for the program.
     return [sys.executable, "-IS", __file__, str(os.getpid()), *command]
 
 

@@ -43,5 +43,5 @@ def check_tracing(settings: LogSettings) -> None:
 def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # Its parent package.
+    except ModuleNotFoundError:  # Its parent package is not installed.
         return False

@@ -62,7 +62,7 @@ def reserved(settings: Settings, *, after_kill: bool = False) -> Iterator[Settin
         after_kill: Whether a service was killed before this start: its ports are waited for.
 
     Raises:
-        ServeError: a port is in use or set twice, or a host is no address of this machine.
+        ServeError: a port is in use or set twice, or a host is not an address of this machine.
     """
     wanted = _wanted(settings)
     _check_distinct(wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from triton_embed.contract.errors import InvalidRequest
 
 MAX_VALUES = 300_000
-"""Maximum values in a body: token ids, texts and fields. They take 30 ms to parse, in which the
+"""Maximum values in a body: token ids, texts and fields. Parsing them takes 30 ms, during which the
 gateway serves no other request. OpenAI's API accepts as many tokens per request."""
 
 MAX_LISTS = 1 << 16
@@ -13,10 +13,10 @@ MAX_LISTS = 1 << 16
 
 
 def validate_values(body: bytes) -> None:
-    """Raise InvalidRequest if a JSON text has too many values."""
+    """Raise InvalidRequest if a JSON body has too many values or lists."""
     if len(body) <= MAX_LISTS or not _has_too_many(body):
         return
-    # Texts contain commas and brackets, too.
+    # Count again without the texts, which may contain commas and brackets.
     if b"\\" in body:
         body = body.replace(rb"\\", b"").replace(rb"\"", b"")
     if body.count(b'"') > 2 * MAX_VALUES or _has_too_many(b"".join(body.split(b'"')[::2])):

@@ -1,4 +1,4 @@
-"""``/docs``: Swagger UI, from this server instead of a content delivery network."""
+"""``/docs``: Swagger UI, served by the gateway instead of a content delivery network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 
 @router.get("/docs", include_in_schema=False)
 async def documentation(request: Request) -> Response:
-    """Return the page."""
+    """Return the HTML page of Swagger UI."""
     prefix = request.app.state.root_path
     script, style, icon = (f"{prefix}/docs/{name}" for name in ASSETS)
     return get_swagger_ui_html(
@@ -46,7 +46,7 @@ async def asset(request: Request) -> Response:
 
 @cache
 def assets_folder() -> Path:
-    """Return the folder with the files; importing the package would take longer."""
+    """Return the folder with the files, without importing the package, which would take longer."""
     spec = find_spec(PACKAGE)
     assert spec is not None and spec.origin is not None, f"'{PACKAGE}' is a dependency"
     return Path(spec.origin).parent / "static"

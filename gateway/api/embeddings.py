@@ -25,7 +25,7 @@ async def create_embeddings(request: Request) -> Response:
 
 
 async def _respond(body: bytes, services: Services, details: RequestDetails) -> bytes:
-    """Return the response to the request in `body`; `details` receives the facts about it.
+    """Return the response to the request in `body`, and record the request in `details`.
 
     Raises:
         ApiError: the request is invalid, or cannot be served now.

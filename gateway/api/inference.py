@@ -1,4 +1,4 @@
-"""The parts that ``/v1/embeddings`` and ``/v1/tokenize`` share: from a body to a job."""
+"""The steps from a body to a job that ``/v1/embeddings`` and ``/v1/tokenize`` share."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ REQUEST_BODY = {
 """The description of the body in the OpenAPI document."""
 
 MAX_UNORDERED_BYTES = 1 << 16
-"""Maximum size of a body that is read at once. Larger ones take turns: other requests are served
-between two of them."""
+"""Maximum bytes of a body that is parsed immediately. Larger bodies take turns, so that other requests
+are served between two of them."""
 
 MAX_INLINE_BYTES = 4 << 20
-"""Maximum size of a body that is read in the event loop. One with texts takes 10 ms; for a smaller
-one, waiting for the interpreter's lock would take longer than a thread saves."""
+"""Maximum bytes of a body that is parsed in the event loop. A body of texts takes 10 ms; for a smaller
+body, waiting for the interpreter's lock would take longer than a thread saves."""
 
 Respond = Callable[[bytes, Services, RequestDetails], Awaitable[bytes]]
-"""Returns the response to a body; the details receive the facts about the request."""
+"""Returns the response to a body, and records the request in the details."""
 
 
 async def respond(request: Request, respond_to: Respond) -> Response:
@@ -48,7 +48,7 @@ async def respond(request: Request, respond_to: Respond) -> Response:
         content = await cancel_on_disconnect(responding, partial(_until_disconnect, request))
     except InvalidRequest:
         encoding = request.headers.get("content-encoding")
-        # Some clients state an encoding, such as "identity", of an uncompressed body.
+        # An uncompressed body is accepted whatever its header: some clients send "identity".
         if encoding and not body[:64].lstrip().startswith(b"{"):
             raise UnsupportedEncoding(
                 f"The request body has the Content-Encoding '{encoding[:MAX_NAME]}'; "
@@ -66,7 +66,7 @@ async def read_job(
     Args:
         body: The JSON body.
         services: The services of the application.
-        details: Receives the facts about the request.
+        details: Records the request for the access log.
         tokenize_only: Whether the job returns token ids instead of vectors.
 
     Raises:
@@ -78,7 +78,7 @@ async def read_job(
     async with services.large_body:
         if len(body) <= MAX_INLINE_BYTES:
             return read()
-        # The context has the span of the request.
+        # The thread needs the context, which has the span of the request.
         reading = partial(copy_context().run, read)
         return await asyncio.get_running_loop().run_in_executor(services.parser, reading)
 

@@ -40,7 +40,7 @@ async def metadata(request: Request) -> JSONResponse:
     try:
         text = license_text()
     except (PackageNotFoundError, FileNotFoundError):
-        text = ""  # Clients read the other fields, to find the models.
+        text = ""  # Not an error: clients read the other fields to find the models.
     models = [
         {"modelUrl": model.spec.model_id, "shortName": f"{model.spec.model_id}:{__version__}"}
         for model in get_services(request).catalog.models

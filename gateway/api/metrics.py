@@ -18,6 +18,6 @@ async def metrics(request: Request) -> Response:
     """Return the gateway's metrics in Prometheus' text format."""
     services = get_services(request)
     for model in services.catalog.models:
-        # Before its first request, too.
+        # Its series exist before its first request.
         services.metrics.of_model(model.spec.model_id)
     return Response(services.metrics.render(), headers={"content-type": CONTENT_TYPE_LATEST})

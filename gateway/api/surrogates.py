@@ -18,8 +18,8 @@ REPLACEMENT = "\ufffd"
 """The replacement character, as decoders of UTF-8 use it."""
 
 MAX_SURROGATES = 1 << 16
-"""Maximum escaped surrogates in a body that has a lone one. Their replacement takes 20 ms, in which
-the gateway serves no other request."""
+"""Maximum escaped surrogates in a body that has a lone one. Replacing them takes 20 ms, during
+which the gateway serves no other request."""
 
 
 def has_lone_surrogate(failure: ValidationError) -> bool:
@@ -31,7 +31,7 @@ def has_lone_surrogate(failure: ValidationError) -> bool:
 
 
 def parse_replaced(body: bytes) -> Any:
-    """Return the value of a JSON text, with the replacement character for lone surrogates.
+    """Parse a JSON text, with the replacement character in place of lone surrogates.
 
     Raises:
         ValueError: the text is not valid JSON, or has too many surrogates.

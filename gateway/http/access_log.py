@@ -23,7 +23,7 @@ EXPECTED = 200, 400, 401, 404, 413, 499, 500, 503
 """Statuses of this route whose metrics exist from the start."""
 
 UNCOUNTED = frozenset({"/v1/health/live", "/v1/health/ready", "/metrics", "/v1/metrics"})
-"""Routes of probes and scrapes, which are no traffic."""
+"""Routes of probes and scrapes, which are not counted as traffic."""
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 """Methods with their own label: a client could invent any number of other methods."""
@@ -35,7 +35,7 @@ CLIENT_CLOSED_REQUEST = 499
 """Status of a request without a response, because its client disconnected: nginx's code."""
 
 MAX_FIELD = 500
-"""Maximum characters of a text of the client in the log."""
+"""Maximum characters of a string from the client in the log; the rest is omitted."""
 
 
 class AccessLogMiddleware:
@@ -160,7 +160,7 @@ def _fields(details: RequestDetails) -> dict[str, Any]:
 
 
 def _client(scope: Scope) -> dict[str, str]:
-    """Return the client's address, and the addresses that proxies have stated."""
+    """Return the client's address, and the header in which proxies report further addresses."""
     client = scope.get("client")
     fields = {"client": client[0] if client else "unknown"}
     forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
@@ -170,7 +170,7 @@ def _client(scope: Scope) -> dict[str, str]:
 
 
 def _escaped(text: str) -> str:
-    """Return a text of the client for the log: with line ends in it, it could forge lines."""
+    """Return a string from the client for the log, escaped so that it cannot forge lines."""
     return ascii(text[:MAX_FIELD])[1:-1]
 
 

@@ -23,10 +23,10 @@ def reloading_context(config: Config, load: Callable[[], ssl.SSLContext]) -> ssl
 
 
 class CertificateReloader:
-    """Gives new connections the present certificate, and the last valid one while it is invalid.
+    """Gives new connections the current certificate, or the previous one if it cannot be used.
 
-    The files are checked at each handshake, which takes far longer than their status. So every
-    worker process notices a change by itself, and connections that are open remain.
+    The files are checked at each handshake, which takes far longer than the check. Every worker
+    process therefore detects a change by itself, and open connections are kept.
 
     Args:
         certificate: Path of the certificate chain.
@@ -46,7 +46,7 @@ class CertificateReloader:
         self._loaded = self._states()
         self._rejected: list[object] = []
         self.context = self._current = load()
-        # OpenSSL calls it for clients that send no name, too.
+        # OpenSSL also calls it for clients that send no server name.
         self.context.sni_callback = self._select
 
     def _select(
@@ -61,7 +61,7 @@ class CertificateReloader:
         try:
             self._current = self._load()
         except OSError as error:
-            # Tried again at each handshake: files that are being written may keep their status.
+            # Try again at each handshake: a file may be completed without a change of its status.
             if states != self._rejected:
                 logger.error(
                     "cannot use the new certificate '%s' with the key '%s': %s; "
@@ -75,7 +75,7 @@ class CertificateReloader:
             self._loaded = states
 
     def _states(self) -> list[object]:
-        """Return what changes when a file is written or replaced."""
+        """Return the file attributes that change when a file is written or replaced."""
         return [_state(path) for path in self._files]
 
 

@@ -65,7 +65,7 @@ class LimitedConnection(HalfCloseProtocol):
             self.parser.feed_data(data)
             if self._is_in_head:
                 if self._heads_begun > is_between:
-                    # Other data precedes it; the parser does not report where it begins.
+                    # Other data precedes it; the parser does not report where the head begins.
                     self._received = head_bytes(self.url, self.headers)
                 validate_size(self._received)
         except HttpParserError as error:
@@ -165,7 +165,7 @@ class LimitedConnection(HalfCloseProtocol):
 
 
 class _FailedBody(bytearray):
-    """The body of a request whose rest cannot be received; uvicorn converts it when it is read."""
+    """The body of a request whose rest cannot be received; uvicorn's read raises the error."""
 
     def __init__(self, error: ApiError) -> None:
         super().__init__()

@@ -27,13 +27,13 @@ class CorsMiddleware(CORSMiddleware):
             allow_origins=origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            # Chrome requires this before a public page may call a server in a private network.
+            # Chrome requires this header for calls from a public page to a private network.
             allow_private_network=True,
             expose_headers=["retry-after", "x-request-id"],
         )
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Return the response to a browser that requests permission."""
+        """Return the response to a preflight request."""
         response = super().preflight_response(request_headers)
         if response.status_code == 200:
             return response

@@ -1,4 +1,4 @@
-"""Responses to clients that have closed their side of the connection after the request."""
+"""Responses to clients that close their side of the connection after the request."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class HalfCloseProtocol(UpgradeIgnoringProtocol):
 
     A client that closes only its side, as ``nc -N`` does, awaits the response; a client that has
     disconnected does not, and its unsent inputs must be dropped. Both send the same packet, but
-    only the second responds to further data with a reset: a probe tells them apart. The client is
-    treated as disconnected, as in uvicorn (0.54), if it speaks HTTP/1.0, which has no interim
-    responses, or TLS, which asyncio cannot half-close.
+    only the second responds to further data with a reset: a probe distinguishes them. A client of
+    HTTP/1.0, which has no interim responses, or with TLS, which asyncio cannot half-close, is
+    treated as disconnected, as in uvicorn (0.54).
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -32,7 +32,7 @@ def validate_size(size: int) -> None:
 
 
 def validate_head(version: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
-    """Check what a proxy in front of the gateway could understand differently.
+    """Check the fields that a proxy in front of the gateway could interpret differently.
 
     Args:
         version: HTTP version of the request line.

@@ -1,4 +1,4 @@
-"""Closes connections whose client is still sending, so that the client gets the response."""
+"""Connections that close after the client has stopped sending, so that it gets the response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ that send more get a reset instead of the response."""
 
 
 class LingeringTransport:
-    """A transport that, when it is closed, first discards what the client is still sending.
+    """A transport that, when it is closed, first discards the data that the client still sends.
 
     If a socket is closed before its data was read, the kernel resets the connection, and the
     response is lost: nginx, for example, responds with 502 in its place.

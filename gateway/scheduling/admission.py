@@ -21,8 +21,8 @@ MIN_CONCURRENT_REQUESTS = 4
 """Minimum requests that fit in the limit: each counts as at most its share of the limit."""
 
 BULK_SHARE = 0.75
-"""Share of the limit that bulk requests may take. The rest is reserved for interactive requests,
-which bulk requests would otherwise keep out for as long as they last."""
+"""Maximum share of the limit for bulk requests. The rest is reserved for interactive requests,
+which would otherwise be rejected until a bulk request has finished."""
 
 MAX_RETRY_SECONDS = 60
 """Upper bound of `Retry-After`: the estimate diverges while Triton returns nothing."""
@@ -36,7 +36,7 @@ class InputCounts:
 
     Attributes:
         in_flight: Inputs, as counted against the limit.
-        waiting: Those of them that were not yet sent to Triton.
+        waiting: Inputs in flight that have not been sent to Triton.
     """
 
     __slots__ = ("_report", "in_flight", "waiting")
@@ -46,7 +46,7 @@ class InputCounts:
         self.in_flight = self.waiting = 0
 
     def add(self, in_flight: int, waiting: int) -> None:
-        """Change both numbers."""
+        """Add to both numbers, and report them."""
         self.in_flight += in_flight
         self.waiting += waiting
         self._report(self.in_flight, self.waiting)
@@ -63,7 +63,7 @@ class Permit:
         bulk: Whether it is sent in chunks; otherwise it is sent at once.
 
     Attributes:
-        waiting: Its inputs, as counted, that were not yet sent to Triton.
+        waiting: Its inputs, as counted, that have not been sent to Triton.
     """
 
     __slots__ = (
@@ -85,7 +85,7 @@ class Permit:
         counts.add(inputs, self.waiting)
 
     def sent(self, remaining: int) -> None:
-        """Record that a chunk was sent, and that `remaining` inputs were not."""
+        """Record that a chunk was sent, and that `remaining` inputs have not been sent."""
         before, self.waiting = self.waiting, min(self._inputs, remaining)
         if self.waiting != before:
             self._counts.add(0, self.waiting - before)

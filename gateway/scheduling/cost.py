@@ -23,7 +23,7 @@ unknown word, or a run of spaces, is a single token, and would lower all other e
 DISCARDED_BYTES_PER_TOKEN = 128
 """Bytes beyond the limit whose tokenization takes as long as embedding one token, if the whole text
 is tokenized. Measured with MiniLM, the fastest model that we serve; any other model embeds more
-slowly. Of most texts only an excerpt is tokenized, which the gateway cannot know."""
+slowly. Usually only an excerpt is tokenized, but the gateway cannot know that."""
 
 FIRST_TOKENS = 1000
 """Weight of the first value, in tokens: a few requests outweigh it."""

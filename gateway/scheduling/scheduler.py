@@ -24,8 +24,8 @@ class Scheduler:
     Args:
         backend: Embeds jobs that fit in one request to Triton.
         admission: Rejects requests that would wait too long.
-        observe: Receives the id of the model, the queue time and the time of the inference of each
-            embedded request, in seconds.
+        observe: Receives the model id, the queue time and the inference time of each embedded
+            request, in seconds.
         clock: Returns seconds.
     """
 

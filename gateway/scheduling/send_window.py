@@ -112,7 +112,7 @@ class SendWindow:
             seconds: Its round trip; ``None`` if it failed.
         """
         self._in_flight -= tokens
-        # A chunk beyond the window is a single long text, whose round trip no other size changes.
+        # A chunk beyond the window is a single long text: a smaller window changes nothing.
         if seconds is not None and tokens <= self._tokens * self._factor():
             wanted = ROUND_TRIP_SECONDS * self._factor()
             # If no other chunk waits, the window is not the reason that chunks are small.

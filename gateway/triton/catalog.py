@@ -36,8 +36,8 @@ LOADING = "The model is being loaded; try again soon."
 
 
 EXPECTED = (ModelState.LOADING, ModelState.REPLACING, ModelState.READY)
-"""Published states of models that are served, or will be once they are loaded and the next refresh
-has found them."""
+"""Published states of models that are served, or will be after they are loaded and the next
+refresh has found them."""
 
 
 class Publications(Protocol):
@@ -79,8 +79,8 @@ class Catalog:
     They may differ while the repository changes. The catalog then lists the models of all Tritons,
     and requests go to the Tritons with the newest export of the model.
 
-    The state that a supervisor publishes takes precedence over the models that its Triton has: a
-    model is used once it is verified, and not while one of its processes is dead.
+    The state that a supervisor publishes takes precedence over the models that its Triton lists: a
+    model is used only after it is verified, and not while one of its processes is dead.
 
     Args:
         servers: The Tritons.

@@ -106,7 +106,7 @@ class InferenceClient:
     def _others(self, model: ServedModel, failure: Failure) -> Sequence[Server]:
         """Return the addresses for a repetition, those with an open connection first."""
         servers = self._routes.servers(model)
-        if not servers or (len(servers) == 1 and not failure.may_succeed_at_once):
+        if not servers or (len(servers) == 1 and not failure.may_succeed_immediately):
             return ()
         self._turn += 1
         turn = self._turn % len(servers)

@@ -27,7 +27,7 @@ UNAVAILABLE = frozenset(
 UNAVAILABLE_MESSAGE = "The model cannot serve the request now; try again soon."
 
 MAX_REPEATS = 2
-"""Maximum repetitions of a call that another Triton may serve, each at another address. gRPC does
+"""Maximum repetitions of a call that another Triton may serve, each at the next address. gRPC does
 not report the address that failed: the first repetition may reach it again, the second does not."""
 
 UNKNOWN_MODEL = "unknown model"
@@ -45,7 +45,8 @@ class Failure:
 
     Attributes:
         status: Its gRPC status.
-        details: Triton's message, which may name internals: for the log, and for defects.
+        details: Triton's message, for the log; clients get it only with status 500, because it may
+            name internals.
     """
 
     status: grpc.StatusCode
@@ -58,8 +59,8 @@ class Failure:
     def is_foreign_fault(self) -> bool:
         """True if Triton rejected a request that the gateway had validated.
 
-        The gateway sends no malformed request: the fault is in a request of another client, which
-        shared the execution, or in Triton.
+        The gateway sends no malformed request, so the fault is in Triton or in another client's
+        request of the same execution.
         """
         return self.status is grpc.StatusCode.INVALID_ARGUMENT and not read_step_error(self.details)
 
@@ -77,7 +78,7 @@ class Failure:
         return MAX_REPEATS if self.status in repeatable else 0
 
     @property
-    def may_succeed_at_once(self) -> bool:
+    def may_succeed_immediately(self) -> bool:
         """True if a repetition may succeed even if a single address serves the model.
 
         If the model was unknown, the call may have reached an address that does not have it.

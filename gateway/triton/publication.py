@@ -12,11 +12,11 @@ from triton_embed.contract.status import LONG_POLL_SECONDS, STATUS_PATH, Publish
 from triton_embed.runtime.addresses import join_host_port, split_host_port
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-"""Time in seconds for a connection. Packets to a closed port may be dropped without an answer."""
+"""Maximum time in seconds to connect: a firewall may drop packets to a closed port."""
 
 RESPONSE_MARGIN_SECONDS = 10.0
-"""Time in seconds after `LONG_POLL_SECONDS` until a supervisor counts as gone: a lost machine does
-not close its connections."""
+"""Time in seconds after `LONG_POLL_SECONDS` until a supervisor is treated as unreachable: a machine
+that has failed does not close its connections."""
 
 RETRY_SECONDS = 2.0
 """Pause in seconds after a failed poll: a Triton that no supervisor runs never responds there."""
@@ -28,14 +28,14 @@ REPEAT_SECONDS = 0.1
 class PublicationWatch:
     """Follows the published state of several Tritons.
 
-    Must be made inside a running event loop.
+    Must be created inside a running event loop.
 
     Args:
         port: Port of the supervisors, on the machines of the Tritons.
 
     Attributes:
-        changed: Called with the address of a Triton whose published state has changed, or which
-            publishes none any more.
+        changed: Called with the address of a Triton whose published state has changed or is no
+            longer available.
     """
 
     def __init__(self, port: int) -> None:
@@ -67,7 +67,7 @@ class PublicationWatch:
         try:
             host = split_host_port(address)[0]
         except ValueError:
-            return  # A Unix socket, for example.
+            return  # The address is not HOST:PORT, for example a Unix socket.
         url = f"http://{join_host_port(host, self._port)}{STATUS_PATH}"
         while True:
             before = self._states.get(address)

@@ -66,7 +66,10 @@ def test_gateway_that_is_interrupted_says_that_it_stopped() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--host", "198.51.100.1"], "198.51.100.1 is no address of this machine; change --host"),
+        (
+            ["--host", "198.51.100.1"],
+            "198.51.100.1 is not an address of this machine; change --host",
+        ),
         (["--host", "host.invalid"], "'host.invalid' is neither an address nor a known name"),
         (["--triton-tls", "--triton-tls-root-certificate", "none.pem"], "cannot read 'none.pem'"),
         (["--tls-certificate", "none.pem", "--tls-key", "none.pem"], "cannot read 'none.pem'"),
