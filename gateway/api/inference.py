@@ -29,12 +29,12 @@ REQUEST_BODY = {
 """The description of the body in the OpenAPI document."""
 
 MAX_UNORDERED_BYTES = 1 << 16
-"""Maximum bytes of a body that is parsed immediately. Larger bodies take turns, so that other requests
-are served between two of them."""
+"""Maximum bytes of a body that is parsed immediately. Larger bodies take turns, so that other
+requests are served between two of them."""
 
 MAX_INLINE_BYTES = 4 << 20
-"""Maximum bytes of a body that is parsed in the event loop. A body of texts takes 10 ms; for a smaller
-body, waiting for the interpreter's lock would take longer than a thread saves."""
+"""Maximum bytes of a body that is parsed in the event loop. A body of texts takes 10 ms; for a
+smaller body, waiting for the interpreter's lock would take longer than a thread saves."""
 
 Respond = Callable[[bytes, Services, RequestDetails], Awaitable[bytes]]
 """Returns the response to a body, and records the request in the details."""
