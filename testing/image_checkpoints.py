@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,24 @@ VISION: dict[str, Any] = {
 SIZE = VISION["image_size"]
 
 
-def clip_checkpoint(folder: Path) -> Path:
-    """Write a CLIP in the layout of transformers and return its folder."""
+VIT_B_32: dict[str, Any] = {
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "image_size": 224,
+    "patch_size": 32,
+}
+"""Sizes of the image tower of clip-vit-base-patch32."""
+
+
+def clip_checkpoint(folder: Path, vision: Mapping[str, Any] = VISION) -> Path:
+    """Write a CLIP in the layout of transformers and return its folder.
+
+    Args:
+        folder: The checkpoint's folder; created.
+        vision: Sizes of the image tower.
+    """
     # CLIP pools the token `eos_token_id`; if that is 2, as in old files, the one of the highest id.
     vocabulary = write_tokenizer(folder, "bytes", "<first> $A <mask>")
     text = {
@@ -45,15 +62,16 @@ def clip_checkpoint(folder: Path) -> Path:
         "eos_token_id": 4,
     }
     config = CLIPConfig(
-        text_config=text, vision_config={**VISION, "projection_dim": 24}, projection_dim=24
+        text_config=text, vision_config={**vision, "projection_dim": 24}, projection_dim=24
     )
+    size = vision["image_size"]
     _write(CLIPModel, config, folder)
     write_json(
         folder / "preprocessor_config.json",
         {
             "image_processor_type": "CLIPImageProcessor",
-            "size": {"shortest_edge": SIZE},
-            "crop_size": {"height": SIZE, "width": SIZE},
+            "size": {"shortest_edge": size},
+            "crop_size": {"height": size, "width": size},
             "do_center_crop": True,
             "do_convert_rgb": True,
             "do_normalize": True,
@@ -104,8 +122,10 @@ def siglip_checkpoint(folder: Path) -> Path:
 def _write(model_class: Any, config: Any, folder: Path) -> None:
     torch.manual_seed(7)
     model = model_class(config)
-    # With the usual small weights, all images have almost the same vector.
+    # With the usual small weights, all images have almost the same vector; with larger ones, wide
+    # layers amplify rounding errors.
+    std = min(0.3, 1.5 / config.vision_config.hidden_size**0.5)
     for weight in model.parameters():
         if weight.dim() > 1:
-            torch.nn.init.normal_(weight, std=0.3)
+            torch.nn.init.normal_(weight, std=std)
     model.save_pretrained(folder)

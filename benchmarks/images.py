@@ -1,0 +1,200 @@
+"""Measure a model that takes images: damaged files, images a second, and texts beside images."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from time import perf_counter
+
+import httpx
+import numpy as np
+import onnxruntime
+import torch
+from transformers import AutoModel
+
+from benchmarks.server import conditions
+from testing.image_checkpoints import VIT_B_32, clip_checkpoint
+from testing.images import data_url, encoded, picture
+from testing.server import RunningServer
+from triton_embed.backends.multimodal.squares import decode
+from triton_embed.contract import pipelines, tensors
+from triton_embed.contract.image_spec import ImageSpec, Resize
+from triton_embed.export.exporter import export
+from triton_embed.export.request import ExportRequest
+from triton_embed.repository import layout
+from triton_embed.runtime.processes import tree_rss_bytes
+
+MODEL = "clip"
+
+CLIENTS = 8
+"""Clients that send images at a time: enough to saturate a few cores."""
+
+IMAGES_PER_REQUEST = 8
+
+TEXTS = 200
+"""Short requests in a closed loop, enough for a p95."""
+
+ROUNDS = 5
+"""Rounds of the comparison with the tower alone; the median counts."""
+
+SPEC = ImageSpec(224, Resize.CROP, shortest_edge=224)
+
+
+@contextmanager
+def running() -> Iterator[tuple[RunningServer, Path]]:
+    """Serve a CLIP of the size of clip-vit-base-patch32, with random weights."""
+    with TemporaryDirectory(prefix="triton-embed-benchmark-") as name:
+        folder = Path(name)
+        checkpoint = clip_checkpoint(folder / "checkpoint", VIT_B_32)
+        export(ExportRequest(str(checkpoint), folder / "repository", model_id=MODEL))
+        environment = {"TRITON_EMBED_MAX_QUEUE_SECONDS": "60"}
+        with RunningServer(folder / "repository", environment=environment) as service:
+            yield service, checkpoint
+
+
+def photographs(count: int) -> list[bytes]:
+    """Return JPEG files of photograph size."""
+    return [encoded(picture(640, 480, seed), "JPEG", quality=90) for seed in range(count)]
+
+
+def damaged(count: int) -> Iterator[str]:
+    """Yield data URLs of damaged image files, and damaged data URLs."""
+    random = np.random.default_rng(0)
+    files = [encoded(picture(60, 40, seed), name) for seed in range(8) for name in ("PNG", "JPEG")]
+    for index in range(count):
+        data = bytearray(files[index % len(files)])
+        for place in random.integers(0, len(data), 1 + index % 9):
+            data[place] = random.integers(0, 256)
+        if index % 5 == 0:
+            data = data[: random.integers(0, len(data))]
+        url = bytearray(f"data:image/png;base64,{base64.b64encode(data).decode()}".encode())
+        if index % 7 == 0:
+            url[random.integers(0, len(url))] = random.integers(33, 127)
+        yield url.decode()
+
+
+def fuzz(service: RunningServer, count: int) -> bool:
+    """Send damaged images; print the statuses and the memory, and return whether both are fine."""
+    before = tree_rss_bytes(service.process.pid)
+    peak = before
+    statuses: Counter[int] = Counter()
+    with httpx.Client(timeout=300) as client, ThreadPoolExecutor(CLIENTS) as pool:
+
+        def send(url: str) -> int:
+            body = {"model": MODEL, "input": [url]}
+            return client.post(f"{service.url}/v1/embeddings", json=body).status_code
+
+        for index, status in enumerate(pool.map(send, damaged(count))):
+            statuses[status] += 1
+            if index % 250 == 0:
+                peak = max(peak, tree_rss_bytes(service.process.pid))
+    after = tree_rss_bytes(service.process.pid)
+    print(
+        f"{count} damaged images: {dict(statuses)}; memory {before >> 20} MiB before, "
+        f"{peak >> 20} at most, {after >> 20} after"
+    )
+    return all(status == 200 or 400 <= status < 500 for status in statuses)
+
+
+def texts_beside_images(service: RunningServer) -> float:
+    """Print and return the p95 of a text beside images at saturation, in p95 on the idle server."""
+    urls = [data_url(data, "jpeg") for data in photographs(IMAGES_PER_REQUEST)]
+    idle = _p95(service)
+    over = Event()
+    with httpx.Client(timeout=300) as client, ThreadPoolExecutor(CLIENTS) as pool:
+
+        def send() -> None:
+            while not over.is_set():
+                body = {"model": MODEL, "input": urls}
+                client.post(f"{service.url}/v1/embeddings", json=body).raise_for_status()
+
+        senders = [pool.submit(send) for _ in range(CLIENTS)]
+        beside = _p95(service)
+        over.set()
+        for sender in senders:
+            sender.result()
+    print(f"text: p95 {1000 * idle:.1f} ms idle, {1000 * beside:.1f} ms beside images")
+    return beside / idle
+
+
+def _p95(service: RunningServer) -> float:
+    seconds = []
+    with httpx.Client(timeout=300) as client:
+        for _ in range(TEXTS):
+            start = perf_counter()
+            body = {"model": MODEL, "input": "a photo of a cat"}
+            client.post(f"{service.url}/v1/embeddings", json=body).raise_for_status()
+            seconds.append(perf_counter() - start)
+    return float(np.percentile(seconds, 95))
+
+
+def images_per_second(service: RunningServer, checkpoint: Path, count: int) -> None:
+    """Print images a second over HTTP, of the tower alone, and of transformers' own in PyTorch."""
+    files = photographs(count)
+    urls = [data_url(data, "jpeg") for data in files]
+    requests = [urls[start : start + IMAGES_PER_REQUEST] for start in range(0, count, 8)]
+    pixels = np.concatenate([decode(data, SPEC) for data in files])
+    path = layout.step_file(service.repository, MODEL, pipelines.VISION)
+    session = onnxruntime.InferenceSession(str(path))
+    model = AutoModel.from_pretrained(checkpoint).eval()
+
+    def over_http() -> None:
+        with httpx.Client(timeout=300) as client, ThreadPoolExecutor(CLIENTS) as pool:
+
+            def send(inputs: Sequence[str]) -> None:
+                body = {"model": MODEL, "input": inputs, "encoding_format": "base64"}
+                client.post(f"{service.url}/v1/embeddings", json=body).raise_for_status()
+
+            list(pool.map(send, requests))
+
+    def alone() -> None:
+        for start in range(0, count, IMAGES_PER_REQUEST):
+            batch = pixels[start : start + IMAGES_PER_REQUEST]
+            session.run([tensors.EMBEDDINGS], {tensors.PIXELS: batch})
+
+    def in_pytorch() -> None:
+        with torch.no_grad():
+            for start in range(0, count, IMAGES_PER_REQUEST):
+                batch = torch.from_numpy(pixels[start : start + IMAGES_PER_REQUEST]).float()
+                model.get_image_features(pixel_values=batch / 127.5 - 1)
+
+    systems: dict[str, Callable[[], None]] = {
+        "HTTP": over_http,
+        "tower in ONNX Runtime": alone,
+        "tower in PyTorch": in_pytorch,
+    }
+    rates: dict[str, list[float]] = {name: [] for name in systems}
+    for _ in range(ROUNDS):
+        for name, run in systems.items():
+            start = perf_counter()
+            run()
+            rates[name].append(count / (perf_counter() - start))
+    base = float(np.median(rates["tower in ONNX Runtime"]))
+    for name, values in rates.items():
+        rate = float(np.median(values))
+        print(f"{name}: {rate:.1f} images/s, {rate / base:.2f} of the tower in ONNX Runtime")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmark; return 1 if a damaged image has harmed the server."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.images", description=__doc__)
+    parser.add_argument("--damaged", type=int, default=5000, help="damaged images")
+    parser.add_argument("--images", type=int, default=64, help="images in a round")
+    options = parser.parse_args(arguments)
+    print(conditions(), end="\n\n")
+    with running() as (service, checkpoint):
+        images_per_second(service, checkpoint, options.images)
+        print(f"ratio {texts_beside_images(service):.1f}")
+        return 0 if fuzz(service, options.damaged) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
