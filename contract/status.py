@@ -47,7 +47,7 @@ class PublishedModel:
         model_id: Its public id.
         state: Its state.
         exported_at: Time of the export, ISO 8601; empty for a user's own model.
-        reason: Explains a state other than READY, for people; may be empty.
+        reason: Explanation of a state other than READY, for an operator; may be empty.
         serves_older: Whether an older version is served in the state REPLACING or FAILED.
     """
 

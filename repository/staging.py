@@ -32,9 +32,9 @@ def staging(repository: Path) -> Iterator[Path]:
 
 
 def sweep(repository: Path) -> None:
-    """Delete the staging folders whose process has ended, such as that of a killed export.
+    """Delete the staging folders whose process has ended, for example a killed export.
 
-    A folder that cannot be deleted, or on a file system without locks, is left.
+    Folders that cannot be deleted, and folders on a file system without locks, are kept.
     """
     for folder in repository.glob(f"{STAGING_PREFIX}*"):
         with suppress(OSError):

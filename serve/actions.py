@@ -21,7 +21,7 @@ class ModelStatus:
         state: Its state.
         serving: The version that Triton serves; an older one if loading `model` failed.
         rejection: The reason why `model` was not loaded at all.
-        reason: Explains the state, for people; may be empty.
+        reason: Explanation of the state for an operator; may be empty.
     """
 
     model: InstalledModel

@@ -67,7 +67,7 @@ class TritonAdmin(Protocol):
 
 
 class AdminClient:
-    """`TritonAdmin` over gRPC, and over HTTP for what is closed over gRPC.
+    """`TritonAdmin` over gRPC, and over HTTP for the requests that are rejected over gRPC.
 
     Args:
         address: ``host:port`` of Triton's gRPC API.

@@ -95,7 +95,7 @@ def _serve(
         server = installation.find()
         if checkpoint:
             provision(checkpoint, model_id, settings.repository)
-        # First: what was left may fill the shared memory.
+        # First: the segments of a killed service may fill the shared memory.
         after_kill = run_files.sweep()
         preflight.check(settings, server)
         with ports.reserved(settings, after_kill=after_kill) as settings:

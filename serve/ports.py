@@ -1,4 +1,4 @@
-"""The ports of Triton and of the supervisor, which move aside if they were not chosen."""
+"""Reservation of the ports of Triton and the supervisor; a default port in use is replaced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from triton_embed.serve.errors import ServeError
 from triton_embed.serve.settings import DefaultPort, Settings
 
 STEP = 10
-"""Distance to the next candidate if a default port is in use: a second server beside the first uses
+"""Distance to the next candidate if a default port is in use: a second server on the machine uses
 8011, 8012 and 8014."""
 
 MAX_CANDIDATES = 100
@@ -59,7 +59,7 @@ def reserved(settings: Settings, *, after_kill: bool = False) -> Iterator[Settin
 
     Args:
         settings: The settings; each `DefaultPort` that is in use is replaced.
-        after_kill: Whether a service was killed before this start: its ports are waited for.
+        after_kill: Whether a service was killed before this start; wait until its ports are free.
 
     Raises:
         ServeError: a port is in use or set twice, or a host is not an address of this machine.
@@ -131,7 +131,7 @@ def _reserve(locks: ExitStack, wanted: WantedPort, deadline: float) -> None:
         try:
             for host in wanted.hosts:
                 _lock(attempt, host, wanted)
-            # Only to see whether it can be bound: Triton and the gateway bind it themselves.
+            # Only a check whether it can be bound: Triton and the gateway bind it themselves.
             options = wanted.option, wanted.host_option
             for sock in bound_sockets(wanted.hosts, wanted.port, *options):
                 sock.close()

@@ -3,7 +3,7 @@
 ``python private_memory.py PROGRAM ARGUMENT...``
 
 Triton creates its segments in ``/dev/shm`` with Boost.Interprocess, which makes them readable for
-every user whatever the umask is: it calls ``fchmod`` on each new file (``priv_open_or_create`` in
+all users whatever the umask is: it calls ``fchmod`` on each new file (``priv_open_or_create`` in
 https://github.com/boostorg/interprocess). A filter of system calls ignores that call. A container
 has a ``/dev/shm`` of its own and does not need this.
 """
@@ -32,7 +32,7 @@ ALLOW, SUCCEED = 0x7FFF0000, 0x00050000
 def ignore_fchmod() -> None:
     """Turn ``fchmod`` into a call without effect, for this process and its children.
 
-    Does nothing where the kernel has no such filters: the segments are then readable for all users.
+    Does nothing if the kernel has no such filters: the segments are then readable by all users.
     """
     if platform.machine() not in FCHMOD:
         return

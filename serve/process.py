@@ -77,7 +77,7 @@ class SupervisedProcess:
         The kernel kills it if this process ends, whatever the reason.
 
         Raises:
-            ServeError: It ended before it served, or cannot be started.
+            ServeError: It ended before it was ready, or cannot be started.
         """
         spec = self._spec
         self._process = process = await self._spawn()

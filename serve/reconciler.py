@@ -158,10 +158,10 @@ class Reconciler:
                 await self._replace(action)
 
     def lose_step(self, step: str) -> bool:
-        """Publish that the models over a step whose process has ended are not served.
+        """Publish that the models that use a step are not served, because its process has ended.
 
         Returns:
-            Whether there are any. Otherwise Triton has ended the process, to unload the step.
+            Whether any served model uses it. Otherwise Triton ended the process to unload the step.
         """
         if step in self._reviving:
             return False
@@ -192,7 +192,7 @@ class Reconciler:
 
         Raises:
             ServeError: The repository cannot be read, or has disappeared; try again later.
-            TritonError: This failed; only a restart of Triton can help.
+            TritonError: A step cannot be loaded; only a restart of Triton can help.
         """
         steps = sorted(self.lost_steps)
         models = [
@@ -310,7 +310,7 @@ class Reconciler:
         await self._unload_if_loaded(self._only_in(model))
 
     async def _remove(self, model: InstalledModel) -> None:
-        """Publish that a model is gone; it is unloaded once its last requests have finished."""
+        """Publish that a model is removed; it is unloaded once its last requests have finished."""
         del self._statuses[model.name]
         self._publish()
         await self._retirement.add(model)

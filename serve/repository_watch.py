@@ -1,4 +1,4 @@
-"""Scans of the model repository that tell a removed model from a lost repository."""
+"""Scans of the model repository that distinguish a removed model from a lost repository."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from triton_embed.serve.loadable import loadable_models
 
 
 class RepositoryWatch:
-    """Scans one model repository again and again.
+    """Scans one model repository repeatedly.
 
     Models stay in Triton's memory if their repository disappears, for example because a network
-    drive is lost: only a model that was removed from a folder that is still there is unloaded.
+    drive is lost: a model is unloaded only if it was removed and the folder still exists.
 
     Args:
         folder: The model repository.

@@ -1,7 +1,7 @@
 """Files that a run of the service creates outside of the model repository.
 
-They are a private temporary folder, Triton's segments in ``/dev/shm``, and there a lock that the
-supervisor holds while it runs. If it is killed, the next run removes them.
+They are a private temporary folder, Triton's segments in ``/dev/shm``, and a lock file next to the
+segments, which the supervisor locks while it runs. If it is killed, the next run removes them.
 """
 
 from __future__ import annotations
@@ -119,9 +119,9 @@ def _new_lock() -> tuple[str, int]:
 
 
 def sweep() -> bool:
-    """Remove what dead runs of this user have left: processes, segments and temporary folders.
+    """Remove the processes, segments and temporary folders of dead runs of this user.
 
-    Runs whose supervisor lives hold their locks and are not touched.
+    A run whose supervisor is alive holds its lock and is not touched.
 
     Returns:
         Whether there was a dead run.
@@ -129,7 +129,7 @@ def sweep() -> bool:
     found = False
     for path in SHARED_MEMORY.glob("triton_embed_*.run"):
         name = LOCK_NAME.fullmatch(path.name)
-        # The file may be another user's, or that of a run that ends now.
+        # The file may belong to another user, or to a run that is ending.
         with suppress(OSError):
             if name and _sweep_run(path, name[1]):
                 found = True
@@ -144,7 +144,7 @@ def _sweep_run(path: Path, run_id: str) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         folder = Path(os.fsdecode(os.read(descriptor, os.pathconf("/", "PC_PATH_MAX"))))
         run = RunFiles(run_id, folder)
-        logger.debug("removing what a killed service has left (run %s)", run_id)
+        logger.debug("removing files and processes of a killed service (run %s)", run_id)
         _kill(run.memory_prefix)
         if folder.name == f"triton-embed-{run_id}":
             run.remove()

@@ -9,7 +9,7 @@ from triton_embed.serve.aliases import is_alias
 
 
 class ServedNames:
-    """The public names of one model, which has them until it is removed.
+    """The public names of the first model that claims them, until it is removed.
 
     Args:
         names: Its public id, and its aliases; empty: models keep the id of their export.

@@ -68,7 +68,7 @@ class TritonSettings(SettingsBase):
     )
     status_port: int = setting(
         DefaultPort(8004),
-        f"port of the supervisor's state of the models, over HTTP, bound like --triton-host{MOVES}",
+        f"HTTP port for the state of the models, bound like --triton-host{MOVES}",
         parse=tcp_port,
     )
     triton_log_verbose: bool = setting(

@@ -66,7 +66,7 @@ class StallDetector:
 
         Args:
             request: A request that waits behind others for one of the steps.
-            steps: The steps that it passes: while one of them is busy, the request has not failed.
+            steps: The steps that it passes: while one of them is busy, the request is not stalled.
 
         Raises:
             TritonError: Triton does not report the progress of a step.

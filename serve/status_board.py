@@ -1,4 +1,4 @@
-"""The supervisor's state, for everybody who waits for its changes."""
+"""The published state and the restart counters of the supervisor, with notification of changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class StatusBoard:
 
     Attributes:
         state: The published state. Its first generation is the time in milliseconds, so that the
-            generation also rises when the supervisor restarts.
+            generation also increases when the supervisor restarts.
         process_restarts: Number of restarts of each process, by its name.
         step_reloads: Number of reloads of each step whose process had died.
         waiting: Number of waits that have not ended.
@@ -36,7 +36,7 @@ class StatusBoard:
         return any(model.is_served for model in self.state.models)
 
     def publish(self, models: Iterable[PublishedModel]) -> bool:
-        """Replace the models; if any of them has changed, raise the generation and notify.
+        """Replace the models; if any has changed, increase the generation and notify the waiters.
 
         Returns:
             Whether any has changed.
@@ -49,7 +49,7 @@ class StatusBoard:
         return True
 
     def close(self) -> None:
-        """Let every waiter return now, and in the future at once."""
+        """End all waits; later waits return immediately."""
         self._closed = True
         self._notify()
 

@@ -1,4 +1,4 @@
-"""The HTTP server of the supervisor's state, on ``--status-port``: read-only, without secrets."""
+"""HTTP server of the published state on ``--status-port``: read-only, without secrets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from triton_embed.serve.errors import ServeError
 from triton_embed.serve.status_board import StatusBoard
 
 SHUTDOWN_SECONDS = 1.0
-"""Time in seconds for open requests to end at a stop; long polls end at once."""
+"""Maximum time in seconds for open requests to end at a stop; long polls end immediately."""
 
 Metric = CounterMetricFamily | GaugeMetricFamily
 
@@ -51,7 +51,9 @@ def application(board: StatusBoard) -> web.Application:
         try:
             after = int(request.query.get("after", "-1"))
         except ValueError:
-            raise web.HTTPBadRequest(text="'after' must be a generation, an integer") from None
+            raise web.HTTPBadRequest(
+                text="'after' must be an integer, the last known generation"
+            ) from None
         state = await board.wait(after, LONG_POLL_SECONDS)
         return web.Response(text=state.to_json(), content_type="application/json")
 

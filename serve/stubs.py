@@ -1,4 +1,4 @@
-"""The stubs: processes in which Triton's Python backend runs the steps.
+"""Stubs: the processes in which Triton's Python backend runs the steps.
 
 Triton 2.51 never restarts a stub and stays "ready" after its death; requests then fail after a
 second each. A stub is a grandchild of the supervisor, so that only a pidfd reports its end.
@@ -48,7 +48,7 @@ def running_stubs() -> Mapping[int, str]:
 
 
 class StubWatcher:
-    """Reports the end of stubs as it happens, except of those that were replaced.
+    """Reports immediately when a stub ends, unless it was replaced.
 
     Args:
         ended: Called with the step of a stub that has ended, unless another watched stub runs its

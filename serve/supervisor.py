@@ -143,7 +143,7 @@ class Supervisor:
 
     def _publish(self, models: Iterable[PublishedModel]) -> None:
         if self._board.publish(models):
-            # Loading a model has started stubs.
+            # A model that was loaded has new stubs.
             self._stubs.refresh()
 
     def _stub_ended(self, step: str) -> None:
@@ -249,7 +249,7 @@ class Supervisor:
         """Log how to export a model, if the service waits for one.
 
         Raises:
-            ServeError: It does not wait.
+            ServeError: The service does not wait.
         """
         folder = self._settings.repository
         if not self._settings.wait_for_models:

@@ -38,7 +38,7 @@ def modules() -> set[str]:
 
 
 def problems(folder: Path, version: str) -> list[str]:
-    """Return what is wrong with the distributions of `version` in `folder`."""
+    """Return the defects of the distributions of `version` in `folder`."""
     wheel = folder / f"triton_embed-{version}-py3-none-any.whl"
     source = folder / f"triton_embed-{version}.tar.gz"
     present = {path.name for path in folder.iterdir()}

@@ -1,4 +1,4 @@
-"""Exit with status 0 if a model repository has a model that can be served as it is.
+"""Exit with status 0 if a model repository has a model that can be served without an export.
 
 Usage: has_model.py REPOSITORY MODEL_ID
 """

@@ -64,8 +64,8 @@ class Batcher:
     def error(self, tensors: Mapping[str, NDArray[Any]]) -> str | None:
         """Return the reason to reject a request, or ``None``.
 
-        Triton's C++ code gives the batch mates of a request without a buffer wrong inputs, so that
-        clients must not send one; Triton has checked everything else.
+        If a tensor is empty, Triton's C++ code fills the inputs of the batch mates incorrectly.
+        Triton has checked everything else.
 
         Args:
             tensors: The request's arrays by name, batch dimension first.

@@ -8,7 +8,7 @@ from threading import Thread
 from typing import TypeVar
 
 MAX_EXECUTION_BYTES = 1 << 15
-"""Maximum bytes of the texts that one execution tokenizes. The others are tokenized in the
+"""Maximum bytes of text that one execution tokenizes. The other requests are tokenized in the
 background. Texts of this size take about 20 ms, or 200 ms if they consist of rare words."""
 
 T = TypeVar("T")
@@ -40,8 +40,8 @@ def divide(items: Sequence[T], sizes: Sequence[int]) -> tuple[list[T], list[T]]:
 class Background:
     """Runs tasks one after the other in a thread.
 
-    The tokenizer releases the interpreter's lock while it works. One task at a time bounds the
-    memory, and leaves the other cores to the requests beside it.
+    The tokenizer releases the interpreter's lock while it works. One task at a time limits the
+    memory, and leaves the other cores to other requests.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Positions at which a long text may be cut: no token spans them, whatever follows or precedes.
+"""Positions at which a long text may be cut, because no token spans them in any context.
 
 A text with spaces is cut between two words. A text without (Chinese, base64, an endless word) needs
 a rule that depends on the kind of tokenizer; without a rule, the whole text is tokenized.
@@ -15,8 +15,8 @@ from triton_embed.backends.tokenizer.components import component_settings
 from triton_embed.backends.tokenizer.subwords import Subwords
 
 BETWEEN_WORDS = re.compile(r" (?<=[^\W_] )(?=[^\W_])")
-"""A space between two words, where no normalizer or pre-tokenizer changes the text. It begins with
-the space, for which `re` searches much faster than for a condition."""
+"""A space between two words, where no normalizer or pre-tokenizer changes the text. The pattern
+begins with the space, because `re` finds a literal much faster than a condition."""
 
 ACROSS = re.compile(r"[^\W_][ ▁Ġ]")
 """A token that spans the end of a word and a space: as raw text, in SentencePiece's form or in
@@ -39,7 +39,7 @@ AMONG_LETTERS = re.compile(f"(?<=[{LETTERS}]{{4}})(?=[{LETTERS}]{{4}})")
 """A position within a word, away from contractions such as ``'ll``, which pre-tokenizers split."""
 
 MAX_SEARCH = 256
-"""Positions that are tried before the whole text is tokenized. Of random letters, about every tenth
+"""Maximum positions to try before the whole text is tokenized. In random letters, about every tenth
 position is suitable."""
 
 
@@ -118,7 +118,7 @@ class Cuts:
     def _joins(self, text: str, first: int, last: int) -> bool:
         """Return whether the text before `first` and the text after `last` meet at a cut."""
         left = text[:first]
-        # Twice the tokens of a window: enough for every rule.
+        # Twice the reach covers the characters that any rule reads.
         reach = 2 * max(self._reach, self._subwords.reach if self._subwords else 0, 4)
         return self._allows(left + text[last : last + reach], first, both_sides=True)
 

@@ -48,7 +48,7 @@ class Excerpts:
         self._cuts = Cuts(tokenizer)
 
     def condense(self, text: str, limit: int) -> str:
-        """Return `text` without repetitions that its tokens do not show, if it is long."""
+        """Return `text`, if it is long, without repetitions that do not affect its tokens."""
         return self._cuts.condense(text) if len(text) > CHARACTERS_PER_TOKEN * limit else text
 
     def excerpt(

@@ -87,7 +87,7 @@ class TritonPythonModel:
         try:
             (response,) = self._responses([call])
         except Exception as error:
-            # Without a response, the client would wait forever.
+            # Without a response, the client would wait indefinitely.
             response = pb_utils.InferenceResponse(error=pb_utils.TritonError(repr(error)))
         sender.send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 

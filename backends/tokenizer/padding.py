@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 
 def pack(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return `rows` one after the other, in a matrix without padding but at its end.
+    """Return `rows` concatenated in a matrix that is padded only at its end.
 
-    A few long texts beside many short ones would make a padded matrix far larger than the texts.
+    With padding in each row, one long text would make the matrix of many short texts huge.
 
     Returns:
         Token ids, int32 [n, L], and lengths, int32 [n, 1].

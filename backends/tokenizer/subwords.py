@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, models
 from triton_embed.backends.tokenizer.components import component_settings
 
 MAX_TOKEN_CHARACTERS = 64
-"""Maximum length of a token, in characters of the model: that of the longest words. With longer
-ones, each position would take too long to check, and texts without spaces are tokenized whole."""
+"""Maximum length of a token, in characters of the model: the length of long words. If a vocabulary
+has longer tokens, checking a position would take too long: texts are tokenized whole."""
 
 LOCAL_NORMALIZERS = frozenset(
     {
@@ -34,7 +34,7 @@ SPACES = re.compile(r"(?:\\[snrt]|[ ▁+*?|()^$]|\{[0-9,]*\})+")
 """A regular expression that matches nothing but spaces."""
 
 NO_LETTERS = frozenset(string.punctuation + string.whitespace + "▁ĠĊĉč")
-"""Characters that no letter consists of, in any form; some vocabularies have long runs of them."""
+"""Characters that are part of no letter, in any form; some vocabularies have long runs of them."""
 
 LETTER_RUNS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
@@ -55,8 +55,8 @@ class Subwords:
         max_token: Maximum length of a token, in characters of the model.
 
     Attributes:
-        are_independent: Whether the tokens after the position are those of the text that begins
-            there, too. Unigram compares sums that rounding makes different.
+        are_independent: Whether the tokens after the position are also those of the text that
+            begins there. Not for Unigram, which compares sums that differ by rounding.
         reach: Characters on each side that decide.
     """
 
@@ -106,7 +106,7 @@ class Subwords:
 def _is_supported(tokenizer: Tokenizer) -> bool:
     model = tokenizer.model
     if isinstance(model, models.BPE):
-        # Such a mark would make the last subword of an excerpt another one.
+        # A suffix that marks the end of a word would change the last subword of an excerpt.
         if model.end_of_word_suffix or model.continuing_subword_prefix or model.dropout:
             return False
     elif not isinstance(model, models.Unigram):
@@ -142,5 +142,5 @@ def _matches_no_letters(pattern: dict[str, str]) -> bool:
 
 
 def _counts(token: str) -> bool:
-    """Return whether a token has more than spaces and punctuation."""
+    """Return whether a token contains more than spaces and punctuation."""
     return not NO_LETTERS.issuperset(token)

@@ -13,7 +13,7 @@ from triton_embed.contract.messages import foreign_token_ids
 class TokenArrays:
     """Reads the token arrays for one model, and rejects those of other tokenizers.
 
-    The ids of another tokenizer mean other words, and would result in a wrong vector. They can be
+    The ids of another tokenizer stand for other words, and would produce wrong vectors. They can be
     recognized if the model's tokenizer begins each text with special tokens.
 
     Args:
@@ -32,7 +32,7 @@ class TokenArrays:
         """Return the ids in `item`, little-endian int32.
 
         Raises:
-            InvalidRequest: the ids are not of this model's tokenizer, or there are none.
+            InvalidRequest: the ids are not from this model's tokenizer, or there are none.
         """
         if len(item) % 4:
             raise InvalidRequest("'input': token ids must be int32", param="input")

@@ -42,7 +42,7 @@ class Truncation:
             return ids
         if options.truncate is Truncate.NONE:
             raise input_too_long(len(ids), limit)
-        # A client that sends token ids may have omitted the trailing tokens and the prompt.
+        # A client that sends token ids may omit the trailing special tokens and the prompt.
         tail = _common_length(reversed(ids), reversed(self._trailing))
         if options.truncate is Truncate.END:
             return ids[: limit - tail] + ids[len(ids) - tail :]
