@@ -62,7 +62,7 @@ async def test_status_after_a_generation_is_the_next_one(
 async def test_malformed_generation_is_rejected(client: httpx.AsyncClient) -> None:
     response = await client.get("/v1/status?after=x")
     assert response.status_code == 400
-    assert response.text == "'after' must be a generation, an integer"
+    assert response.text == "'after' must be an integer, the last known generation"
 
 
 async def test_health_is_ready_while_a_model_is_ready(
