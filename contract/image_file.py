@@ -1,6 +1,6 @@
 """Format and size of an image file, read from its header without decoding it.
 
-A server must know the cost of an image before it spends any: a file of 300 KB can describe a
+A server must know the cost of an image before decoding it: a file of 300 KB can describe a
 picture of 90 million pixels, and each scan of a progressive JPEG is decoded over the whole picture.
 """
 

@@ -54,7 +54,7 @@ class ImageInput:
 def read_image_input(
     text: str, modality: Modality, max_url_bytes: int = MAX_URL_BYTES
 ) -> ImageInput:
-    """Take an input of modality image or text_image apart.
+    """Split an input of modality image or text_image into its text and its image.
 
     Args:
         text: The input.

@@ -13,7 +13,7 @@ PREFIX = "image_"
 
 
 class Resize(str, Enum):
-    """The way in which an image of any size becomes squares."""
+    """Conversion of an image of any size to squares."""
 
     STRETCH = "stretch"
     """To one square, whatever the aspect ratio (SigLIP)."""

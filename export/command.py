@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from triton_embed.export.request import ExportRequest
 
 QUIET_SECONDS = 2.0
-"""Seconds after which a dry run, which usually takes less, shows that it is alive."""
+"""Seconds after which a dry run shows its progress; it usually takes less."""
 
 positive = ParserType(integer(1))
 

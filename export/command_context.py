@@ -33,7 +33,7 @@ def command_context(name: str) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise  # The reader of standard output has ended; click ends the command in silence.
+        raise  # The reader of standard output has ended; click ends the command without a message.
     except (ExportError, RepositoryError, OSError) as error:
         raise CommandError(f"{name} failed: {error}") from error
     finally:

@@ -49,7 +49,7 @@ def export(request: ExportRequest) -> ExportedModel:
 
     Raises:
         ExportError: the checkpoint cannot be exported, or misses the parity thresholds.
-        RepositoryError: the model must not replace one that is installed.
+        RepositoryError: the model must not replace the installed model.
     """
     progress = Progress(6 + (request.target == "tensorrt"))
     plan = stages.read_checkpoint(request, progress, check=_find_replaced)

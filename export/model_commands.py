@@ -24,8 +24,8 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead
 def list_models(model_repository: Path, *, as_json: bool) -> None:
     """Print one line for each model.
 
-    Broken models, and folders that no export made, are listed with the reason. What killed exports
-    have left is deleted.
+    Broken models, and folders that no export made, are listed with the reason. The files of killed
+    exports are deleted.
     """
     with command_context("list"):
         from triton_embed.export import model_view

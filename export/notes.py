@@ -25,7 +25,7 @@ def ignored_parts(checkpoint: Checkpoint, family: Family, spec: ModelSpec) -> It
     """Yield warnings about parts of the checkpoint that are ignored but may matter."""
     if checkpoint.config.get("auto_map") and not family.replaces_remote_code:
         yield (
-            "the checkpoint brings code of its own (auto_map in config.json), which was not run; "
+            "the checkpoint contains code (auto_map in config.json), which was not run; "
             "the reference is transformers' own class"
         )
     if checkpoint.unused_prompts and not spec.prompt_query:
@@ -83,7 +83,7 @@ def values_of_preset(preset: Preset, spec: ModelSpec, defined: Collection[str]) 
 
 
 def _shown(value: object) -> str:
-    """Return a value of a preset as its flag takes it."""
+    """Return a preset's value in the form that its flag accepts."""
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "any"
     return repr(value) if isinstance(value, str) else str(value).lower()

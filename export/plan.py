@@ -68,7 +68,7 @@ class ExportPlan:
 
     @property
     def has_tokenizer_json(self) -> bool:
-        """True if tokenizer.json is on disk, so that the tokenizer can be read in an instant."""
+        """True if tokenizer.json is on disk, so that reading the tokenizer is fast."""
         return (self.checkpoint.transformer / "tokenizer.json").is_file()
 
     @property

@@ -17,7 +17,7 @@ from triton_embed.export.errors import ExportError
 from triton_embed.export.families.family import Family
 
 HEAD_OPTIONS = ("pooling", "normalize")
-"""The keys of `SpecOverrides` that ``modules.json`` makes superfluous, and their flags."""
+"""The keys of `SpecOverrides` that ``modules.json`` already defines, and their flags."""
 
 
 class SpecOverrides(TypedDict, total=False):

@@ -1,4 +1,4 @@
-"""Published usage of well-known models, for what a checkpoint's files do not define."""
+"""Published values of well-known models, for settings that a checkpoint's files do not define."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _owners(name: str, patterns: Iterable[str] | None = None) -> Iterator[str]:
 
 
 def _ids_of_folder(folder: PurePosixPath) -> Iterator[str]:
-    """Yield the hub ids that a folder may have been downloaded from, the surest first.
+    """Yield the hub ids that a folder may have been downloaded from, the most probable first.
 
     Downloads name their folders ``owner/name``, ``owner--name`` or ``owner_name``, and the cache of
     ModelScope writes dots as ``___``.

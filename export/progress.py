@@ -1,7 +1,7 @@
-"""Numbered steps on standard error; a step that takes long shows that it is alive.
+"""Numbered steps on standard error, with progress reports of long steps.
 
-A terminal has a line that changes every second. A log file gets an addition to the line every
-`REPORT_INTERVAL_SECONDS`: the progress that the step reports, or the seconds since its beginning.
+On a terminal, the line is rewritten every second. In a log file, every `REPORT_INTERVAL_SECONDS`,
+the line is extended by the progress that the step reports, or by the seconds since its beginning.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 REPORT_INTERVAL_SECONDS = 10.0
-"""Maximum seconds without a sign of life in a log file, and minimum seconds between two reports of
-one step: a line of a log file stays readable."""
+"""Seconds between two reports of one step in a log file: few enough reports for a readable line."""
 
 REFRESH_SECONDS = 1.0
 """Seconds between two changes of the line on a terminal."""
@@ -39,7 +38,7 @@ def no_progress(done: int, total: int, unit: str) -> None:
 def activity(
     title: str, *, multiline: bool = False, delay: float = 0.0
 ) -> Iterator[ProgressCallback]:
-    """Announce an activity, show that it is alive, and print its duration once it has succeeded.
+    """Print an activity's title, its progress and, once it has succeeded, its duration.
 
     Args:
         title: The description.
@@ -86,7 +85,7 @@ class Progress:
 
 
 class _Line:
-    """The line of one activity, which two threads write: that of the activity, and a timer.
+    """The line of one activity; the activity's thread and a timer thread write it.
 
     Args:
         stream: Standard error.
@@ -116,14 +115,14 @@ class _Line:
         self._write(f"{self._title} … ", end="\n" if self._multiline else "")
 
     def report(self, done: int, total: int, unit: str) -> None:
-        """Note the progress, and print it if it is time; a `ProgressCallback`."""
+        """Record the progress, and print it if a report is due; a `ProgressCallback`."""
         with self._lock:
             self._progress = f"{done} of {total} {unit}"
             if not self._is_terminal and not self._ended.is_set():
                 self._print_if_due()
 
     def keep_alive(self, delay: float) -> None:
-        """Show that the activity is alive until it ends; the body of a thread.
+        """Print progress until the activity ends; the body of the timer thread.
 
         Args:
             delay: Seconds to wait before the description is printed, if it is not yet.
@@ -169,5 +168,5 @@ class _Line:
         try:
             print(text, end=end, file=self._stream, flush=True)
         except (OSError, ValueError):
-            # Nobody reads standard error any longer; the activity itself goes on.
+            # Standard error is closed; the activity itself continues.
             self._ended.set()

@@ -1,4 +1,4 @@
-"""The commands with which an exported model is served and queried."""
+"""The commands that serve an exported model and request an embedding from it."""
 
 from __future__ import annotations
 

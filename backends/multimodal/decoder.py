@@ -1,4 +1,4 @@
-"""Decoding of images in a process that may die."""
+"""Decoding of images in a worker process, so that a crash fails only one image."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Decoder:
         os.ftruncate(self._descriptor, max(max_bytes, spec.max_nbytes))
         self._memory = mmap.mmap(self._descriptor, 0)
         self._lock = threading.Lock()
-        # The first image should not wait until the worker has imported its libraries.
+        # Start it now: otherwise the first image would wait until the libraries are imported.
         self._worker = self._new_worker()
 
     @property
@@ -66,7 +66,7 @@ class Decoder:
             uint8 [tiles, 3, size, size], see `squares.decode`.
 
         Raises:
-            ImageFileError: the file is truncated or corrupt, or two workers died of it.
+            ImageFileError: the file is truncated or corrupt, or two workers died while decoding it.
         """
         with self._lock:
             # It may have died for another reason than this image, such as lack of memory.
@@ -110,7 +110,7 @@ class Decoder:
             stdout=subprocess.PIPE,
             bufsize=0,
             pass_fds=(self._descriptor,),
-            # NumPy would reserve memory for a thread of each core.
+            # By default, NumPy reserves memory for one thread per core.
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
 

@@ -1,4 +1,4 @@
-"""The inputs of a request to the entry: which ones are texts, and the images of the others."""
+"""The inputs of a request to the entry, divided into texts and images."""
 
 from __future__ import annotations
 

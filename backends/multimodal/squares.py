@@ -21,8 +21,8 @@ FILTERS = {
 }
 
 MAX_PNG_TEXT_BYTES = 1 << 20
-"""Maximum bytes of all text chunks of a PNG file, inflated. Pillow reads them although nobody needs
-them, up to 64 MiB by default."""
+"""Maximum bytes of all text chunks of a PNG file, inflated. Pillow reads these unused chunks, up to
+64 MiB by default."""
 
 PngImagePlugin.MAX_TEXT_MEMORY = MAX_PNG_TEXT_BYTES
 

@@ -1,7 +1,7 @@
 """Process that decodes images for one instance of the entry.
 
-Decoders of image files are where attackers look for faults. Here a crash, an endless loop or an
-allocation without bound ends this process and fails one image; Triton and its models never notice.
+Decoders of image files are a common target of attacks. A crash, an endless loop or an unlimited
+allocation ends this process and fails one image; Triton and its models are not affected.
 
 Parent and worker share a memory file. A request is the length of the image file in it, a uint32 on
 standard input. The response on standard output is `RESPONSE`: the number of tiles, which then
@@ -31,19 +31,19 @@ REQUEST = struct.Struct("<I")
 RESPONSE = struct.Struct("<II")
 
 MAX_CPU_SECONDS = 30
-"""CPU time for one image, in seconds; then the kernel ends the worker. The largest permitted image
-takes about 5."""
+"""Maximum CPU time for one image, in seconds; then the kernel kills the worker. The largest
+permitted image takes about 5 s."""
 
 MAX_BYTES_PER_PIXEL = 16
-"""Memory that decoding takes at most, in bytes per pixel of the largest permitted image: the
-picture, its conversion to RGB and the one with a background, at 4 each, and margin."""
+"""Maximum memory for decoding, in bytes per pixel of the largest permitted image: 4 each for the
+picture, its conversion to RGB and its copy with a background, and a margin."""
 
 BASE_BYTES = 1 << 30
 """Address space of a worker without an image: Python, NumPy and the shared memory."""
 
 LARGE_PIXELS = 1 << 24
-"""Pixels above which the workers of a machine decode one image at a time, so that their memory does
-not add up."""
+"""Pixels above which the workers of a machine decode one image at a time. Otherwise the memory of
+several large images would add up."""
 
 
 def serve(requests: BinaryIO, responses: BinaryIO, memory: mmap.mmap, spec: ImageSpec) -> None:

@@ -15,7 +15,7 @@ def in_export_image() -> bool:
 
 
 def missing_folder(folder: str) -> str:
-    """Return the part of an error that states that `folder` does not exist, and the remedy."""
+    """Return the error for a missing `folder`, with the remedy if it must be mounted."""
     if not in_export_image():
         return f"there is no folder '{folder}'"
     return (

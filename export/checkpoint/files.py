@@ -48,7 +48,7 @@ def check_files(checkpoint: Checkpoint, paths: Collection[str]) -> None:
         paths: All files of the checkpoint, relative to its root, downloaded or not.
 
     Raises:
-        ExportError: a file is missing, or is present but not what its name promises.
+        ExportError: a file is missing, or its content does not match its name.
     """
     for folder in checkpoint.weight_folders:
         names = names_in(_relative(checkpoint, folder), paths)

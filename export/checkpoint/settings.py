@@ -1,4 +1,4 @@
-"""Typed values of a JSON file: each error names the file, the key and what the value must be."""
+"""Typed values of a JSON file; each error names the file, the key and the required type."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Settings:
     values: Mapping[str, Any]
 
     def text(self, key: str) -> str | None:
-        """Return a text; ``None``: the file has none."""
+        """Return a string; ``None``: the file has none."""
         return self._value(key, str, "a text")
 
     def flag(self, key: str) -> bool | None:
@@ -68,7 +68,7 @@ class Settings:
         return values
 
     def error(self, key: str, expected: str) -> ExportError:
-        """Return the error about a value that is not what it must be."""
+        """Return the error for a value of the wrong type."""
         return ExportError(
             f"{self.file}: {key} is {shown(self.values.get(key))}, but must be {expected}"
         )
@@ -86,7 +86,7 @@ def shown(value: object) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Return whether `text` can be written to a file: JSON may hold half of an emoji."""
+    """Return whether `text` can be encoded as UTF-8: JSON may contain lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:

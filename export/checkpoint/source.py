@@ -66,7 +66,7 @@ def resolve_source(
     Args:
         checkpoint: A folder, a hub id, or a model's URL on the hub.
         revision: A branch, tag or commit on the hub; ``None``: that of the URL, or the main branch.
-        suggestions: Hub ids that the user may have meant.
+        suggestions: Hub ids to suggest if there is no such checkpoint.
 
     Raises:
         ExportError: neither a folder nor a repository of that name is available.

@@ -113,7 +113,7 @@ def read_tokenizer(
         return _read(checkpoint, vocab_size, options)
     except ExportError:
         raise
-    # The library raises Exception itself.
+    # The tokenizers library raises plain Exception.
     except Exception as error:
         folder = checkpoint.transformer
         name = "tokenizer.json" if (folder / "tokenizer.json").is_file() else "the tokenizer"

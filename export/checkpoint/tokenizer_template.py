@@ -17,10 +17,10 @@ Around = tuple[list[str], list[str]]
 
 
 def check_template(tokenizer: Tokenizer) -> None:
-    """Check that a template defines the tokens that it names: else the library would panic.
+    """Check that a template defines the tokens that it names; otherwise the library panics.
 
     Raises:
-        ExportError: it does not.
+        ExportError: a token is not defined.
     """
     if tokenizer.post_processor is None:
         return

@@ -1,4 +1,4 @@
-"""Files of weights: their formats, their shards, and defects that show without loading them."""
+"""Checks of weight files that need no loading: formats, shards and headers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from triton_embed.export.checkpoint.pointers import check_pointer
 from triton_embed.export.errors import ExportError
 
 SHARD = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.safetensors")
-"""Name of one of several files of weights."""
+"""Name of one shard of the weights."""
 
 INDEX = "model.safetensors.index.json"
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 WRAPPERS = {"_orig_mod.": "torch.compile", "module.": "DistributedDataParallel"}
-"""Prefixes of all names of tensors in weights that were saved from a wrapped model."""
+"""Prefixes of the tensor names in weights that were saved from a wrapped model."""
 
 MAX_HEADER_BYTES = 100_000_000
 """Maximum bytes of the header of a safetensors file, a limit of its format."""

@@ -107,7 +107,7 @@ def check_transformers(config: Mapping[str, Any]) -> None:
     """Check that transformers reads a ``config.json``, and reads its sizes as a plan does.
 
     Raises:
-        ExportError: it does not.
+        ExportError: transformers rejects the file or reads other sizes.
     """
     family = family_of(config)
     try:

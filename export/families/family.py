@@ -44,8 +44,8 @@ class Family:
     Attributes:
         model_type: The value of ``model_type`` in ``config.json``.
         padding_id: Returns the token id after which positions begin, given config.json. As in
-            RoBERTa, tokens of this id, which a text can spell, get it as their position and are not
-            counted. ``None``: positions begin at 0 and count every token.
+            RoBERTa, tokens of this id, which a text can contain, get it as their position and are
+            not counted. ``None``: positions begin at 0 and count every token.
         token_types: Whether the transformer takes ``token_type_ids``.
         has_pooler: Whether its class has a pooling layer, which is left out.
         setting_names: The family's own names of sizes in config.json, by their common names.
@@ -57,7 +57,7 @@ class Family:
             names than the class of transformers expects.
         defaults: See `FamilyDefaults`.
         replaces_remote_code: Whether the class of transformers is known to compute the same as
-            the code that official checkpoints bring.
+            the code in official checkpoints.
         absolute_positions: Whether ``position_embedding_type`` has a meaning, and must be
             "absolute".
         model_class: Name of the class of transformers that loads the model.

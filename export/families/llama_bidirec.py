@@ -6,7 +6,7 @@ from triton_embed.export.families.family import Family, FamilyDefaults
 
 
 def register() -> None:
-    """Make our classes known to ``AutoConfig`` and ``AutoModel``."""
+    """Register our classes with ``AutoConfig`` and ``AutoModel``."""
     from triton_embed.export.families.networks import llama_bidirec
 
     llama_bidirec.register()

@@ -120,7 +120,7 @@ def _inline(encoder: ir.Model, model: ir.Model) -> None:
     encoder.graph.remove(nodes)
     body.insert_before(call, nodes)
     for weight in weights:
-        # ONNX Runtime keeps a weight of a loop's body in memory beside the form that its kernel
+        # ONNX Runtime keeps a weight of a loop's body in memory next to the form that its kernel
         # has packed, but frees one of the main graph.
         model.graph.register_initializer(weight)
     ir.convenience.replace_all_uses_with(call.outputs, [result])

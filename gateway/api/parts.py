@@ -1,4 +1,4 @@
-"""Inputs of typed parts, as OpenAI's chat API has them: rewritten to the NIM's form, a string.
+"""Conversion of inputs with typed parts, as in OpenAI's chat API, to the NIM's form, a string.
 
 ::
 

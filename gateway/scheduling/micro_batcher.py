@@ -13,7 +13,7 @@ from triton_embed.gateway.triton.job import EmbedJob, Input, TraceHeaders
 
 Key = tuple[str, Options, TraceHeaders, bool]
 """Properties that the requests of a micro-batch share: name of the model, options, trace, and
-whether there are images, because texts should not wait for them."""
+whether there are images: texts must not wait for them."""
 
 
 @dataclass(frozen=True)

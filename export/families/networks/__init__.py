@@ -1,1 +1,1 @@
-"""Networks of families that transformers' own classes cannot run, or does not have."""
+"""Networks of families whose transformers classes do not exist or cannot run on packed tokens."""

@@ -20,6 +20,6 @@ class LlamaBidirectionalModel(LlamaModel):
 
 
 def register() -> None:
-    """Make both classes known to ``AutoConfig`` and ``AutoModel``."""
+    """Register both classes with ``AutoConfig`` and ``AutoModel``."""
     AutoConfig.register("llama_bidirec", LlamaBidirectionalConfig, exist_ok=True)
     AutoModel.register(LlamaBidirectionalConfig, LlamaBidirectionalModel, exist_ok=True)
