@@ -190,29 +190,51 @@ class Reconciler:
     async def revive(self) -> list[str]:
         """Load the lost steps again, and return them.
 
+        A model whose files have changed is unloaded instead, for `reconcile` to load.
+
         Raises:
             ServeError: The repository cannot be read, or has disappeared; try again later.
-            TritonError: A step cannot be loaded; only a restart of Triton can help.
+            TritonError: A step cannot be loaded; if this happens again, only a restart of Triton
+                can help.
         """
-        steps = sorted(self.lost_steps)
-        models = [
+        lost = [
             status.serving
             for status in self._statuses.values()
             if status.serving and not self.lost_steps.isdisjoint(status.serving.steps)
         ]
         current = self._repository.scan()
+        models = [model for model in lost if current.get(model.name) == model]
+        for model in lost:
+            if model not in models:
+                await self._abandon(model, removed=model.name not in current)
+        steps = sorted({step for each in models for step in each.steps} & self.lost_steps)
         self.lost_steps.clear()
         self._reviving = frozenset(steps)
         try:
             await self._load_again(steps, models)
+            for model in models:
+                if not self._is_installed(model):
+                    # A step of another export would make the model inconsistent.
+                    raise TritonError(f"the files of {model.name} have changed", "UNKNOWN")
+        except TritonError:
+            self.lost_steps.update(steps)
+            raise
         finally:
             self._reviving = frozenset()
         for model in models:
-            if current.get(model.name) != model or not self._is_installed(model):
-                # A step of another export would make the model inconsistent.
-                raise TritonError(f"the files of {model.name} have changed", "UNKNOWN")
             self._set(model, ModelState.READY, serving=model)
         return steps
+
+    async def _abandon(self, model: InstalledModel, *, removed: bool) -> None:
+        """Unload a model that has lost a step and whose files have changed or are removed."""
+        if removed:
+            del self._statuses[model.name]
+            self._publish()
+        else:
+            # Not equal to any version that a scan finds: the next settled one is loaded.
+            unknown = replace(model, fingerprints={})
+            self._set(unknown, ModelState.LOADING, reason="its files have changed")
+        await self._unload_if_loaded(self._only_in(model))
 
     async def _load_again(self, steps: Sequence[str], models: Sequence[InstalledModel]) -> None:
         """Load steps and the ensembles of their models again, and probe the models."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -18,6 +20,16 @@ from triton_embed.serve.status_board import StatusBoard
 SHUTDOWN_SECONDS = 1.0
 """Maximum time in seconds for open requests to end at a stop; long polls end immediately."""
 
+logger = logging.getLogger("serve.status")
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Return whether an error is not a malformed request, which any client can send."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+logger.addFilter(_is_our_fault)
+
 Metric = CounterMetricFamily | GaugeMetricFamily
 
 
@@ -28,7 +40,9 @@ async def serving(board: StatusBoard, host: str, port: int) -> AsyncIterator[Non
     Raises:
         ServeError: the port cannot be bound.
     """
-    runner = web.AppRunner(application(board), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(
+        application(board), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, logger=logger
+    )
     await runner.setup()
     try:
         try:

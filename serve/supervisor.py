@@ -60,6 +60,10 @@ MAX_REVIVALS = 20
 """Number of reloads of dead steps after which Triton is restarted instead. Each may leave some 40
 threads and a segment of 1 MiB in Triton 2.51, which waits for the dead process."""
 
+MAX_REVIVAL_ATTEMPTS = 2
+"""Number of attempts to load a dead step again. The first one fails if the new process is killed,
+too, or if the model is replaced meanwhile; a restart of Triton would interrupt all other models."""
+
 
 class Supervisor:
     """Runs Triton and the gateway, and publishes the state of the models.
@@ -148,6 +152,7 @@ class Supervisor:
 
     def _stub_ended(self, step: str) -> None:
         if self._reconciler.lose_step(step):
+            logger.warning("the process of %s has ended; loading it again", step)
             self._step_lost.set()
 
     async def _serve(self, processes: Sequence[SupervisedProcess]) -> None:
@@ -298,17 +303,22 @@ class Supervisor:
         if self._revivals >= MAX_REVIVALS:
             return f"processes of steps have ended {MAX_REVIVALS} times"
         lost = ", ".join(sorted(self._reconciler.lost_steps))
-        logger.warning("the process of %s has ended; loading it again", lost)
-        try:
-            steps = await self._reconciler.revive()
-        except TritonError as error:
-            if error.status == "UNAVAILABLE":
-                return f"it does not respond: {error.message}"
-            return f"{lost} cannot be loaded again: {error.message}"
-        self._revivals += 1
-        self._board.step_reloads.update(steps)
-        logger.warning("%s loaded again", ", ".join(steps))
-        return None
+        reason = ""
+        for _ in range(MAX_REVIVAL_ATTEMPTS):
+            try:
+                steps = await self._reconciler.revive()
+            except TritonError as error:
+                if error.status == "UNAVAILABLE":
+                    return f"it does not respond: {error.message}"
+                reason = error.message
+                self._revivals += 1
+                continue
+            self._revivals += 1
+            self._board.step_reloads.update(steps)
+            if steps:
+                logger.warning("%s loaded again", ", ".join(steps))
+            return None
+        return f"{lost} cannot be loaded again: {reason}"
 
     async def _probe_verified_models(self) -> ProbeResult:
         """Probe the models that have worked before.

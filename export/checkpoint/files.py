@@ -9,7 +9,8 @@ from typing import Any
 
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.pointers import check_pointer
-from triton_embed.export.checkpoint.weights import check_content, check_weights
+from triton_embed.export.checkpoint.settings import Settings
+from triton_embed.export.checkpoint.weights import INDEX, check_content, check_weights
 from triton_embed.export.errors import ExportError, one_line
 
 TRANSFORMER_SETTINGS = tuple(
@@ -53,6 +54,8 @@ def check_files(checkpoint: Checkpoint, paths: Collection[str]) -> None:
     for folder in checkpoint.weight_folders:
         names = names_in(_relative(checkpoint, folder), paths)
         check_weights(str(folder), names, paths)
+        if "model.safetensors" not in names and (folder / INDEX).is_file():
+            _check_index(folder / INDEX, names)
         is_transformer = folder == checkpoint.transformer
         for name in sorted(names):
             # Weights on the hub are downloaded later, and checked by its client.
@@ -60,6 +63,18 @@ def check_files(checkpoint: Checkpoint, paths: Collection[str]) -> None:
                 check_content(folder / name, is_transformer=is_transformer)
     names = names_in(_relative(checkpoint, checkpoint.transformer), paths)
     _check_tokenizer(checkpoint.transformer, names)
+
+
+def _check_index(path: Path, names: Collection[str]) -> None:
+    """Check that an index of weights is one, and names files of its folder only."""
+    index = Settings(path.name, read_json(path))
+    if not isinstance(index.values.get("metadata"), dict):
+        raise index.error("metadata", "an object, which may be empty")
+    if missing := sorted(set(index.named_texts("weight_map").values()).difference(names)):
+        raise ExportError(
+            f"'{path}' names '{missing[0]}', which is not a file in its folder: download the "
+            "checkpoint again"
+        )
 
 
 def _check_tokenizer(folder: Path, names: Collection[str]) -> None:

@@ -43,6 +43,10 @@ from triton_embed.export.errors import ExportError, one_line
 FILE, CONFIG = "file", "config"
 """Values of ``--tokenizer``: tokenizer.json as it is, or with tokenizer_config.json applied."""
 
+PANIC = "PanicException"
+"""Class of a panic of a library in Rust, a subclass of BaseException that cannot be imported
+(https://pyo3.rs/main/doc/pyo3/panic/struct.panicexception)."""
+
 REMEDY = "'--tokenizer file' exports tokenizer.json as it is"
 """The way to undo a change, for the notes."""
 
@@ -113,8 +117,10 @@ def read_tokenizer(
         return _read(checkpoint, vocab_size, options)
     except ExportError:
         raise
-    # The tokenizers library raises plain Exception.
-    except Exception as error:
+    # The tokenizers library raises plain Exception; its panics are not of that class.
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != PANIC:
+            raise
         folder = checkpoint.transformer
         name = "tokenizer.json" if (folder / "tokenizer.json").is_file() else "the tokenizer"
         raise ExportError(f"{name} in '{folder}' cannot be read: {one_line(error)}") from error
@@ -135,6 +141,7 @@ def _read(
         _apply_lower_case(draft, folder)
     names = special_token_names(read_settings(folder), _class(name))
     _apply_template(draft, options, names)
+    _check_encoding(draft.tokenizer, vocab_size)
     padding = names.get("pad_token")
     return CheckpointTokenizer(
         content=draft.tokenizer.to_str(),
@@ -142,6 +149,20 @@ def _read(
         notes=(*(f"{change} ({REMEDY})" for change in draft.changes), *draft.notes),
         padding_id=draft.tokenizer.token_to_id(padding) if padding else None,
     )
+
+
+def _check_encoding(tokenizer: Tokenizer, vocab_size: int) -> None:
+    """Encode a text; an unknown character fails if the unknown token is not in the vocabulary.
+
+    Raises:
+        ExportError: the model has no row for a token.
+    """
+    max_id = max(tokenizer.encode("a \N{CUNEIFORM SIGN A}").ids, default=0)
+    if max_id >= vocab_size:
+        raise ExportError(
+            f"tokenizer.json gives a text the id {max_id}, but vocab_size of config.json is "
+            f"{vocab_size}"
+        )
 
 
 def tokenizer_class(folder: Path, config: dict[str, Any]) -> str:

@@ -98,7 +98,10 @@ def check_content(path: Path, *, is_transformer: bool) -> None:
                 raise ValueError
             header = json.loads(file.read(length))
             header.pop("__metadata__", None)
-            end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
+            ends = [tensor["data_offsets"][1] for tensor in header.values()]
+            if not all(type(each) is int for each in ends):
+                raise ValueError
+            end = max(ends, default=0)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise ExportError(f"'{path}' is not a safetensors file, or is truncated") from None
     if size != 8 + length + end:

@@ -207,6 +207,19 @@ def test_several_values_may_be_malformed(layout: Path) -> None:
         (("model", "vocab"), None),
         (("added_tokens", 0, "id"), -1),
         (("normalizer", "type"), "x"),
+        (("model", "unk_token"), "[NONE]"),
+        (("post_processor", "special_tokens", "<last>", "ids"), [2_000_000_000]),
+        # The library panics:
+        (("normalizer",), {"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
+        (
+            ("model",),
+            {
+                "type": "BPE",
+                "continuing_subword_prefix": "####",
+                "vocab": {"a": 0, "b": 1, "ab": 2},
+                "merges": [["a", "b"]],
+            },
+        ),
     ],
 )
 def test_tokenizer_json_may_be_malformed(layout: Path, path: Path_, value: Any) -> None:

@@ -90,12 +90,58 @@ async def test_model_that_fails_after_its_step_was_loaded_again_is_reported(
 
 
 async def test_dead_step_of_a_replaced_export_is_not_mixed_with_old_steps(
-    stub_repository: Path, reconciler: Reconciler
+    stub_repository: Path, triton: FakeTriton, reconciler: Reconciler
 ) -> None:
+    write_stub_model(stub_repository, OTHER)
+    await settle(reconciler)
+    triton.requests.clear()
     (stub_repository / "tiny_tokenizer" / "config.pbtxt").touch()
     reconciler.lose_step("tiny_encoder")
-    with pytest.raises(TritonError, match="the files of tiny have changed"):
+    assert await reconciler.revive() == []
+    assert reconciler.states == {"tiny": ModelState.LOADING, "other": ModelState.READY}
+    assert "tiny_tokenizer" not in triton.loaded
+    await settle(reconciler)
+    assert set(reconciler.states.values()) == {ModelState.READY}
+    assert {"tiny", "tiny_direct"} <= set(triton.loaded)
+    assert not [request for request in triton.requests if "other" in request]
+
+
+async def test_model_without_changes_after_all_is_loaded_again(
+    stub_repository: Path, triton: FakeTriton, reconciler: Reconciler
+) -> None:
+    away = (stub_repository / "tiny_tokenizer").rename(stub_repository.with_name("away"))
+    reconciler.lose_step("tiny_encoder")
+    assert await reconciler.revive() == []
+    away.rename(stub_repository / "tiny_tokenizer")
+    await settle(reconciler)
+    assert reconciler.states == {"tiny": ModelState.READY}
+    assert "tiny_tokenizer" in triton.loaded
+
+
+async def test_dead_step_of_a_removed_model_is_unloaded_with_it(
+    stub_repository: Path, triton: FakeTriton, reconciler: Reconciler
+) -> None:
+    write_stub_model(stub_repository, OTHER)
+    await settle(reconciler)
+    for folder in stub_repository.glob("tiny*"):
+        shutil.rmtree(folder)
+    reconciler.lose_step("tiny_encoder")
+    assert await reconciler.revive() == []
+    assert reconciler.states == {"other": ModelState.READY}
+    assert not [name for name in triton.loaded if name.startswith("tiny")]
+    assert not reconciler.lost_steps
+
+
+async def test_step_that_could_not_be_loaded_again_stays_lost(
+    triton: FakeTriton, reconciler: Reconciler
+) -> None:
+    reconciler.lose_step("tiny_encoder")
+    triton.rejected = {"tiny_encoder"}
+    with pytest.raises(TritonError):
         await reconciler.revive()
+    triton.rejected = set()
+    assert await reconciler.revive() == ["tiny_encoder"]
+    assert reconciler.states == {"tiny": ModelState.READY}
 
 
 async def test_publication_follows_each_change(stub_repository: Path, triton: FakeTriton) -> None:

@@ -107,3 +107,14 @@ async def test_taken_port_is_an_error_that_names_the_option(board: StatusBoard) 
         with pytest.raises(ServeError, match=f"port {port} .* --status-port"):
             async with serving(board, "127.0.0.1", port):
                 pass
+
+
+@pytest.mark.parametrize("head", [b"\x16\x03\x01\r\n\r\n", b"GET /" + b"a" * 100_000])
+async def test_malformed_request_is_not_logged(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, head: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+    writer.write(head)
+    assert b" 400 " in await reader.readline()
+    writer.close()
+    assert not caplog.text

@@ -16,12 +16,13 @@ from testing.stub_repository import write_stub_model
 from testing.triton_admin import FakeTriton, ScriptedProbe
 from testing.waiting import eventually_async
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.serve import probe
-from triton_embed.serve.errors import ServeError
+from triton_embed.serve import probe, supervisor
+from triton_embed.serve.errors import ServeError, TritonError
 from triton_embed.serve.installation import Installation
 from triton_embed.serve.probe import ProbeResult
 from triton_embed.serve.run_files import RunFiles
 from triton_embed.serve.settings import Settings
+from triton_embed.serve.stubs import StubWatcher
 from triton_embed.serve.supervisor import Supervisor
 
 HEALTHY = ProbeResult()
@@ -110,6 +111,38 @@ async def test_triton_that_dies_again_after_its_restart_is_restarted_again(
     scripted = ScriptedProbe(HEALTHY, SERVER_FAILS, SERVER_FAILS, failure)
     await logged("Triton restarted", caplog, run(supervisor_of(scripted)))
     assert "trying again in" in caplog.text
+
+
+async def test_step_that_ends_again_while_it_is_loaded_does_not_restart_triton(
+    supervisor_of: Start,
+    run: Run,
+    triton: FakeTriton,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.INFO, "serve")
+    watchers: list[StubWatcher] = []
+
+    def watcher(ended: Callable[[str], None]) -> StubWatcher:
+        watchers.append(StubWatcher(ended, lambda: {}))
+        return watchers[-1]
+
+    monkeypatch.setattr(supervisor, "StubWatcher", watcher)
+    task = run(supervisor_of(ScriptedProbe()))
+    await logged("is ready", caplog, task)
+    load, failures = triton.load, 1
+
+    async def failing_load(model: str, config: str | None = None) -> None:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise TritonError("Stub process 'tiny_encoder_0_0' is not healthy.", "INTERNAL")
+        await load(model, config)
+
+    monkeypatch.setattr(triton, "load", failing_load)
+    watchers[0]._ended("tiny_encoder")
+    await logged("tiny_encoder loaded again", caplog, task)
+    assert "restarting it" not in caplog.text
 
 
 async def test_triton_that_dies_at_the_first_start_ends_the_service(supervisor_of: Start) -> None:

@@ -73,6 +73,27 @@ def cut_weights(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
+def header(text: str) -> Callable[[Path], None]:
+    """Return a function that replaces the header of the weights."""
+
+    def replace(folder: Path) -> None:
+        (folder / "model.safetensors").write_bytes(
+            len(text).to_bytes(8, "little") + text.encode() + bytes(8)
+        )
+
+    return replace
+
+
+def index(content: str) -> Callable[[Path], None]:
+    """Return a function that makes the weights one shard with this index."""
+
+    def shard(folder: Path) -> None:
+        missing_index(folder)
+        (folder / "model.safetensors.index.json").write_text(content)
+
+    return shard
+
+
 def prefixed(prefix: str) -> Callable[[Path], None]:
     """Return a function that puts a prefix before the names of all tensors."""
 
@@ -137,6 +158,15 @@ PULL = "is a Git LFS pointer, not the file itself: run 'git lfs pull'"
         (missing_shard, "lacks 1 of the 3 files of its weights, 'model-00002-of-00003.safeten"),
         (missing_index, "lacks 1 of the 2 files of its weights, 'model.safetensors.index.json'"),
         (cut_weights, "download it again"),
+        (header('{"a": {"data_offsets": [0, "8"]}}'), "is not a safetensors file"),
+        (header('{"a": {"data_offsets": [0, NaN]}}'), "is not a safetensors file"),
+        (index("[]"), "model.safetensors.index.json' cannot be read: it is not an object"),
+        (index('{"weight_map": {}}'), "metadata is None, but must be an object"),
+        (index('{"metadata": {}, "weight_map": 5}'), "weight_map is 5, but must be an object"),
+        (
+            index('{"metadata": {}, "weight_map": {"a": "../other/model.safetensors"}}'),
+            "names '../other/model.safetensors', which is not a file in its folder",
+        ),
         (
             prefixed("_orig_mod."),
             "begin with '_orig_mod.', as if saved from a model inside torch",
