@@ -1,4 +1,4 @@
-"""Attack the server, and check that short requests beside each attack are answered in time."""
+"""Attack the server, and check that short requests during each attack are served in time."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MIN_SHORT_REQUESTS = 200
 """Minimum short requests beside an attack, and on the idle server: enough for a p95."""
 
 MAX_RATIO = 10.0
-"""Maximum p95 of the short requests beside an attack, in p95 of those just before it."""
+"""Maximum p95 of the short requests during an attack, as a multiple of the p95 before it."""
 
 MAX_MEMORY_GROWTH = 1.5
-"""Maximum memory after all attacks relative to before; buffers and caches grow once."""
+"""Maximum memory after all attacks, relative to before. Buffers and caches grow once."""
 
 ROUND_SECONDS = 1.0
 """Minimum time between the starts of two rounds, as for clients that heed `Retry-After`; without

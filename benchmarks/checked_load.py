@@ -27,7 +27,7 @@ LIST_LENGTH = 3
 
 
 @dataclass(frozen=True)
-class Question:
+class CheckedRequest:
     """A request, and the response that it must get.
 
     Attributes:
@@ -39,7 +39,7 @@ class Question:
     expected: NDArray[np.float32]
 
 
-def questions(model_id: str, checkpoint: Path, texts: Sequence[str]) -> list[Question]:
+def checked_requests(model_id: str, checkpoint: Path, texts: Sequence[str]) -> list[CheckedRequest]:
     """Return requests with and without conversion, of single texts and of lists.
 
     Args:
@@ -54,7 +54,7 @@ def questions(model_id: str, checkpoint: Path, texts: Sequence[str]) -> list[Que
     sizes: tuple[dict[str, int], ...] = ({}, {"dimensions": vectors.shape[1]})
     chunks = [slice(i, i + n) for n in (1, LIST_LENGTH) for i in range(len(texts) - n + 1)]
     return [
-        Question({"model": model_id, "input": list(texts[chunk]), **size}, vectors[chunk])
+        CheckedRequest({"model": model_id, "input": list(texts[chunk]), **size}, vectors[chunk])
         for chunk in chunks
         for size in sizes
     ]
@@ -65,7 +65,7 @@ class CheckedLoad:
 
     Args:
         url: Base URL of the service.
-        questions: The requests to choose from.
+        requests: The requests to choose from.
         rate: Requests per second.
 
     Attributes:
@@ -76,7 +76,7 @@ class CheckedLoad:
         client: Sends the requests.
     """
 
-    def __init__(self, url: str, questions: Sequence[Question], rate: float) -> None:
+    def __init__(self, url: str, requests: Sequence[CheckedRequest], rate: float) -> None:
         self.outcomes: list[str] = []
         self.violations: list[str] = []
         self.may_disconnect = False
@@ -85,7 +85,7 @@ class CheckedLoad:
         self.client = httpx.AsyncClient(
             base_url=url, timeout=RESPONSE_TIMEOUT_SECONDS, limits=limits, trust_env=False
         )
-        self._questions = questions
+        self._requests = requests
         self._pause = 1 / rate
         self._random = random.Random(0)
         self._open: set[asyncio.Task[None]] = set()
@@ -110,16 +110,16 @@ class CheckedLoad:
     async def _send(self) -> None:
         due = monotonic()
         while True:
-            request = asyncio.ensure_future(self._request(self._random.choice(self._questions)))
+            request = asyncio.ensure_future(self._request(self._random.choice(self._requests)))
             self._open.add(request)
             request.add_done_callback(self._open.discard)
             due += self._pause
             await asyncio.sleep(due - monotonic())
 
-    async def _request(self, question: Question) -> None:
+    async def _request(self, request: CheckedRequest) -> None:
         sent, may_disconnect = monotonic(), self.may_disconnect
         try:
-            response = await self.client.post("/v1/embeddings", json=question.body)
+            response = await self.client.post("/v1/embeddings", json=request.body)
         except httpx.TransportError as error:
             if isinstance(error, httpx.TimeoutException) or not (
                 may_disconnect or self.may_disconnect
@@ -128,13 +128,13 @@ class CheckedLoad:
             self.outcomes.append("disconnected")
             return
         self.outcomes.append(str(response.status_code))
-        if fault := _fault(response, question):
+        if fault := _fault(response, request):
             self.violations.append(fault)
         elif response.status_code == 200:
             self.served_at = max(self.served_at, sent)
 
 
-def _fault(response: httpx.Response, question: Question) -> str:
+def _fault(response: httpx.Response, request: CheckedRequest) -> str:
     """Return the fault of a response; empty if it is correct."""
     if response.status_code == 503:
         retry_after = response.headers.get("retry-after", "")
@@ -142,7 +142,7 @@ def _fault(response: httpx.Response, question: Question) -> str:
     if response.status_code != 200:
         return f"status {response.status_code}: {response.text[:300]}"
     vectors = np.array([item["embedding"] for item in response.json()["data"]], np.float32)
-    if vectors.shape != question.expected.shape:
-        return f"vectors of shape {vectors.shape} instead of {question.expected.shape}"
-    error = float(np.abs(vectors - question.expected).max())
+    if vectors.shape != request.expected.shape:
+        return f"vectors of shape {vectors.shape} instead of {request.expected.shape}"
+    error = float(np.abs(vectors - request.expected).max())
     return "" if error <= MAX_ERROR else f"a vector differs from the reference by {error:.2g}"

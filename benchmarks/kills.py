@@ -14,7 +14,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks import checkpoints, server
-from benchmarks.checked_load import CheckedLoad, Question, questions
+from benchmarks.checked_load import CheckedLoad, CheckedRequest, checked_requests
 from benchmarks.checkouts import THIS
 from benchmarks.killing import GATEWAY, STEPS, SUPERVISOR, TRITON, WORKER, Kill, Killer
 from testing.server import RunningServer
@@ -42,10 +42,10 @@ def victims(stubs_only: bool, kills: int, seed: int) -> list[str]:
 
 
 async def run(
-    service: RunningServer, asked: Sequence[Question], chosen: Sequence[str], rate: float
+    service: RunningServer, requests: Sequence[CheckedRequest], chosen: Sequence[str], rate: float
 ) -> tuple[CheckedLoad, Killer]:
     """Kill each victim, after the service has recovered from the kill before, under load."""
-    async with CheckedLoad(service.url, asked, rate) as load:
+    async with CheckedLoad(service.url, requests, rate) as load:
         killer = Killer(service, load, server.MODEL_ID)
         for number, victim in enumerate(chosen, 1):
             kill = await killer.kill(victim)
@@ -103,12 +103,12 @@ def running(folder: Path, workers: int) -> Iterator[RunningServer]:
 
 def judge(kills: int, stubs_only: bool, rate: float, seed: int) -> bool:
     """Run the kills of one part, print the results, and return whether all requirements are met."""
-    asked = questions(server.MODEL_ID, checkpoints.MINILM_FOLDER, TEXTS)
+    requests = checked_requests(server.MODEL_ID, checkpoints.MINILM_FOLDER, TEXTS)
     with TemporaryDirectory(prefix="triton-embed-kills-") as name:
         folder = Path(name)
         with running(folder, workers=1 if stubs_only else 2) as service:
             chosen = victims(stubs_only, kills, seed)
-            load, killer = asyncio.run(run(service, asked, chosen, rate))
+            load, killer = asyncio.run(run(service, requests, chosen, rate))
         remains = killer.remains(folder / "tmp")
     print(report(load, killer.kills), end="\n\n")
     found = violations(load, killer.kills, remains)

@@ -128,7 +128,7 @@ class Ensemble:
     Attributes:
         role: Its purpose.
         suffix: Ends its Triton name, after the model's name.
-        inputs: Tensors that a request brings.
+        inputs: Tensors of a request.
         outputs: Tensors that a response can hold.
         stages: Its steps in order.
         needs_spec: Whether its parameters hold the whole spec, not only the identity.

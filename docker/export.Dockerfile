@@ -14,7 +14,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
 FROM base
 WORKDIR /opt/triton-embed
 COPY pyproject.toml constraints.txt docker/requirements.py ./
-# PyPI's torch brings gigabytes of CUDA libraries that an export does not use; the default index
+# PyPI's torch includes gigabytes of CUDA libraries that an export does not use; the default index
 # has the CPU build. If it is not reachable, set a mirror, or https://pypi.org/simple.
 ARG TORCH_INDEX
 RUN python requirements.py export > requirements.txt \

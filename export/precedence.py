@@ -38,7 +38,7 @@ class SpecOverrides(TypedDict, total=False):
     pooling: tuple[str, ...]
     """Pooling modes, only for a checkpoint without ``modules.json``."""
     normalize: bool
-    """Whether vectors are L2-normalized, only for a checkpoint without ``modules.json``."""
+    """L2 normalization of vectors, only for a checkpoint without ``modules.json``."""
 
 
 def resolve_head(

@@ -46,7 +46,7 @@ def activity(
         delay: Seconds for which nothing is printed; an activity that takes less time is not shown.
 
     Yields:
-        A callback that a long activity may call as often as it likes.
+        A callback for a long activity, which may call it at any rate.
     """
     line = _Line(sys.stderr, title, multiline=multiline)
     beat = threading.Thread(target=line.keep_alive, args=(delay,), daemon=True)

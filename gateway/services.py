@@ -42,7 +42,7 @@ class Services:
         trace_headers: Returns the headers that continue the caller's trace in Triton.
         large_body: Held while a large body is read, so that only one is in an iteration of the
             event loop.
-        parser: A thread that reads the largest bodies: the event loop gets its turn between the
+        parser: A thread that reads the largest bodies: the event loop runs between the
             steps of this work, which takes 100 ms.
     """
 

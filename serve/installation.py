@@ -51,7 +51,7 @@ class Installation:
 
     @property
     def has_onnxruntime(self) -> bool:
-        """Whether the server has Triton's C++ backend for ONNX Runtime, not only our stand-in."""
+        """True if the server has Triton's C++ backend for ONNX Runtime, not only our stand-in."""
         folder = self.backends.get("onnxruntime")
         return folder is not None and (folder / "libtriton_onnxruntime.so").exists()
 

@@ -24,7 +24,7 @@ class ModelLoader:
         """Load all Triton models of `model`."""
         own = (name for name in model.models if not is_alias(model, name))
         is_changed = any(self._override(model, name) for name in own)
-        # An ensemble brings its steps with it, and Triton loads them in parallel.
+        # Triton loads the steps of an ensemble with it, in parallel.
         for name in model.models if is_changed else model.roots:
             await self.load_part(model, name)
 

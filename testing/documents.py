@@ -86,7 +86,7 @@ def blocks(path: Path) -> list[Block]:
 
 
 def _is_output(tokens: list[Token], index: int) -> bool:
-    """Whether a token is the output of the runnable block directly before it."""
+    """Return whether a token is the output of the runnable block directly before it."""
     token, previous = tokens[index], tokens[index - 1]
     return (
         index > 0

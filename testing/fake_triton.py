@@ -159,6 +159,14 @@ class FakeExport:
                 triton.load(config)
 
 
+def triton_with(*model_ids: str) -> FakeTriton:
+    """Return a Triton that serves models with these ids."""
+    triton = FakeTriton()
+    for model_id in model_ids:
+        FakeExport(model_id).load(triton)
+    return triton
+
+
 def response_to(request: service_pb2.ModelInferRequest) -> service_pb2.ModelInferResponse:
     """Return the response of `FakeTriton` to an inference: a token is a byte."""
     texts = texts_of(request)

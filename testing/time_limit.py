@@ -30,5 +30,5 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> None:
 
 
 def restart() -> None:
-    """Grant the running test its whole time limit again, after a step that has come to its end."""
+    """Grant the running test its whole time limit again, after a step has ended."""
     _Limit.restart()

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Returns at once, and counts the time that it was told to wait."""
+    """Returns at once, and counts the time that it was requested to wait."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from triton_embed.repository.scanner import find
 
 
 def has_model(repository: Path, model_id: str) -> bool:
-    """Whether `repository` has the model, complete and of this version."""
+    """Return whether `repository` has the model, complete and of this version."""
     try:
         return not find(repository, model_id).problem
     except RepositoryError:

@@ -10,7 +10,7 @@ there, folders and commands are those of the user's own environment."""
 
 
 def in_export_image() -> bool:
-    """Whether this process runs in the export image."""
+    """Return whether this process runs in the export image."""
     return VARIABLE in os.environ
 
 

@@ -115,7 +115,7 @@ class Checkpoint:
 
     @property
     def has_prompts(self) -> bool:
-        """Whether any kind of text has a prompt; prompts for single tasks do not count."""
+        """True if any kind of text has a prompt; prompts for single tasks do not count."""
         return bool(self.prompt_query or self.prompt_passage or self.prompt_default)
 
     @property

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks import checked_load, kills
-from benchmarks.checked_load import CheckedLoad, Question
+from benchmarks.checked_load import CheckedLoad, CheckedRequest
 from benchmarks.killing import STEPS, TRITON, Kill
 
-QUESTION = Question({"model": "m", "input": ["a"]}, np.array([[1.0, 2.0]], np.float32))
+REQUEST = CheckedRequest({"model": "m", "input": ["a"]}, np.array([[1.0, 2.0]], np.float32))
 
 
 def vectors(*values: float) -> dict[str, object]:
@@ -29,7 +29,7 @@ def vectors(*values: float) -> dict[str, object]:
     ],
 )
 def test_fault_of_a_response_is_found(response: httpx.Response, fault: str) -> None:
-    assert checked_load._fault(response, QUESTION) == fault
+    assert checked_load._fault(response, REQUEST) == fault
 
 
 def test_victims_are_equally_many_of_each_kind() -> None:
@@ -38,7 +38,7 @@ def test_victims_are_equally_many_of_each_kind() -> None:
 
 
 async def test_late_readiness_wrong_responses_and_remains_are_violations() -> None:
-    load = CheckedLoad("http://127.0.0.1:9", [QUESTION], rate=1)
+    load = CheckedLoad("http://127.0.0.1:9", [REQUEST], rate=1)
     load.violations.append("status 500: defect")
     done = [Kill("encoder", 0.1, 1.0), Kill("encoder", None, 1.0), Kill(TRITON, 1.5, 5.0)]
     found = kills.violations(load, done, ["process 7 is left"])

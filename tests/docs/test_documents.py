@@ -8,7 +8,7 @@ from testing.documents import DOCUMENTS, LANGUAGES, Block, blocks, main
 from testing.paths import ROOT
 
 MAX_NOT_RUN = 15
-"""Blocks that no test runs; every one is a promise that nobody checks."""
+"""Blocks that no test runs; no test checks their claims."""
 
 ALL = [block for path in DOCUMENTS for block in blocks(path)]
 

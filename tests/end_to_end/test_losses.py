@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from benchmarks.checked_load import CheckedLoad, questions
+from benchmarks.checked_load import CheckedLoad, checked_requests
 from benchmarks.killing import STEPS, Killer
 from testing.repositories import copy_model
 from testing.server import PATIENT, RunningServer
@@ -34,8 +34,10 @@ def losing(
 async def test_killed_steps_are_loaded_again_without_a_wrong_response(
     losing: RunningServer, tiny_folder: Path
 ) -> None:
-    asked = questions("tiny", tiny_folder, ["hello", "a longer text", "one more", "x" * 100])
-    async with CheckedLoad(losing.url, asked, rate=20) as load:
+    requests = checked_requests(
+        "tiny", tiny_folder, ["hello", "a longer text", "one more", "x" * 100]
+    )
+    async with CheckedLoad(losing.url, requests, rate=20) as load:
         killer = Killer(losing, load, "tiny")
         for step in STEPS:
             kill = await killer.kill(step)

@@ -99,9 +99,9 @@ def test_export_ends_with_the_spec_and_the_commands_that_use_it(
     requests: list[ExportRequest], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["export", "owner/name", "--model-repository", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
-    assert "pooling           cls\n" in said and "normalized        no\n" in said
-    serve, _, request = said.splitlines()[-3:]
+    printed = capsys.readouterr().out
+    assert "pooling           cls\n" in printed and "normalized        no\n" in printed
+    serve, _, request = printed.splitlines()[-3:]
     assert shlex.split(serve) == ["triton-embed", "serve", "--model-repository", str(tmp_path)]
     *command, body = shlex.split(request)
     assert command[:2] == ["curl", "http://127.0.0.1:8000/v1/embeddings"]
@@ -111,8 +111,8 @@ def test_export_ends_with_the_spec_and_the_commands_that_use_it(
         "input_type": "query",
     }
     assert main(["export", "owner/name", "--no-usage"]) == 0
-    said = capsys.readouterr().out
-    assert "normalized        no\n" in said and "curl" not in said
+    printed = capsys.readouterr().out
+    assert "normalized        no\n" in printed and "curl" not in printed
 
 
 def test_dry_run_loads_no_framework(tmp_path: Path, minilm_folder: Path) -> None:

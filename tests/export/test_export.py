@@ -326,7 +326,7 @@ def test_long_step_reports_its_progress(
     monkeypatch.setattr(progress, "REPORT_INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr(storage, "MAX_EMBEDDED_BYTES", 1_000_000)
     assert run(tiny_folder, tmp_path / "repository", "--model-id", "m") == 0
-    said = capsys.readouterr().err
-    assert "1 of 10 layers … " in said
-    assert "weights … " in said
-    assert "74 texts … " in said
+    printed = capsys.readouterr().err
+    assert "1 of 10 layers … " in printed
+    assert "weights … " in printed
+    assert "74 texts … " in printed

@@ -48,11 +48,11 @@ def test_show_prints_the_spec_the_parity_and_the_files(
     tiny_repository: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("show", tiny_repository, "TINY") == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert f"checkpoint {tiny_folder}" in said
-    assert "'input_type' optional" in said and "parity max absolute error" in said
-    assert "tiny_encoder/1/model.onnx" in said
-    assert "pooling mean normalized yes" in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"checkpoint {tiny_folder}" in printed
+    assert "'input_type' optional" in printed and "parity max absolute error" in printed
+    assert "tiny_encoder/1/model.onnx" in printed
+    assert "pooling mean normalized yes" in printed
     assert run("show", tiny_repository, "tiny", "--json") == 0
     assert json.loads(capsys.readouterr().out)["spec"]["dimension"] == "32"
 
@@ -157,6 +157,6 @@ def test_verify_detects_batch_dependent_embeddings(
 
     monkeypatch.setattr(measurement, "embed", disturbed)
     assert run("verify", own_tiny_repository, "tiny") == 1
-    said = capsys.readouterr().err
-    assert "max absolute error 1.00e-02" in said
-    assert "max batch deviation 1.0e-02" in said
+    printed = capsys.readouterr().err
+    assert "max absolute error 1.00e-02" in printed
+    assert "max batch deviation 1.0e-02" in printed

@@ -36,13 +36,13 @@ def test_flags_take_precedence_over_files_and_files_over_presets(
     own = spec(folder, "intfloat/e5-small")
     assert (own.prompt_query, own.prompt_passage) == ("ask: ", "")
     assert own.matryoshka_dimensions == (8, 16, 32)
-    told = spec(
+    overridden = spec(
         folder,
         "intfloat/e5-small",
         {"prompt_passage": "p: ", "requires_input_type": False, "matryoshka": None},
     )
-    assert (told.prompt_query, told.prompt_passage) == ("ask: ", "p: ")
-    assert not told.is_input_type_required and told.matryoshka_dimensions is None
+    assert (overridden.prompt_query, overridden.prompt_passage) == ("ask: ", "p: ")
+    assert not overridden.is_input_type_required and overridden.matryoshka_dimensions is None
 
 
 def test_prompts_for_single_tasks_do_not_replace_a_preset(
@@ -56,10 +56,10 @@ def test_prompts_for_single_tasks_do_not_replace_a_preset(
     assert (
         main(["export", str(folder), "--model-repository", str(tmp_path / "r"), "--dry-run"]) == 0
     )
-    said = " ".join(capsys.readouterr().out.split())
-    assert "query prompt none" in said
-    assert "NOTE queries get no prompt" in said
-    assert "(web_search_query, sts_query)" in said and "--prompt-query" in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "query prompt none" in printed
+    assert "NOTE queries get no prompt" in printed
+    assert "(web_search_query, sts_query)" in printed and "--prompt-query" in printed
 
 
 def test_prompts_for_single_tasks_do_not_replace_the_family_defaults(
@@ -95,7 +95,7 @@ def test_ignored_code_of_a_checkpoint_is_noted_unless_it_is_known(
     folder = tiny_checkpoint(tmp_path / "m", minilm_folder)
     edit_json(folder / "config.json", auto_map={"AutoModel": "modeling_own.OwnModel"})
     (note,) = plan(folder).notes
-    assert "code of its own (auto_map in config.json), which was not run" in note
+    assert "contains code (auto_map in config.json), which was not run" in note
     assert not plan(families.checkpoint("llama-nemotron-embed")).notes
     assert not plan(families.checkpoint("nomic-embed-text")).notes
 
@@ -211,8 +211,8 @@ def test_dry_run_rejects_unsupported_settings(
     assert (
         main(["export", str(folder), "--model-repository", str(tmp_path / "r"), "--dry-run"]) == 1
     )
-    said = capsys.readouterr().err
-    assert said.startswith("export failed: ") and reason in said
+    printed = capsys.readouterr().err
+    assert printed.startswith("export failed: ") and reason in printed
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ COMMAND = [
 
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that looks like a stub of ``m_encoder``; it ends at the end of its input."""
+    """A process with the command line of a stub of ``m_encoder``, until its input ends."""
     script = "import sys; sys.stdin.read()"
     arguments = [sys.executable, "-c", script, PROGRAM, "m_encoder_0_1"]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE) as running:

@@ -68,17 +68,21 @@ def _minilm() -> Tokenizer:
     return Tokenizer.from_file(str(minilm_checkpoint() / "tokenizer.json"))
 
 
+def _trained_on_bytes(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return tokenizer
+
+
 def _byte_level() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(
-        CORPUS,
-        trainers.BpeTrainer(
-            vocab_size=500, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
-        ),
-    )
-    return tokenizer
+    return _trained_on_bytes(tokenizer, 500)
 
 
 def _cl100k() -> Tokenizer:
@@ -95,14 +99,7 @@ def _cl100k() -> Tokenizer:
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(
-        CORPUS,
-        trainers.BpeTrainer(
-            vocab_size=600, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
-        ),
-    )
-    return tokenizer
+    return _trained_on_bytes(tokenizer, 600)
 
 
 def _sentencepiece_bpe() -> Tokenizer:

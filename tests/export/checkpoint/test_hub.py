@@ -105,10 +105,10 @@ def test_dry_run_downloads_no_weights(
         json.dumps({"prompts": {"query": "ask: "}})
     )
     assert run(tmp_path / "repository", "--dry-run") == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert f"checkpoint {ID} at {COMMIT}" in said
-    assert "query prompt 'ask: '" in said and "'input_type' required" in said
-    assert "size about 4.5 MB" in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"checkpoint {ID} at {COMMIT}" in printed
+    assert "query prompt 'ask: '" in printed and "'input_type' required" in printed
+    assert "size about 4.5 MB" in printed
     assert set(hub.fetched) <= NEEDED - {"model.safetensors", "tokenizer.json"}
     assert not (tmp_path / "repository").exists()
 
@@ -226,13 +226,13 @@ def test_terminal_shows_the_progress_of_the_download(hub: Hub, tmp_path: Path) -
         stderr=terminal,
     )
     os.close(terminal)
-    said = b""
+    printed = b""
     with suppress(OSError):
         while chunk := os.read(master, 4096):
-            said += chunk
+            printed += chunk
     os.close(master)
     assert process.wait() == 0
-    assert b"100%" in said, said.decode()
+    assert b"100%" in printed, printed.decode()
 
 
 def test_preset_hub_id_keeps_its_prompts_under_another_name(
@@ -241,8 +241,8 @@ def test_preset_hub_id_keeps_its_prompts_under_another_name(
     hub.repositories["intfloat/e5-small-v2"] = hub.repositories[ID]
     flags = ("--dry-run", "--model-id", "mine")
     assert run(tmp_path / "repository", *flags, model="intfloat/e5-small-v2") == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "query prompt 'query: '" in said and "passage prompt 'passage: '" in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "query prompt 'query: '" in printed and "passage prompt 'passage: '" in printed
 
 
 @pytest.mark.parametrize("end", ["", "/tree/main", f"/tree/{COMMIT}"])
@@ -251,8 +251,8 @@ def test_url_of_a_model_is_read_as_its_id(
 ) -> None:
     url = f"https://huggingface.co/{ID}{end}"
     assert run(tmp_path / "repository", "--dry-run", model=url) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert f"id {ID} " in said and f"checkpoint {ID} at {COMMIT}" in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"id {ID} " in printed and f"checkpoint {ID} at {COMMIT}" in printed
 
 
 def test_adapter_on_the_hub_is_rejected_with_its_base(

@@ -222,8 +222,8 @@ def test_name_without_owner_is_rejected_with_the_likely_id(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, reason: str
 ) -> None:
     assert dry_run(name, tmp_path) == 1
-    said = capsys.readouterr().err
-    assert f"there is no folder '{name}'" in said and reason in said
+    printed = capsys.readouterr().err
+    assert f"there is no folder '{name}'" in printed and reason in printed
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,8 @@ def test_repository_folder_of_the_hub_cache_is_rejected_with_its_id(
     folder = tmp_path / "models--BAAI--bge-small-en-v1.5"
     (folder / "snapshots" / "0123").mkdir(parents=True)
     assert dry_run(folder, tmp_path / "r") == 1
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert (
-        "export its id, 'BAAI/bge-small-en-v1.5', or one of its snapshots: snapshots/0123" in said
+        "export its id, 'BAAI/bge-small-en-v1.5', or one of its snapshots: snapshots/0123"
+        in printed
     )

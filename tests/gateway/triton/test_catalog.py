@@ -10,7 +10,7 @@ import pytest
 from grpc import StatusCode
 
 from testing.dns import DnsServer
-from testing.fake_triton import FakeExport, FakeTriton, running
+from testing.fake_triton import FakeExport, FakeTriton, running, triton_with
 from testing.publications import FakePublications
 from testing.waiting import eventually_async
 from triton_embed.contract.errors import NotFound, Unavailable
@@ -33,13 +33,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def triton_with(*model_ids: str) -> FakeTriton:
-    triton = FakeTriton()
-    for model_id in model_ids:
-        FakeExport(model_id).load(triton)
-    return triton
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from testing.fake_triton import FakeExport, FakeTriton, running
+from testing.fake_triton import FakeExport, FakeTriton, running, triton_with
 from testing.publications import FakePublications
 from testing.waiting import eventually_async
 from triton_embed.contract.errors import NotFound, Unavailable
@@ -19,13 +19,6 @@ from triton_embed.runtime.addresses import grpc_target
 from triton_embed.runtime.channel import open_channel
 
 READY, LOADING = ModelState.READY, ModelState.LOADING
-
-
-def triton_with(*model_ids: str) -> FakeTriton:
-    triton = FakeTriton()
-    for model_id in model_ids:
-        FakeExport(model_id).load(triton)
-    return triton
 
 
 @asynccontextmanager
