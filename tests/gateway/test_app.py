@@ -43,9 +43,9 @@ async def test_rejections_have_an_id_and_the_headers_that_browsers_need(
 
 async def test_browsers_may_call_a_private_network_and_read_our_headers() -> None:
     async with asgi_client(started(Settings(cors_origins=(ORIGIN,)))) as client:
-        preflight = {"origin": ORIGIN, "access-control-request-private-network": "true"}
+        requested = {"origin": ORIGIN, "access-control-request-private-network": "true"}
         preflight = await client.options(
-            "/v1/embeddings", headers={**preflight, "access-control-request-method": "POST"}
+            "/v1/embeddings", headers={**requested, "access-control-request-method": "POST"}
         )
         response = await client.get("/v1/version", headers={"origin": ORIGIN})
     assert preflight.headers["access-control-allow-private-network"] == "true"
