@@ -14,6 +14,7 @@ from grpc import ChannelCredentials
 from starlette.requests import HTTPConnection
 
 from triton_embed.gateway.catalog_collector import CatalogCollector
+from triton_embed.gateway.large_bodies import LargeBodies
 from triton_embed.gateway.metrics import Metrics
 from triton_embed.gateway.phase_collector import TritonPhaseCollector
 from triton_embed.gateway.process_collector import WorkerProcessCollector
@@ -40,8 +41,7 @@ class Services:
         scheduler: Embeds the inputs of admitted requests.
         metrics: The gateway's counters.
         trace_headers: Returns the headers that continue the caller's trace in Triton.
-        large_body: Held while a large body is read, so that only one is in an iteration of the
-            event loop.
+        large_bodies: Turns in which large bodies are parsed.
         parser: A thread that reads the largest bodies: the event loop runs between the
             steps of this work, which takes 100 ms.
     """
@@ -51,7 +51,7 @@ class Services:
     scheduler: Scheduler
     metrics: Metrics
     trace_headers: Callable[[], TraceHeaders]
-    large_body: asyncio.Lock
+    large_bodies: LargeBodies
     parser: Executor
 
 
@@ -91,7 +91,7 @@ async def running_services(
         scheduler=Scheduler(client, admission, metrics.observe_inference),
         metrics=metrics,
         trace_headers=trace_headers,
-        large_body=asyncio.Lock(),
+        large_bodies=LargeBodies(),
         parser=ThreadPoolExecutor(max_workers=1, thread_name_prefix="parser"),
     )
     metrics.register(TritonPhaseCollector(catalog.phases))

@@ -75,7 +75,7 @@ async def read_job(
     read = partial(_read_job, body, services, details, tokenize_only=tokenize_only)
     if len(body) <= MAX_UNORDERED_BYTES:
         return read()
-    async with services.large_body:
+    async with services.large_bodies.turn():
         if len(body) <= MAX_INLINE_BYTES:
             return read()
         # The thread needs the context, which has the span of the request.
