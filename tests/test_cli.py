@@ -70,7 +70,7 @@ def test_mistyped_command_is_an_error_with_the_nearest_name(
     [(KeyboardInterrupt(), 130), (SystemExit(143), 143)],
     ids=["Ctrl-C", "SIGTERM in an export"],
 )
-def test_command_ended_by_a_signal_says_that_it_stopped(
+def test_command_ended_by_a_signal_reports_that_it_stopped(
     end: BaseException,
     status: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -88,7 +88,7 @@ def test_command_ended_by_a_signal_says_that_it_stopped(
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["list", "--model-repository", "."]], ids=" ".join
 )
-def test_closed_standard_output_ends_a_command_in_silence(arguments: list[str]) -> None:
+def test_closed_standard_output_ends_a_command_without_a_message(arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-m", "triton_embed", *arguments]

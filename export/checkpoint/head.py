@@ -68,7 +68,7 @@ def _read_modules(folder: Path, modules: Sequence[Module]) -> tuple[HeadModule, 
         elif module.kind == "Normalize":
             head.append(NormalizeConfig())
         elif module.kind != "Dropout":
-            raise ExportError(f"modules.json has '{module.kind}' where it cannot be exported")
+            raise ExportError(f"modules.json has '{module.kind}' at an unsupported position")
     return tuple(head)
 
 

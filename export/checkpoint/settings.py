@@ -27,7 +27,7 @@ class Settings:
 
     def text(self, key: str) -> str | None:
         """Return a string; ``None``: the file has none."""
-        return self._value(key, str, "a text")
+        return self._value(key, str, "a string")
 
     def flag(self, key: str) -> bool | None:
         """Return a truth value; ``None``: the file has none."""
@@ -47,10 +47,10 @@ class Settings:
         return value
 
     def texts(self, key: str) -> list[str]:
-        """Return a list of texts; empty: the file has none."""
-        values = self._value(key, list, "a list of texts") or []
+        """Return a list of strings; empty: the file has none."""
+        values = self._value(key, list, "a list of strings") or []
         if not all(isinstance(value, str) for value in values):
-            raise self.error(key, "a list of texts")
+            raise self.error(key, "a list of strings")
         return values
 
     def integers(self, key: str, minimum: int = 1) -> list[int]:
@@ -61,10 +61,10 @@ class Settings:
         return values
 
     def named_texts(self, key: str) -> dict[str, str]:
-        """Return an object of texts, without those that are ``null``; empty: the file has none."""
+        """Return an object of strings, without the ``null`` values; empty: the file has none."""
         values = {name: text for name, text in self.object(key).items() if text is not None}
         if not all(isinstance(text, str) and is_unicode(text) for text in values.values()):
-            raise self.error(key, "an object of texts")
+            raise self.error(key, "an object of strings")
         return values
 
     def error(self, key: str, expected: str) -> ExportError:

@@ -31,7 +31,7 @@ TRUTH_VALUES = (
 TOKEN_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 """Attributes of an added token that decide where a text contains it."""
 
-A_TOKEN = "a text, or an object with a text as 'content'"
+A_TOKEN = "a string, or an object with a string as 'content'"
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _check(settings: Settings) -> None:
     for index, token in decoder.items():
         if not (index.isdecimal() and isinstance(token, dict) and _is_token(token)):
             raise Settings(f"{settings.file}: added_tokens_decoder", decoder).error(
-                index, "an object with a text as 'content', under its id"
+                index, "an object with a string as 'content', under its id"
             )
 
 

@@ -87,7 +87,7 @@ def set_template(tokenizer: Tokenizer, tokens: Around) -> None:
     """
     ids = {token: tokenizer.token_to_id(token) for side in tokens for token in side}
     if missing := [token for token, index in ids.items() if index is None]:
-        raise ExportError(f"the tokenizer has no id for '{missing[0]}', which is to enclose texts")
+        raise ExportError(f"the tokenizer has no id for '{missing[0]}', which must enclose texts")
     content = [*tokens[0], "$A", *tokens[1]]
     tokenizer.post_processor = TemplateProcessing(single=content, special_tokens=list(ids.items()))
 

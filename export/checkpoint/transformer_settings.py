@@ -37,8 +37,8 @@ def read_config(transformer: Path) -> dict[str, Any]:
         method = quantization.get("quant_method") if isinstance(quantization, dict) else None
         raise ExportError(
             f"config.json: quantization_config '{method or 'without quant_method'}' is not "
-            "supported: export the checkpoint from before its quantization, with '--precision "
-            "int8' if the model is to be small"
+            "supported: export the original checkpoint, with '--precision "
+            "int8' for a small model"
         )
     return {name: value for name, value in config.items() if name not in CALLER_SETTINGS}
 

@@ -29,8 +29,12 @@ FORMATS = {
         "hub may have converted them: --revision refs/pr/N; otherwise use sentence-transformers' "
         "save_pretrained"
     ),
-    (".gguf",): "GGUF weights cannot be exported; export the checkpoint that they were made from",
-    (".onnx",): "ONNX models cannot be exported; export the checkpoint that they were made from",
+    (
+        ".gguf",
+    ): "GGUF weights cannot be exported; export the checkpoint that they were converted from",
+    (
+        ".onnx",
+    ): "ONNX models cannot be exported; export the checkpoint that they were converted from",
     (".h5", ".msgpack"): (
         "weights of TensorFlow and Flax cannot be exported; convert them with transformers 4: "
         "from_pretrained with from_tf=True or from_flax=True, then save_pretrained"

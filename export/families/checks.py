@@ -36,7 +36,7 @@ TYPES: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("type_vocab_size", *_SIZE),
     ("eos_token_id", (int, list, _NULL), "a token id"),
     ("*_token_id", (int, _NULL), "a token id"),
-    ("hidden_act*", (str,), "a text"),
+    ("hidden_act*", (str,), "a string"),
 )
 """Patterns of settings, the types that transformers accepts, and the words for them; the first
 match is used. transformers checks the rest before a download."""

@@ -57,7 +57,7 @@ def test_dimensions_outside_the_trained_ones_are_rejected() -> None:
 
 @pytest.mark.parametrize("embedding_type", EmbeddingType)
 @pytest.mark.parametrize("matryoshka", [None, (), (16, 32)])
-def test_own_dimension_of_a_model_is_no_option(
+def test_own_dimension_is_removed_from_the_options(
     matryoshka: tuple[int, ...] | None, embedding_type: EmbeddingType
 ) -> None:
     spec = replace(

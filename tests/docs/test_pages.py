@@ -50,7 +50,7 @@ def constructed(path: Path) -> Iterator[tuple[str, str]]:
                     yield node.func.id, str(keyword.value.value)
 
 
-def test_page_of_errors_lists_every_status_and_code() -> None:
+def test_errors_page_lists_every_status_and_code() -> None:
     assert documented() == set(raised())
     assert (400, "context_length_exceeded") in documented()
 
@@ -62,7 +62,7 @@ def test_readme_lists_every_path() -> None:
     assert [path for path in paths if f"{path}`" not in text] == []
 
 
-def test_page_of_operation_names_every_setting() -> None:
+def test_operation_page_names_every_setting() -> None:
     text = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
     settings = (GatewaySettings, ServeSettings)
     names = {field.name for kind in settings for field in fields(kind)}

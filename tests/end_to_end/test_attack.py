@@ -11,7 +11,7 @@ from testing.server import RunningServer
 
 
 @pytest.mark.parametrize("attack", attacks(requests=4, bodies=2), ids=lambda attack: attack.name)
-def test_hostile_requests_are_rejected_or_answered(service: RunningServer, attack: Attack) -> None:
+def test_hostile_requests_are_rejected_or_served(service: RunningServer, attack: Attack) -> None:
     before = service.vectors(MINILM, ["a text"])
     statuses = attack.send(service.url)
     assert statuses.keys() <= attack.expected, statuses

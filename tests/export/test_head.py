@@ -83,7 +83,7 @@ def another_dimension(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (second_pooling, "modules.json has 'Pooling' where it cannot be exported"),
+        (second_pooling, "modules.json has 'Pooling' at an unsupported position"),
         (no_pooling, "modules.json names no Pooling module after the Transformer"),
         (another_dimension, "2_LayerNorm: dimension is 48, but the preceding vectors have 32"),
     ],

@@ -155,7 +155,7 @@ def test_layout_is_valid(layout: Path) -> None:
     check(layout, set())
 
 
-def test_each_value_may_be_malformed(layout: Path) -> None:
+def test_malformed_value_is_an_error_of_one_line(layout: Path) -> None:
     failures = []
     for file in files(layout):
         before = file.read_text()
@@ -170,7 +170,7 @@ def test_each_value_may_be_malformed(layout: Path) -> None:
     assert not failures, "\n".join(failures)
 
 
-def test_each_file_may_be_malformed(layout: Path) -> None:
+def test_malformed_file_is_an_error_of_one_line(layout: Path) -> None:
     for file in (*files(layout), layout / "tokenizer.json"):
         before = file.read_bytes()
         for content in CONTENTS:
@@ -182,7 +182,7 @@ def test_each_file_may_be_malformed(layout: Path) -> None:
         file.write_bytes(before)
 
 
-def test_several_values_may_be_malformed(layout: Path) -> None:
+def test_several_malformed_values_are_an_error_of_one_line(layout: Path) -> None:
     generator = random.Random(20)
     before = {file: file.read_text() for file in files(layout)}
     for _ in range(300):
@@ -222,7 +222,9 @@ def test_several_values_may_be_malformed(layout: Path) -> None:
         ),
     ],
 )
-def test_tokenizer_json_may_be_malformed(layout: Path, path: Path_, value: Any) -> None:
+def test_malformed_tokenizer_json_is_an_error_of_one_line(
+    layout: Path, path: Path_, value: Any
+) -> None:
     file = layout / "tokenizer.json"
     before = file.read_text()
     write_json(file, replaced(json.loads(before), path, value))

@@ -56,7 +56,7 @@ def test_workers_end_with_a_killed_gateway() -> None:
             os.close(worker)
 
 
-def test_gateway_that_is_interrupted_says_that_it_stopped() -> None:
+def test_interrupted_gateway_reports_that_it_stopped() -> None:
     with gateway("--workers", "1") as process:
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60)[1].splitlines()[-1] == "stopped"

@@ -30,7 +30,9 @@ async def test_relay_drops_ignored_and_empty_lines(caplog: pytest.LogCaptureFixt
     assert caplog.messages == ["I0101 started"]
 
 
-async def test_exit_timeout_of_triton_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+async def test_exit_timeout_of_triton_is_not_logged_as_an_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO, "child")
     await relayed(b'E1129 12:00:00.000000 1 server.cc:345] "Exit timeout expired. Exiting."\n')
     assert caplog.records[0].levelname == "INFO"

@@ -29,7 +29,7 @@ async def test_removed_model_is_unloaded_once_its_requests_have_finished(
     assert not await retirement.finished(at_once=True)
 
 
-async def test_removed_model_that_stays_in_use_is_unloaded_in_the_end(
+async def test_removed_model_in_use_is_unloaded_at_the_deadline(
     triton: FakeTriton, model: InstalledModel
 ) -> None:
     now = 0.0
@@ -42,7 +42,7 @@ async def test_removed_model_that_stays_in_use_is_unloaded_in_the_end(
     assert await retirement.finished() == [model]
 
 
-async def test_removed_model_is_unloaded_at_once_for_another(
+async def test_removed_model_is_unloaded_immediately_before_another_is_loaded(
     triton: FakeTriton, model: InstalledModel
 ) -> None:
     retirement = Retirement(triton)

@@ -21,7 +21,7 @@ def test_served_model_name_is_a_list_of_names(
     assert "'---' is not a model id" in capsys.readouterr().err
 
 
-def test_ports_are_read_from_the_variables_of_nvidia_s_operator(
+def test_ports_are_read_from_the_variables_of_the_nvidia_operator(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NIM_SERVER_PORT", "9000")

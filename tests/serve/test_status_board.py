@@ -11,7 +11,7 @@ LOADING = PublishedModel("a", ModelState.LOADING)
 READY = PublishedModel("a", ModelState.READY)
 
 
-async def test_generation_rises_with_each_change_only() -> None:
+async def test_generation_increases_only_with_a_change() -> None:
     board = StatusBoard()
     first = board.state.generation
     for models in ([LOADING], [LOADING], [READY], []):
@@ -19,7 +19,7 @@ async def test_generation_rises_with_each_change_only() -> None:
     assert board.state.generation == first + 3
 
 
-async def test_generation_rises_over_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_generation_increases_across_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time_ns", lambda: 5_000_000)
     before = StatusBoard()
     before.publish([LOADING])
@@ -36,7 +36,7 @@ async def test_change_ends_every_wait() -> None:
     assert [state.models for state in await asyncio.gather(*waits)] == [(READY,)] * 2
 
 
-async def test_wait_for_another_generation_ends_at_once() -> None:
+async def test_wait_for_another_generation_ends_immediately() -> None:
     board = StatusBoard()
     for other in (-1, board.state.generation + 1):
         assert await board.wait(other, 600) is board.state
@@ -47,7 +47,7 @@ async def test_wait_without_a_change_ends_in_time() -> None:
     assert await board.wait(board.state.generation, 0.01) is board.state
 
 
-async def test_closed_board_lets_nobody_wait() -> None:
+async def test_closed_board_ends_every_wait() -> None:
     board = StatusBoard()
     wait = asyncio.ensure_future(board.wait(board.state.generation, 600))
     await asyncio.sleep(0)

@@ -174,7 +174,7 @@ async def test_service_is_announced_once_a_dead_triton_responds_again(
     assert "serving tiny" in caplog.text
 
 
-async def test_signal_stops_the_service_and_the_last_line_says_so(
+async def test_signal_stops_the_service_and_is_logged_last(
     supervisor_of: Start, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "serve")

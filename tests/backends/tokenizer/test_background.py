@@ -5,7 +5,7 @@ import threading
 from triton_embed.backends.tokenizer.background import MAX_EXECUTION_BYTES, Background, divide
 
 
-def test_small_requests_are_tokenized_now_whatever_is_large_beside_them() -> None:
+def test_small_requests_are_tokenized_immediately_beside_large_requests() -> None:
     names = ["large", "a", "half", "other half", "b"]
     half = MAX_EXECUTION_BYTES // 2
     now, later = divide(names, [10**6, 10, half, half, 20])
@@ -17,7 +17,7 @@ def test_requests_keep_their_order() -> None:
     assert divide(names, [10 - name for name in names]) == (names, [])
 
 
-def test_request_over_the_limit_is_not_tokenized_now_even_alone() -> None:
+def test_single_request_over_the_limit_is_tokenized_in_the_background() -> None:
     assert divide(["large"], [MAX_EXECUTION_BYTES + 1]) == ([], ["large"])
 
 

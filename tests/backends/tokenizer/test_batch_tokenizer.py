@@ -278,7 +278,7 @@ def test_tokens_without_vectors_are_all_those_of_the_text(
         assert [result] == prompted.encode([Request([text.encode()], embedding)])
 
 
-def test_tokens_without_vectors_have_no_marks(tokenizer_file: str) -> None:
+def test_tokens_without_vectors_are_not_complemented(tokenizer_file: str) -> None:
     tokenizer = BatchTokenizer(
         Tokenizer.from_file(tokenizer_file), replace(PROMPTED, pools_prompt=False)
     )

@@ -27,7 +27,7 @@ def urls(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("root_path", ["", "/embed"])
-async def test_page_loads_files_of_this_server_only(root_path: str) -> None:
+async def test_documentation_page_loads_only_files_of_this_server(root_path: str) -> None:
     page = await get("/docs", root_path)
     assert "//" not in page.text.replace("<!--", "").replace("// ", "")
     found = ["".join(groups) for groups in urls(page.text)]
@@ -38,11 +38,11 @@ async def test_page_loads_files_of_this_server_only(root_path: str) -> None:
         assert response.status_code == 200 and len(response.content) > 1000
 
 
-async def test_other_file_of_the_page_does_not_exist() -> None:
+async def test_unknown_file_of_the_documentation_page_is_not_found() -> None:
     response = await get("/docs/redoc.standalone.js")
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
-async def test_requests_of_the_page_have_the_prefix() -> None:
+async def test_documentation_page_sends_requests_with_the_prefix() -> None:
     document = (await get("/openapi.json", "/embed")).json()
     assert document["servers"] == [{"url": "/embed"}]

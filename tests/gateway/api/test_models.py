@@ -54,7 +54,7 @@ async def test_models_are_listed_with_their_limits_and_input_types() -> None:
     ]
 
 
-async def test_suffixed_models_are_listed_if_a_setting_says_so() -> None:
+async def test_suffixed_models_are_listed_if_the_setting_is_on() -> None:
     async with serving(FakeTriton(), list_suffixed_models=True) as client:
         models = {model["id"]: model for model in await listed(client)}
         one = (await client.get("/v1/models/asym-QUERY")).json()

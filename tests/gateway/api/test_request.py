@@ -219,7 +219,7 @@ def test_body_with_too_many_values_is_rejected_before_it_is_parsed(
         parse(b'{"model": "m", "input": %s}' % value.encode())
 
 
-def test_commas_and_brackets_within_texts_are_no_values() -> None:
+def test_commas_and_brackets_within_texts_are_not_counted_as_values() -> None:
     texts = [", [{" * 10**5, '\\", "' * 10**5, "\\"]
     assert parse(json.dumps({"model": "m", "input": texts}).encode()).input == texts
 

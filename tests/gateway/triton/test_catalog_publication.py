@@ -46,7 +46,7 @@ async def test_catalog_follows_every_address() -> None:
         assert publications.followed == {one.address, two.address}
 
 
-async def test_model_with_a_dead_step_is_unavailable_at_once() -> None:
+async def test_model_with_a_dead_step_is_unavailable_immediately() -> None:
     async with running(triton_with("m")) as triton, catalog_of(triton) as (catalog, publications):
         assert catalog.ready and catalog.resolve("m")
         # Triton itself does not notice.
@@ -135,7 +135,7 @@ async def test_failed_model_is_served_while_triton_has_an_older_version() -> Non
             catalog.resolve("m")
 
 
-async def test_restarting_triton_has_its_models_soon() -> None:
+async def test_models_of_a_restarting_triton_are_being_loaded() -> None:
     async with running(triton_with("m")) as triton, catalog_of(triton) as (catalog, publications):
         publications.publish(triton.address, m=LOADING)
         triton.models.clear()
@@ -151,7 +151,7 @@ async def test_without_a_publication_the_models_are_those_of_triton() -> None:
         assert catalog.ready and catalog.resolve("m")
 
 
-async def test_change_of_the_publication_requests_all_configurations_at_once() -> None:
+async def test_published_change_requests_all_configurations_immediately() -> None:
     async with running(triton_with("m")) as triton, catalog_of(triton) as (catalog, publications):
         refreshing = asyncio.ensure_future(catalog.run(600))
         publications.publish(triton.address, m=READY)
