@@ -15,7 +15,7 @@ from uvicorn.supervisors import Multiprocess
 
 from triton_embed.gateway import app
 from triton_embed.gateway.http.certificates import reloading_context
-from triton_embed.gateway.http.connection import LimitedConnection
+from triton_embed.gateway.http.pacing import PacedConnection
 from triton_embed.gateway.services import triton_credentials
 from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.workers import FOLDER_VARIABLE
@@ -100,7 +100,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         "triton_embed.gateway.server:application",
         factory=True,
         workers=settings.workers,
-        http=LimitedConnection,
+        http=PacedConnection,
         ws="none",
         log_config=None,
         log_level="warning",

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from testing.asgi import application
 from testing.waiting import eventually_async
 from triton_embed.gateway.http.access_log import AccessLogMiddleware
-from triton_embed.gateway.http.connection import LimitedConnection
+from triton_embed.gateway.http.pacing import PacedConnection
 from triton_embed.gateway.metrics import Metrics
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
@@ -59,10 +59,15 @@ def logged_application(*layers: Middleware, metrics: Metrics | None = None) -> A
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp | None = None) -> AsyncIterator[Connect]:
-    """Serve `app`, and yield a function that opens a connection."""
+async def serving(app: ASGIApp | None = None, **options: Any) -> AsyncIterator[Connect]:
+    """Serve `app` with uvicorn's `options`, and yield a function that opens a connection."""
     config = uvicorn.Config(
-        app or logged_application(), port=0, http=LimitedConnection, log_config=None, ws="none"
+        app or logged_application(),
+        port=0,
+        http=PacedConnection,
+        log_config=None,
+        ws="none",
+        **options,
     )
     server = Server(config)
     running = asyncio.ensure_future(server.serve())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.util import find_spec
+from mimetypes import guess_type
 from pathlib import Path
 
 from fastapi import Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import FileResponse
 
 from triton_embed.contract.errors import NotFound
 from triton_embed.gateway.api import routes
@@ -41,7 +41,13 @@ async def asset(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in ASSETS:
         raise NotFound(f"The path {request.scope['path']} does not exist")
-    return FileResponse(assets_folder() / name)
+    return Response(asset_content(name), media_type=guess_type(name)[0])
+
+
+@cache
+def asset_content(name: str) -> bytes:
+    """Return one of the files. Not Starlette's response for files, whose errors have no body."""
+    return (assets_folder() / name).read_bytes()
 
 
 @cache

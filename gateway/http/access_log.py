@@ -86,11 +86,10 @@ class AccessLogMiddleware:
         level = logging.INFO if route == EMBEDDINGS or status >= 400 else logging.DEBUG
         if not logger.isEnabledFor(level):
             return
-        path = _escaped(scope["path"])
+        path = _word(scope["path"])
         milliseconds = seconds * 1000
-        fields = _fields(details)
-        if self._log_client_address:
-            fields |= _client(scope)
+        fields = _client(scope) if self._log_client_address else {}
+        fields |= _fields(details)
         logger.log(
             level,
             "%s %s %d in %.1f ms, request %s%s",
@@ -143,10 +142,13 @@ class AccessLogResponder:
 
 
 def _fields(details: RequestDetails) -> dict[str, Any]:
-    """Return the known facts about a request by the names of their fields in the log."""
+    """Return the known facts about a request by the names of their fields in the log.
+
+    The error is last: the only text of several words, which could contain other fields.
+    """
     fields: dict[str, Any] = {}
     if details.model is not None:
-        fields["model"] = _escaped(details.model)
+        fields["model"] = _word(details.model)
     if details.inputs is not None:
         fields["inputs"] = details.inputs
     if details.tokens is not None:
@@ -154,24 +156,29 @@ def _fields(details: RequestDetails) -> dict[str, Any]:
     if details.error is not None:
         fields["code"] = details.error.code
         if details.error.param is not None:
-            fields["param"] = _escaped(details.error.param)
+            fields["param"] = _word(details.error.param)
         fields["error"] = _escaped(str(details.error))
     return fields
 
 
-def _client(scope: Scope) -> dict[str, str]:
+def _client(scope: Scope) -> dict[str, Any]:
     """Return the client's address, and the header in which proxies report further addresses."""
     client = scope.get("client")
-    fields = {"client": client[0] if client else "unknown"}
+    fields: dict[str, Any] = {"client": client[0] if client else "unknown"}
     forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     if forwarded:
-        fields["forwarded_for"] = _escaped(b", ".join(forwarded).decode("latin-1"))
+        fields["forwarded_for"] = _word(b",".join(forwarded).decode("latin-1").replace(" ", ""))
     return fields
 
 
 def _escaped(text: str) -> str:
     """Return a string from the client for the log, escaped so that it cannot forge lines."""
     return ascii(text[:MAX_FIELD])[1:-1]
+
+
+def _word(text: str) -> str:
+    """Return a text of the client as one word: with spaces in it, it could forge fields."""
+    return _escaped(text).replace(" ", r"\x20")
 
 
 def _unrouted(scope: Scope) -> str:

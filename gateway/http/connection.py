@@ -17,12 +17,18 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from triton_embed.contract.errors import ApiError, InvalidRequest, RequestTimeout
 from triton_embed.gateway.errors import REJECTION
 from triton_embed.gateway.http.half_close import HalfCloseProtocol
-from triton_embed.gateway.http.head import MAX_HEAD_BYTES, head_bytes, validate_head, validate_size
+from triton_embed.gateway.http.head import (
+    MAX_HEAD_BYTES,
+    head_bytes,
+    origin_form,
+    validate_head,
+    validate_size,
+)
 from triton_embed.gateway.http.lingering import LingeringTransport
 
 MAX_IDLE_SECONDS = 60.0
-"""Time in seconds without a byte of an unfinished head or body, after which the connection is
-closed. Longer than clients pause; nginx has the same default for both."""
+"""Time in seconds for the whole head, and without a byte of an unfinished body, after which the
+connection is closed. Longer than clients pause; nginx has the same default for both."""
 
 UNKNOWN_METHOD = "-"
 """Method of a request whose request line is malformed, for the log."""
@@ -44,6 +50,7 @@ class LimitedConnection(HalfCloseProtocol):
         self._is_in_body = False
         self._heads_begun = 0
         self._received = 0
+        self._overhead = 0
         self._progress_at = 0.0
         self._idle_timer: TimerHandle | None = None
 
@@ -51,6 +58,10 @@ class LimitedConnection(HalfCloseProtocol):
         """Start the connection."""
         lingering = LingeringTransport(transport, lambda: self._is_in_body)
         super().connection_made(lingering)  # type: ignore[arg-type]
+        # Uvicorn (0.54) waits indefinitely for the first request.
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes, and watch for the rest of an unfinished request."""
@@ -60,10 +71,14 @@ class LimitedConnection(HalfCloseProtocol):
         self._received = self._received + len(data) if self._is_in_head else len(data)
         is_between = not self._is_in_head and not self._is_in_body
         self._heads_begun = 0
-        self._unset_keepalive_if_required()
+        if not is_between:
+            self._unset_keepalive_if_required()
+        self._overhead += len(data)
         try:
             self.parser.feed_data(data)
-            if self._is_in_head:
+            if self._is_in_body:
+                self._validate_overhead()
+            elif self._is_in_head:
                 if self._heads_begun > is_between:
                     # Other data precedes it; the parser does not report where the head begins.
                     self._received = head_bytes(self.url, self.headers)
@@ -80,6 +95,8 @@ class LimitedConnection(HalfCloseProtocol):
 
     def on_message_begin(self) -> None:
         """Start a head."""
+        # Not for the empty lines that may precede a request.
+        self._unset_keepalive_if_required()
         self._is_in_head = True
         self._heads_begun += 1
         super().on_message_begin()
@@ -89,14 +106,32 @@ class LimitedConnection(HalfCloseProtocol):
         if self._received > MAX_HEAD_BYTES:
             validate_size(head_bytes(self.url, self.headers))
         validate_head(self.parser.get_http_version(), self.headers)
+        if not self.url.startswith(b"/"):
+            self.url = origin_form(self.url)
         super().on_headers_complete()
         self._is_in_head, self._is_in_body = False, True
+        self._overhead = 0
         self.transport.restart_count()
+
+    def on_body(self, body: bytes) -> None:
+        """Receive a part of the body."""
+        self._overhead = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Mark the end of the body."""
         self._is_in_body = False
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Pause the response; the client must read it."""
+        super().pause_writing()
+        self.transport.write_timeout.start()
+
+    def resume_writing(self) -> None:
+        """Continue the response."""
+        self.transport.write_timeout.stop()
+        super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop watching."""
@@ -105,9 +140,27 @@ class LimitedConnection(HalfCloseProtocol):
         self.transport.connection_lost()
         super().connection_lost(exc)
 
+    def restart_progress(self) -> None:
+        """Count the time without progress from now: until now, received data was not parsed."""
+        self._progress_at = self.loop.time()
+
+    def _validate_overhead(self) -> None:
+        """Check the size of what is in a body without belonging to it.
+
+        Raises:
+            InvalidRequest: trailers or the extensions of a chunk are over the limit.
+        """
+        self.headers.clear()
+        if self._overhead > MAX_HEAD_BYTES:
+            raise InvalidRequest(
+                f"The body's trailers or chunk extensions are larger than {MAX_HEAD_BYTES} bytes.",
+                code="invalid_http",
+            )
+
     def _watch(self) -> None:
         if self._is_in_head or self._is_in_body:
-            self._progress_at = self.loop.time()
+            if self._is_in_body or self._heads_begun:
+                self.restart_progress()
             if self._idle_timer is None:
                 self._idle_timer = self.loop.call_later(MAX_IDLE_SECONDS, self._reject_if_idle)
 
@@ -117,7 +170,7 @@ class LimitedConnection(HalfCloseProtocol):
         if not is_waiting or self.transport.is_discarding or self.transport.is_closing():
             return
         remaining = self._progress_at + MAX_IDLE_SECONDS - self.loop.time()
-        if remaining > 0 or self.flow.read_paused:
+        if remaining > 0 or self.transport.is_paused:
             self._idle_timer = self.loop.call_later(max(remaining, 1.0), self._reject_if_idle)
         else:
             self._reject(RequestTimeout(MAX_IDLE_SECONDS))

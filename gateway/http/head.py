@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import httptools
+
 from triton_embed.contract.errors import InvalidRequest, RequestHeadTooLarge
 
 MAX_HEAD_BYTES = 64 << 10
@@ -13,12 +15,29 @@ VERSIONS = ("1.0", "1.1")
 """Accepted versions of HTTP."""
 
 MAX_QUOTED = 100
-"""Maximum characters of a header's value in a message."""
+"""Maximum characters of a header's value or of a target in a message."""
 
 
 def head_bytes(target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> int:
     """Return the size of a head, without the method and the version."""
     return len(target) + sum(len(name) + len(value) + 4 for name, value in headers)
+
+
+def origin_form(target: bytes) -> bytes:
+    """Return the path and the query of a target that may be a whole URL (RFC 9112, section 3.2.2).
+
+    Raises:
+        InvalidRequest: it is not a valid URL.
+    """
+    try:
+        url = httptools.parse_url(target)
+    except httptools.HttpParserInvalidURLError:
+        quoted = target[:MAX_QUOTED].decode("latin-1")
+        raise InvalidRequest(
+            f"The request target '{quoted}' is not a valid URL.", code="invalid_http"
+        ) from None
+    path = url.path or b"/"
+    return path if url.query is None else path + b"?" + url.query
 
 
 def validate_size(size: int) -> None:

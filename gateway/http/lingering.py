@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from triton_embed.gateway.http.write_timeout import WriteTimeout
+
 LINGER_SECONDS = 5.0
 """Time in seconds without a byte after which a client is assumed to have stopped sending: nginx's
 ``lingering_timeout``."""
@@ -29,6 +31,7 @@ class LingeringTransport:
 
     Attributes:
         is_discarding: True if received data is to be discarded.
+        write_timeout: Ends the connection if its client does not read.
     """
 
     def __init__(self, transport: asyncio.Transport, is_receiving: Callable[[], bool]) -> None:
@@ -38,11 +41,39 @@ class LingeringTransport:
         self._timer: asyncio.TimerHandle | None = None
         self._end = self._progress_at = 0.0
         self._discarded = 0
+        self._is_paused = False
+        self._is_held = False
         self.is_discarding = False
+        self.write_timeout = WriteTimeout(transport)
         self.write = transport.write
         self.get_extra_info = transport.get_extra_info
-        self.pause_reading = transport.pause_reading
-        self.resume_reading = transport.resume_reading
+
+    @property
+    def is_paused(self) -> bool:
+        """True while no data is received."""
+        return self._is_paused or self._is_held
+
+    def pause_reading(self) -> None:
+        """Receive no data until `resume_reading`."""
+        self._is_paused = True
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Receive data again, unless reading is held."""
+        self._is_paused = False
+        if not self._is_held:
+            self._transport.resume_reading()
+
+    def hold_reading(self) -> None:
+        """Receive no data until `release_reading`, also after `resume_reading`."""
+        self._is_held = True
+        self._transport.pause_reading()
+
+    def release_reading(self) -> None:
+        """Receive data again, unless reading is paused."""
+        self._is_held = False
+        if not self._is_paused:
+            self._transport.resume_reading()
 
     def is_closing(self) -> bool:
         """Return whether the connection is closed, or will be once the client stops sending."""
@@ -56,7 +87,8 @@ class LingeringTransport:
         self.is_discarding = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self._transport.resume_reading()
+        self._is_held = False
+        self.resume_reading()
         self._progress_at = self._loop.time()
         self._end = self._progress_at + MAX_LINGER_SECONDS
         self._close_if_idle()
@@ -65,6 +97,8 @@ class LingeringTransport:
         """Close the connection, also while the client is sending."""
         self._cancel()
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self.write_timeout.start()
 
     def discard(self, size: int) -> None:
         """Count `size` received bytes as discarded."""
@@ -80,6 +114,7 @@ class LingeringTransport:
     def connection_lost(self) -> None:
         """Stop watching the connection."""
         self._cancel()
+        self.write_timeout.stop()
 
     def _close_if_idle(self) -> None:
         now = self._loop.time()

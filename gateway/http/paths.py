@@ -31,6 +31,8 @@ class PathNormalizer:
 
 
 def normalized(path: str) -> str:
-    """Return `path` in the form of our routes."""
+    """Return `path` in the form of our routes; a rejected target may be another URL."""
+    if not path.startswith("/"):
+        return path
     path = "/" + "/".join(filter(None, path.split("/")))
     return path.removeprefix("/openai") if path.startswith(KSERVE_PREFIX) else path

@@ -26,6 +26,8 @@ class UpgradeIgnoringProtocol(HttpToolsProtocol):
         """Start the request, unless its head is about to be parsed again."""
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            # Trailers of the body must not pass for headers.
+            self.headers = []
 
     def on_message_complete(self) -> None:
         """Mark the end of the body."""

@@ -15,10 +15,10 @@ def app(root_path: str = "") -> FastAPI:
     return create(Settings(root_path=root_path, api_keys=("key",)))
 
 
-async def get(path: str, root_path: str = "") -> httpx.Response:
+async def get(path: str, root_path: str = "", **headers: str) -> httpx.Response:
     """Request a path, without an API key."""
     async with asgi_client(app(root_path)) as client:
-        return await client.get(path)
+        return await client.get(path, headers=headers)
 
 
 def urls(page: str) -> list[str]:
@@ -41,6 +41,15 @@ async def test_documentation_page_loads_only_files_of_this_server(root_path: str
 async def test_unknown_file_of_the_documentation_page_is_not_found() -> None:
     response = await get("/docs/redoc.standalone.js")
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("ranges", ["bytes=5-1", "bytes=0-1,4-5", "lines=1"])
+async def test_file_of_the_documentation_page_is_sent_whole(ranges: str) -> None:
+    whole, response = [
+        await get("/docs/swagger-ui.css", **headers) for headers in ({}, {"range": ranges})
+    ]
+    assert (response.status_code, response.content) == (200, whole.content)
+    assert response.headers["content-type"].startswith("text/css")
 
 
 async def test_documentation_page_sends_requests_with_the_prefix() -> None:

@@ -74,6 +74,23 @@ async def test_log_escapes_line_ends_of_paths(caplog: pytest.LogCaptureFixture) 
     assert caplog.messages[-1].startswith("GET /first\\nsecond 404 in ")
 
 
+async def test_log_has_the_texts_of_a_client_as_single_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "gateway.access")
+    await send("GET", "/a%20200%20in%201.0%20ms")
+    assert caplog.messages[-1].startswith(r"GET /a\x20200\x20in\x201.0\x20ms 404 in ")
+    record = await record_of({"model": "m, tokens 5", "inputs": 1}, caplog)
+    assert record.getMessage().endswith(r", model m,\x20tokens\x205, inputs 1")
+
+
+async def test_error_is_the_last_field_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    error = InvalidRequest("no 'a, client 10.0.0.1'")
+    record = await record_of({"error": error}, caplog, log_client_address=True)
+    assert ", client 10.0.0.9, " in record.getMessage()
+    assert record.getMessage().endswith(", error no 'a, client 10.0.0.1'")
+
+
 @pytest.mark.parametrize(
     ("path", "level"),
     [
@@ -164,7 +181,7 @@ async def test_log_has_the_address_of_the_client_if_requested(
 ) -> None:
     fields = vars(await record_of({}, caplog, log_client_address=True))
     assert fields["client"] == "10.0.0.9"
-    assert fields["forwarded_for"] == "10.0.0.7\\n, 10.0.0.8"
+    assert fields["forwarded_for"] == "10.0.0.7\\n,10.0.0.8"
 
 
 @pytest.mark.parametrize("path", ["/v1/health/ready", "/metrics"])

@@ -93,3 +93,25 @@ async def test_chunked_body_is_accepted(value: bytes) -> None:
 async def test_http_1_0_needs_no_host() -> None:
     (response,) = await exchange(b"GET /echo/1 HTTP/1.0\r\n\r\n")
     assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"http://gateway/echo/1?key=value", 200),
+        (b"http://gateway", 404),
+        (b"http://gateway?key=value", 404),
+    ],
+)
+async def test_whole_url_is_accepted_as_target(target: bytes, status: int) -> None:
+    (response,) = await exchange(
+        b"GET %b HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n" % target
+    )
+    assert response.status == status
+
+
+@pytest.mark.parametrize("target", [b"http://[::1", b"http://gateway:99999/echo/1"])
+async def test_malformed_url_is_rejected_by_name(target: bytes) -> None:
+    (response,) = await exchange(b"GET %b HTTP/1.1\r\nhost: gateway\r\n\r\n" % target)
+    assert (response.status, response.json()["code"]) == (400, "invalid_http")
+    assert f"'{target.decode()}'" in response.json()["message"]
