@@ -24,7 +24,7 @@ from benchmarks.server import conditions
 from testing.image_checkpoints import VIT_B_32, clip_checkpoint
 from testing.images import data_url, encoded, picture
 from testing.server import RunningServer
-from triton_embed.backends.multimodal.squares import decode
+from triton_embed.backends.multimodal.tiles import decode
 from triton_embed.contract import pipelines, tensors
 from triton_embed.contract.image_spec import ImageSpec, Resize
 from triton_embed.export.exporter import export

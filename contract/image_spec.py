@@ -13,14 +13,14 @@ PREFIX = "image_"
 
 
 class Resize(str, Enum):
-    """Conversion of an image of any size to squares."""
+    """Conversion of an image of any size to tiles."""
 
     STRETCH = "stretch"
-    """To one square, whatever the aspect ratio (SigLIP)."""
+    """To one tile, whatever the aspect ratio (SigLIP)."""
     CROP = "crop"
-    """The shorter side to `ImageSpec.shortest_edge`, then the square at the center (CLIP)."""
+    """The shorter side to `ImageSpec.shortest_edge`, then a square crop at the center (CLIP)."""
     TILES = "tiles"
-    """To a grid of squares and a thumbnail, see `contract.tiling` (Llama-Nemotron VL)."""
+    """To a grid of tiles and a thumbnail, see `contract.tiling` (Llama-Nemotron VL)."""
 
 
 class Resample(str, Enum):
@@ -44,14 +44,14 @@ class ImageSpec:
     """The preprocessing of images, which is part of a model as its tokenizer is.
 
     Attributes:
-        size: Width and height of a square, in pixels.
+        size: Width and height of a tile, in pixels.
         resize: See `Resize`.
         resample: See `Resample`.
         transparency: See `Transparency`.
         shortest_edge: Length of the shorter side before a crop, in pixels.
-        max_tiles: Maximum squares of a grid, without the thumbnail.
-        thumbnail: Whether an image of several tiles is followed by a square with all of it.
-        tokens_per_tile: Tokens of the language model that stand for a square; 0 if images have a
+        max_tiles: Maximum tiles of a grid, without the thumbnail.
+        thumbnail: Whether an image of several tiles is followed by a tile that shows all of it.
+        tokens_per_tile: Tokens of the language model that stand for a tile; 0 if images have a
             tower of their own.
     """
 
@@ -71,7 +71,7 @@ class ImageSpec:
         return choose_grid(width, height, self.size, self.max_tiles)
 
     def tiles(self, file: ImageFile) -> int:
-        """Return the number of squares that an image becomes, the thumbnail included."""
+        """Return the number of tiles that an image becomes, the thumbnail included."""
         tiles = self.grid(file.width, file.height).tiles
         return tiles + (self.thumbnail and tiles > 1)
 
@@ -81,7 +81,7 @@ class ImageSpec:
 
     @property
     def max_nbytes(self) -> int:
-        """Maximum bytes of the squares of one image."""
+        """Maximum bytes of the tiles of one image."""
         return (self.max_tiles + self.thumbnail) * 3 * self.size**2
 
     def to_parameters(self) -> dict[str, str]:

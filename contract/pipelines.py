@@ -8,7 +8,7 @@ from triton_embed.contract import tensors
 from triton_embed.contract.pipeline import DType, Ensemble, Pipeline, Role, Stage, Step, Tensor
 
 MAX_TILES = 32
-"""Maximum squares of one execution of an image tower: enough to occupy a GPU, and few enough that
+"""Maximum tiles of one execution of an image tower: enough to occupy a GPU, and few enough that
 their activations fit into memory beside the other models."""
 
 ROUTER_INSTANCES = 4

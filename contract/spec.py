@@ -87,7 +87,7 @@ class ModelSpec:
 
     @property
     def image_size(self) -> int:
-        """Width and height of the squares that the image tower takes, in pixels."""
+        """Width and height of the tiles that the image tower takes, in pixels."""
         assert self.image
         return self.image.size
 

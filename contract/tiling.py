@@ -1,4 +1,4 @@
-"""Division of an image into square tiles, each of which is one item of a vision tower's batch.
+"""Division of an image into square tiles, each of which is one item of an image tower's batch.
 
 The rule is that of NVIDIA's Llama-Nemotron VL checkpoints: the grid whose shape and area fit the
 image best, plus a thumbnail of the whole image if the grid has more than one tile.

@@ -14,7 +14,7 @@ body of 2 MB takes 12 ms: one worker then parses 30 MB a second, more than it ca
 
 
 class LargeBodies:
-    """Lets requests with large bodies parse them one after the other.
+    """Turns in which requests parse their large bodies, one after the other.
 
     Args:
         clock: Returns seconds.
@@ -26,7 +26,7 @@ class LargeBodies:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn; the next one begins some time after this one ends."""
+        """Wait for a turn; the next turn begins `PAUSE_FACTOR` times its duration after its end."""
         await self._lock.acquire()
         started = self._clock()
         try:

@@ -24,7 +24,7 @@ logger = logging.getLogger("serve.status")
 
 
 def _is_our_fault(record: logging.LogRecord) -> bool:
-    """Return whether an error is not a malformed request, which any client can send."""
+    """Return whether an error is a defect of the server, not a malformed request of a client."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 

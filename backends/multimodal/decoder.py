@@ -63,7 +63,7 @@ class Decoder:
         """Decode an image file of at most `max_bytes` and `max_pixels`.
 
         Returns:
-            uint8 [tiles, 3, size, size], see `squares.decode`.
+            uint8 [tiles, 3, size, size], see `tiles.decode`.
 
         Raises:
             ImageFileError: the file is truncated or corrupt, or two workers died while decoding it.

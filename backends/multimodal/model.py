@@ -143,18 +143,18 @@ class TritonPythonModel:
         return [(tokens, vector) for vector in vectors]
 
     async def _decode(self, images: Sequence[ImageInput], start: int) -> NDArray[np.uint8]:
-        """Return the squares of `images`, the first of which has the index `start`."""
+        """Return the tiles of `images`, the first of which has the index `start`."""
         loop = asyncio.get_running_loop()
-        squares: list[NDArray[np.uint8]] = []
+        tiles: list[NDArray[np.uint8]] = []
         for index, image in enumerate(images, start):
             try:
-                squares.append(
+                tiles.append(
                     await loop.run_in_executor(self._decoding, self._decoder.decode, image.data)
                 )
             except ImageFileError as error:
                 message = f"'input': the image {error}"
                 raise InvalidRequest(message, param="input", index=index) from None
-        return np.concatenate(squares)
+        return np.concatenate(tiles)
 
 
 def _column(tensor: pb_utils.Tensor) -> list[bytes]:

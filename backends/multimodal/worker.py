@@ -23,7 +23,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from triton_embed.backends.multimodal.squares import decode
+from triton_embed.backends.multimodal.tiles import decode
 from triton_embed.contract.image_file import ImageFileError, read_image_file
 from triton_embed.contract.image_spec import ImageSpec
 

@@ -66,7 +66,7 @@ def check_files(checkpoint: Checkpoint, paths: Collection[str]) -> None:
 
 
 def _check_index(path: Path, names: Collection[str]) -> None:
-    """Check that an index of weights is one, and names files of its folder only."""
+    """Check that an index of weights is valid and names only files in its folder."""
     index = Settings(path.name, read_json(path))
     if not isinstance(index.values.get("metadata"), dict):
         raise index.error("metadata", "an object, which may be empty")

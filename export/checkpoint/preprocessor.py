@@ -17,7 +17,7 @@ RESAMPLES = {2: Resample.BILINEAR, 3: Resample.BICUBIC}
 """By Pillow's number, which the file contains."""
 
 MAX_SIZE = 4096
-"""Maximum width of a square, in pixels; larger than that of any published tower, so that a typing
+"""Maximum width of a tile, in pixels; larger than that of any published tower, so that a typing
 error in a checkpoint cannot exhaust the memory of a server."""
 
 
@@ -38,7 +38,7 @@ class Preprocessor:
     """The preprocessing of images.
 
     Attributes:
-        spec: The part that the server computes: from a file to squares.
+        spec: The part that the server computes: from a file to tiles.
         mean: Mean of each channel, subtracted after division by 255.
         std: Standard deviation of each channel.
     """
@@ -49,7 +49,7 @@ class Preprocessor:
 
 
 def read_preprocessor(checkpoint: Checkpoint, vision: VisionSettings) -> Preprocessor:
-    """Read the preprocessing of a tower that takes squares of one size.
+    """Read the preprocessing of a tower that takes tiles of one size.
 
     Args:
         checkpoint: The checkpoint.

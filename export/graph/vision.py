@@ -13,7 +13,7 @@ from triton_embed.export.target import Target
 from triton_embed.export.towers.vision import VisionTower
 
 EXAMPLE_TILES = 3
-"""Squares that the tower is traced with; torch.export would treat 1 as a constant."""
+"""Tiles that the tower is traced with; torch.export would treat 1 as a constant."""
 
 
 def vision_to_onnx(tower: VisionTower, target: Target) -> ir.Model:

@@ -112,18 +112,18 @@ def embed(session: onnxruntime.InferenceSession, requests: Sequence[Sequence[Row
 def embed_images(path: Path, spec: ModelSpec, options: ExportOptions) -> tuple[Vectors, Vectors]:
     """Return the vectors of the parity images, each alone and all in one batch."""
     # Pillow is needed for images only.
-    from triton_embed.backends.multimodal.squares import decode
+    from triton_embed.backends.multimodal.tiles import decode
     from triton_embed.export.parity.images import parity_images
 
     assert spec.image
-    squares = [decode(data, spec.image) for data in parity_images()]
+    tiles = [decode(data, spec.image) for data in parity_images()]
     session, _ = open_session(path, options.target)
 
     def run(pixels: NDArray[np.uint8]) -> Vectors:
         vectors: Vectors = session.run([tensors.EMBEDDINGS], {tensors.PIXELS: pixels})[0]
         return vectors
 
-    return np.concatenate(list(map(run, squares))), run(np.concatenate(squares))
+    return np.concatenate(list(map(run, tiles))), run(np.concatenate(tiles))
 
 
 def _embed_in_batches(

@@ -1,4 +1,4 @@
-"""The image tower to be exported: squares of pixels to vectors."""
+"""The image tower to be exported: tiles of pixels to vectors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Patches(nn.Module):
     """The patch embedding of a tower as one matrix product, which is faster than a convolution."""
 
     def __init__(self, convolution: nn.Conv2d, size: int) -> None:
-        """Take the weights of `convolution` for squares of `size` pixels."""
+        """Take the weights of `convolution` for tiles of `size` pixels."""
         super().__init__()
         (self.patch, _) = convolution.kernel_size
         self.patches = size // self.patch
@@ -39,7 +39,7 @@ class Patches(nn.Module):
 
 
 class VisionTower(nn.Module):
-    """Squares to one vector each."""
+    """Tiles to one vector each."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class VisionTower(nn.Module):
         self.shift = nn.Buffer((mean / std)[:, None, None])
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Embed squares.
+        """Embed tiles.
 
         Args:
             pixels: uint8 [tiles, 3, size, size], RGB.
@@ -93,7 +93,7 @@ class VisionTower(nn.Module):
 def _register(target: str) -> str:
     """Register the attention of `target` with transformers, and return its name.
 
-    All patches of a square attend to each other, so that there is nothing to pack or to mask.
+    All patches of a tile attend to each other, so that there is nothing to pack or to mask.
     """
     if target == "tensorrt":
         # Plain operators, which TensorRT fuses itself.

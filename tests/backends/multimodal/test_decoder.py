@@ -10,7 +10,7 @@ import pytest
 
 from testing.images import bomb, encoded, picture
 from triton_embed.backends.multimodal.decoder import Decoder
-from triton_embed.backends.multimodal.squares import decode
+from triton_embed.backends.multimodal.tiles import decode
 from triton_embed.contract.image_file import ImageFileError
 from triton_embed.contract.image_spec import ImageSpec, Resize
 

@@ -1,4 +1,4 @@
-"""Decoding of an image file into the squares that a vision tower takes.
+"""Decoding of an image file into the tiles that an image tower takes.
 
 The result equals that of the checkpoint's own processor, except that Pillow and torchvision round
 some pixels differently, by at most one level of 255.
@@ -35,7 +35,7 @@ def decode(data: bytes, spec: ImageSpec) -> NDArray[np.uint8]:
         spec: The model's preprocessing.
 
     Returns:
-        uint8 [tiles, 3, size, size]: RGB squares, the rows of a grid from left to right, then the
+        uint8 [tiles, 3, size, size]: RGB, the rows of a grid from left to right, then the
         thumbnail.
 
     Raises:
@@ -80,18 +80,18 @@ def _rgb(image: Image.Image, transparency: Transparency) -> Image.Image:
 
 def _squares(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
     if spec.resize is Resize.CROP:
-        squares = [_center(image, spec)]
+        tiles = [_center(image, spec)]
     else:
         grid = spec.grid(*image.size)
         whole = _resized(image, grid.columns * spec.size, grid.rows * spec.size, spec)
-        squares = [
+        tiles = [
             whole.crop((x, y, x + spec.size, y + spec.size))
             for y in range(0, whole.height, spec.size)
             for x in range(0, whole.width, spec.size)
         ]
-        if spec.thumbnail and len(squares) > 1:
-            squares.append(_resized(image, spec.size, spec.size, spec))
-    pixels = np.stack([np.asarray(each) for each in squares])
+        if spec.thumbnail and len(tiles) > 1:
+            tiles.append(_resized(image, spec.size, spec.size, spec))
+    pixels = np.stack([np.asarray(each) for each in tiles])
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 
@@ -100,7 +100,7 @@ def _resized(image: Image.Image, width: int, height: int, spec: ImageSpec) -> Im
 
 
 def _center(image: Image.Image, spec: ImageSpec) -> Image.Image:
-    """Return the square at the center of the resized image, as CLIP's processor does."""
+    """Return a square crop at the center of the resized image, as CLIP's processor does."""
     shorter, longer = sorted(image.size)
     edge = spec.shortest_edge
     length = edge * longer // shorter

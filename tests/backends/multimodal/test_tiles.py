@@ -9,7 +9,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from testing.images import encoded, picture
-from triton_embed.backends.multimodal.squares import decode
+from triton_embed.backends.multimodal.tiles import decode
 from triton_embed.contract.image_file import ImageFileError
 from triton_embed.contract.image_spec import ImageSpec, Resample, Resize, Transparency
 
@@ -44,15 +44,15 @@ def _assert_equal(size: tuple[int, int], processor: Any, spec: ImageSpec) -> Non
 
 def test_tiles_are_the_rows_of_the_grid_and_the_whole_image() -> None:
     image = picture(192, 128)
-    squares = decode(encoded(image), TILES)
+    tiles = decode(encoded(image), TILES)
     whole = np.asarray(image).transpose(2, 0, 1)
-    assert squares.shape == (7, 3, 64, 64)
+    assert tiles.shape == (7, 3, 64, 64)
     for index in range(6):
         row, column = divmod(index, 3)
         tile = whole[:, 64 * row : 64 * row + 64, 64 * column : 64 * column + 64]
-        assert np.array_equal(squares[index], tile)
+        assert np.array_equal(tiles[index], tile)
     thumbnail = image.resize((64, 64), Image.Resampling.BICUBIC)
-    assert np.array_equal(squares[6], np.asarray(thumbnail).transpose(2, 0, 1))
+    assert np.array_equal(tiles[6], np.asarray(thumbnail).transpose(2, 0, 1))
 
 
 def test_image_of_one_tile_has_no_thumbnail() -> None:
@@ -65,11 +65,11 @@ def test_every_pixel_mode_is_decoded_to_its_colors(mode: str) -> None:
     image = Image.fromarray(np.asarray(gray).astype(np.uint16) << 8) if mode == "I;16" else gray
     image = image if mode == "I;16" else gray.convert(mode)
     name = "JPEG" if mode == "CMYK" else "PNG"
-    (square,) = decode(encoded(image, name), STRETCH)
+    (tile,) = decode(encoded(image, name), STRETCH)
     tolerance = 255 if mode == "1" else 12
-    difference = np.abs(square.astype(int) - np.asarray(gray).astype(int))
+    difference = np.abs(tile.astype(int) - np.asarray(gray).astype(int))
     assert difference.max() <= tolerance
-    assert square.std() > 5
+    assert tile.std() > 5
 
 
 @pytest.mark.parametrize(
