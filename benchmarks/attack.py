@@ -22,7 +22,7 @@ from benchmarks.attacks import TIMEOUT_SECONDS, Attack, attacks
 from triton_embed.runtime.processes import tree_rss_bytes
 
 MIN_SHORT_REQUESTS = 200
-"""Minimum short requests beside an attack, and on the idle server: enough for a p95."""
+"""Minimum short requests during an attack, and on the idle server: enough for a p95."""
 
 MAX_RATIO = 10.0
 """Maximum p95 of the short requests during an attack, as a multiple of the p95 before it."""
@@ -47,7 +47,7 @@ class Result:
     Attributes:
         attack: The attack.
         idle: Seconds of each short request just before it.
-        beside: Seconds of each short request beside it.
+        beside: Seconds of each short request during the attack.
         failures: Statuses of short requests that were not 200.
         statuses: Statuses of the hostile requests.
         memory: Resident bytes of the server's processes after it; ``None`` if unknown.
@@ -62,7 +62,7 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """The p95 beside the attack, in p95 on the idle server."""
+        """The p95 during the attack, as a multiple of the p95 on the idle server."""
         return float(np.percentile(self.beside, 95) / np.percentile(self.idle, 95))
 
     def faults(self) -> list[str]:
@@ -108,7 +108,7 @@ class ShortRequests:
 
 
 def measure(target: server.Server, attack: Attack) -> Result:
-    """Run `attack` in rounds, in a process of its own, beside short requests."""
+    """Run `attack` in rounds, in a separate process, while short requests are sent."""
     short = ShortRequests(target.url)
     idle, _ = short.send_until(lambda: True)
     fork = multiprocessing.get_context("fork")

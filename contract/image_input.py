@@ -41,7 +41,7 @@ class ImageInput:
     """An input with an image.
 
     Attributes:
-        text: The text beside it, without white space around it; empty if there is none.
+        text: The text around it, stripped; empty if there is none.
         data: The image file.
         file: Its header.
     """
@@ -79,7 +79,7 @@ def read_image_input(
         raise _invalid("the base64 of the image is malformed: only A-Z, a-z, 0-9, + and / are used")
     beside = f"{text[: image.start].strip()} {text[image.end :].strip()}".strip()
     if modality is Modality.IMAGE and beside:
-        raise _invalid("with modality 'image', there must be no text beside the image")
+        raise _invalid("with modality 'image', the input must not contain text")
     if modality is Modality.TEXT_IMAGE and not beside:
         # The message of NVIDIA's NIM.
         raise _invalid("Text part must be non-empty for text_image modality")

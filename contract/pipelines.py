@@ -9,7 +9,7 @@ from triton_embed.contract.pipeline import DType, Ensemble, Pipeline, Role, Stag
 
 MAX_TILES = 32
 """Maximum tiles of one execution of an image tower: enough to occupy a GPU, and few enough that
-their activations fit into memory beside the other models."""
+their activations fit into memory next to the other models."""
 
 ROUTER_INSTANCES = 4
 """Instances of the router of a model that takes images. Each executes one request at a time, and

@@ -1,6 +1,6 @@
 """The state of the models that a supervisor publishes over HTTP, and its JSON form.
 
-``GET /v1/status?after=N`` on the status port of ``triton-embed serve`` responds at once if the
+``GET /v1/status?after=N`` on the status port of ``triton-embed serve`` responds immediately if the
 generation is not `N`, otherwise when it changes, or after `LONG_POLL_SECONDS`.
 """
 

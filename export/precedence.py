@@ -135,7 +135,7 @@ def resolve_spec(
 
 
 def _lower(limit: int | None, max_tokens: int) -> int | None:
-    """Return `limit` if it has an effect beside `max_tokens`."""
+    """Return `limit` if it has an effect in addition to `max_tokens`."""
     return limit if limit is not None and limit < max_tokens else None
 
 

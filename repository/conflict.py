@@ -65,7 +65,7 @@ def _check_unambiguous(model: InstalledModel, spec: ModelSpec) -> None:
         if asymmetric.is_input_type_required and other.model_id.lower() in suffixed:
             side = other.model_id.rpartition("-")[2].lower()
             raise RepositoryError(
-                f"'{spec.model_id}' cannot be installed beside '{model.display_name}' in "
+                f"'{spec.model_id}' cannot be installed together with '{model.display_name}' in "
                 f"{model.repository}: '{asymmetric.model_id}' is asymmetric, and the name "
                 f"'{other.model_id}' in a request means its input type '{side}'; choose another "
                 f"--model-id, or remove '{model.display_name}' first"

@@ -16,7 +16,7 @@ from triton_embed.runtime.options import SettingsCommand
 from triton_embed.runtime.values import Parser, tcp_port
 
 TIMEOUT_SECONDS = 5.0
-"""Time that a service has to respond. Health endpoints respond at once, however busy Triton is."""
+"""Maximum time in seconds for a response. Health endpoints are never delayed by a busy Triton."""
 
 
 @click.group("health")

@@ -5,7 +5,7 @@ Python process of a step has died.
 
 Time until an unhealthy model restarts Triton, with two failures in a row:
 
-- A crashed step fails its probe at once: at most `PROBE_INTERVAL` + `CONFIRMATION_INTERVAL`, about
+- A crashed step fails its next probe: at most `PROBE_INTERVAL` + `CONFIRMATION_INTERVAL`, about
   3 s.
 - A step that hangs fails its probe after `stall.PROBE_GRACE_SECONDS` + `STALL_TIMEOUT_SECONDS`:
   about 2 x 121 s + 3 s, or 4 minutes.

@@ -71,7 +71,7 @@ class DnsServer:
         flags = RESPONSE if name in self.records else NAME_ERROR
         header = struct.pack(">HHHHH", flags, 1, len(addresses), 0, 0)
         records = b"".join(
-            # A TTL of 0: gRPC and the test see a change at once.
+            # A TTL of 0: gRPC and the test see a change immediately.
             FIRST_NAME + struct.pack(">HHIH", A, 1, 0, 4) + socket.inet_aton(address)
             for address in addresses
         )

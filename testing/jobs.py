@@ -38,7 +38,7 @@ class ControlledBackend:
     """Embeds a text as its length, when `open` is set; rejects texts that begin with ``wrong``.
 
     Attributes:
-        open: Whether responses are returned at once.
+        open: Whether responses are returned immediately.
         requests: The texts of each request so far.
     """
 

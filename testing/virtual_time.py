@@ -8,7 +8,7 @@ from typing import Any
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Returns at once, and counts the time that it was requested to wait."""
+    """Returns immediately, and counts the requested waiting time."""
 
     def __init__(self) -> None:
         super().__init__()

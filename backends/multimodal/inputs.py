@@ -13,7 +13,7 @@ from triton_embed.contract.options import Modality, Options, parse_choice
 from triton_embed.contract.spec import ModelSpec
 
 Input = bytes | ImageInput
-"""A text as it came, or an image with the text beside it."""
+"""A text as received, or an image with the text around it."""
 
 
 def read_inputs(

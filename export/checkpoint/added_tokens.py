@@ -1,4 +1,4 @@
-"""Tokens that the files beside tokenizer.json add to it, or whose flags they change."""
+"""Tokens that the files next to tokenizer.json add to it, or whose flags they change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/v1/health/live`` and ``/v1/health/ready``; they respond at once, however busy Triton is."""
+"""``/v1/health/live`` and ``/v1/health/ready``; never delayed by a busy Triton."""
 
 from __future__ import annotations
 

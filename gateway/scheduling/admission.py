@@ -60,7 +60,7 @@ class Permit:
         tokens: Estimated tokens of the request.
         counts: The counts that include it.
         inputs: Its inputs, as counted.
-        bulk: Whether it is sent in chunks; otherwise it is sent at once.
+        bulk: Whether it is sent in chunks; otherwise it is sent immediately.
 
     Attributes:
         waiting: Its inputs, as counted, that have not been sent to Triton.

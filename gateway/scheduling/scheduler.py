@@ -19,7 +19,7 @@ from triton_embed.gateway.triton.job import EmbedJob
 
 
 class Scheduler:
-    """Sends interactive requests at once, in micro-batches, and bulk requests in chunks.
+    """Sends interactive requests immediately, in micro-batches, and bulk requests in chunks.
 
     Args:
         backend: Embeds jobs that fit in one request to Triton.

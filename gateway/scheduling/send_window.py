@@ -22,8 +22,9 @@ INTERACTIVE_HOLD_SECONDS = 10.0
 """Time after an interactive request during which others are likely, as when a person searches."""
 
 MAX_INTERACTIVE_LIMITS = 2
-"""Maximum cost of a single text that is sent at once, in token limits of the model. Above it, most
-of the cost is the tokenization of text that is then truncated, and other requests would wait."""
+"""Maximum cost of a single text that is sent immediately, in token limits of the model. Above it,
+most of the cost is the tokenization of text that is then truncated, and other requests would
+wait."""
 
 FIRST_TOKENS, MIN_TOKENS, MAX_TOKENS = 512, 128, 1 << 18
 """Initial, minimum and maximum size of the window, in estimated tokens. The smallest chunk still

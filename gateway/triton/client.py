@@ -55,7 +55,7 @@ class InferenceClient:
         self._turn = 0
 
     async def close(self) -> None:
-        """Close the connections at once."""
+        """Close the connections immediately."""
         await self._channel.close(None)
 
     async def embed(self, job: EmbedJob) -> EmbeddingBatch:

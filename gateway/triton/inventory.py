@@ -18,7 +18,7 @@ logger = logging.getLogger("gateway")
 
 MAX_CONFIG_AGE_SECONDS = 60.0
 """Age in seconds at which a configuration is requested again. The reload of an idle model is
-detected within this time, unless it is published; the reload of a used model at once, by its
+detected within this time, unless it is published; the reload of a used model immediately, by its
 counters."""
 
 

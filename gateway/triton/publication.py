@@ -22,7 +22,7 @@ RETRY_SECONDS = 2.0
 """Pause in seconds after a failed poll: a Triton that no supervisor runs never responds there."""
 
 REPEAT_SECONDS = 0.1
-"""Pause in seconds after a response without a change: protects a server that responds at once."""
+"""Pause in seconds after a response without a change: protects a server that never waits."""
 
 
 class PublicationWatch:

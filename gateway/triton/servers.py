@@ -13,7 +13,7 @@ from triton_embed.gateway.triton.resolver import resolve
 
 CALL_TIMEOUT_SECONDS = 30.0
 """Deadline in seconds of a request for statistics or a configuration: a Triton that takes longer is
-treated as unreachable. Triton responds to both at once, however busy it is."""
+treated as unreachable. Triton responds to both immediately, however busy it is."""
 
 REMOVED_GRACE_SECONDS = 600.0
 """Time in seconds for inferences to finish at an address that DNS no longer reports: a Triton that
@@ -117,7 +117,7 @@ class Servers:
                 self._servers[target] = Server(target, self._connect(target))
 
     async def close(self) -> None:
-        """Close all channels at once."""
+        """Close all channels immediately."""
         for closing in self._closing:
             closing.cancel()
         for server in self:

@@ -63,7 +63,7 @@ def test_text_beside_an_image_is_kept(text: str) -> None:
         ("https://example.org/cat.png", Modality.IMAGE, "must be a base64 data URL"),
         ("data:image/png;asset_id,abc", Modality.IMAGE, "must be a base64 data URL"),
         (f"{URL} {URL}", Modality.TEXT_IMAGE, "one image, but this one has 2"),
-        (f"a cat {URL}", Modality.IMAGE, "no text beside the image"),
+        (f"a cat {URL}", Modality.IMAGE, "must not contain text"),
         (URL, Modality.TEXT_IMAGE, "Text part must be non-empty for text_image modality"),
         ("data:image/png;base64,iVBO-_w=", Modality.IMAGE, "malformed"),
         ("data:image/png;base64,iVBORw0KG", Modality.IMAGE, "malformed"),

@@ -86,10 +86,14 @@ def test_export_of_an_id_that_means_one_side_of_an_asymmetric_model_is_rejected(
 ) -> None:
     asymmetric, other = spec_of("me/asym", prompt_query="q: "), spec_of(name)
     write_stub_model(tmp_path / "first", asymmetric)
-    with pytest.raises(RepositoryError, match=f"'{name}' cannot be installed beside 'me/asym'"):
+    with pytest.raises(
+        RepositoryError, match=f"'{name}' cannot be installed together with 'me/asym'"
+    ):
         find_replaced_by(tmp_path / "first", other)
     write_stub_model(tmp_path / "second", other)
-    with pytest.raises(RepositoryError, match=f"'me/asym' cannot be installed beside '{name}'"):
+    with pytest.raises(
+        RepositoryError, match=f"'me/asym' cannot be installed together with '{name}'"
+    ):
         find_replaced_by(tmp_path / "second", asymmetric)
 
 

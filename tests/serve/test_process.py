@@ -32,7 +32,7 @@ async def never() -> str:
 def spec(
     command: Sequence[str], output: OutputRelay | None, clean_up: Callable[[], None] = lambda: None
 ) -> ProcessSpec:
-    """Return a process that is ready at once and never unhealthy."""
+    """Return a process that is ready immediately and never unhealthy."""
     return ProcessSpec(
         name="it",
         command=command,
