@@ -105,7 +105,7 @@ def test_plain_transformer_is_pooled_by_the_mean(
     assert np.abs(embed(session, [ids]) - expected).max() < 1e-4
 
 
-def test_plain_transformer_is_pooled_and_normalized_by_flags_and_verified_so(
+def test_plain_transformer_is_pooled_normalized_and_verified_as_flags_state(
     tmp_path: Path, tiny_folder: Path
 ) -> None:
     folder = Path(shutil.copytree(tiny_folder, tmp_path / "m"))

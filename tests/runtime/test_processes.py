@@ -48,7 +48,7 @@ def test_cpu_seconds_are_those_of_the_named_processes() -> None:
         assert total == processes.cpu_seconds(working) + processes.cpu_seconds(idle)
 
 
-def test_memory_of_a_process_includes_what_it_allocates() -> None:
+def test_memory_of_a_process_includes_its_allocations() -> None:
     with python("block = b'x' * (64 << 20)") as pid:
         assert processes.rss_bytes(pid) >= 64 << 20
         assert processes.tree_rss_bytes(pid) == processes.rss_bytes(pid)

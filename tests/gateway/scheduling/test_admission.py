@@ -183,7 +183,7 @@ def test_few_clients_with_lists_are_never_rejected() -> None:
     assert not server.rejections
 
 
-def test_light_load_says_nothing_about_the_capacity() -> None:
+def test_light_load_does_not_change_the_estimated_capacity() -> None:
     server = SimulatedServer()
     server.work(600, sent_each=1)
     server.work(20, sent_each=10)

@@ -89,7 +89,7 @@ async def test_queue_time_and_inference_are_observed(texts: list[bytes]) -> None
 
 
 @pytest.mark.parametrize("texts", [[b"down"] * 60, [b"down"] * 3000])
-async def test_failed_requests_say_nothing_about_the_capacity(texts: list[bytes]) -> None:
+async def test_failed_requests_do_not_change_the_estimated_capacity(texts: list[bytes]) -> None:
     admission = AdmissionController(10**4, max_queue_seconds=1.0, clock=lambda: 0.0)
     scheduler = Scheduler(ControlledBackend(), admission)
     large = make_job(*BULK, *BULK)

@@ -91,7 +91,7 @@ async def test_response_without_a_change_is_not_reported() -> None:
         assert len(changed) == 2
 
 
-async def test_state_is_forgotten_once_nobody_responds(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_state_is_discarded_without_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publication, "RETRY_SECONDS", 0.01)
     supervisor = Supervisor()
     supervisor.bodies = [ONE.to_json()]
