@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 from triton_embed.gateway.http.connection import LimitedConnection
 
 MAX_SLICE_BYTES = 16 << 10
@@ -15,7 +17,8 @@ which take up to 10 ms; other connections are served before the next slice. One 
 class PacedConnection(LimitedConnection):
     """Parses long data in slices, and no data while requests are queued behind another one.
 
-    Uvicorn (0.54) reads further requests after each response, however many are queued.
+    Uvicorn (0.54) reads further requests after each response, however many are queued, and notifies
+    only the last of them when the client disconnects.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -24,6 +27,7 @@ class PacedConnection(LimitedConnection):
         self._unparsed = memoryview(b"")
         self._is_held = False
         self._is_scheduled = False
+        self._running: RequestResponseCycle | None = None
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes, or the first slice of them."""
@@ -39,6 +43,18 @@ class PacedConnection(LimitedConnection):
         super().on_response_complete()
         if self._is_held and not self.pipeline:
             self._schedule()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Notify the request that is being served."""
+        running = self._running
+        if running and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _hold(self) -> None:
         if not self._is_held:

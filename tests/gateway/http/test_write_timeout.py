@@ -44,7 +44,8 @@ def short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_timeout, "MAX_UNREAD_SECONDS", 0.05)
 
 
-async def test_client_that_does_not_read_is_disconnected() -> None:
+@pytest.mark.parametrize("pipelined", [1, 3])
+async def test_client_that_does_not_read_is_disconnected(pipelined: int) -> None:
     disconnected = asyncio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +59,7 @@ async def test_client_that_does_not_read_is_disconnected() -> None:
 
     async with serving(app) as connect:
         _, writer = await connect()
-        writer.write(b"GET / HTTP/1.1\r\nhost: gateway\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nhost: gateway\r\n\r\n" * pipelined)
         await asyncio.wait_for(disconnected.wait(), 60)
         writer.close()
 
