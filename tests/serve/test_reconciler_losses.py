@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,3 +194,40 @@ async def test_removed_model_is_unpublished_before_it_is_unloaded(
     assert "tiny" in triton.loaded
     await settle(reconciler)
     assert not triton.loaded
+
+
+@pytest.mark.parametrize("where", ["load", "infer"])
+async def test_model_whose_process_ends_while_it_is_loaded_is_loaded_again(
+    stub_repository: Path,
+    triton: FakeTriton,
+    reconciler: Reconciler,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    attempts = 0
+    method = getattr(triton, where)
+
+    async def ended(model: str, *arguments: Any) -> Any:
+        nonlocal attempts
+        if model.startswith("other"):
+            attempts += 1
+            raise TritonError("Stub process 'other_encoder_0_0' is not healthy.", "INTERNAL")
+        return await method(model, *arguments)
+
+    monkeypatch.setattr(triton, where, ended)
+    write_stub_model(stub_repository, OTHER)
+    await reconciler.reconcile()
+    await reconciler.reconcile()
+    assert reconciler.states == {"tiny": ModelState.READY, "other": ModelState.LOADING}
+    monkeypatch.setattr(triton, where, method)
+    await reconciler.reconcile()
+    assert set(reconciler.states.values()) == {ModelState.READY}
+    # A model that never loads is given up.
+    monkeypatch.setattr(triton, where, ended)
+    (stub_repository / "other" / "config.pbtxt").touch()
+    for _ in range(6):
+        await reconciler.reconcile()
+    count = attempts
+    await settle(reconciler)
+    assert attempts == count
+    assert reconciler.failed == ["other"]
