@@ -150,7 +150,7 @@ def missing_shard(hub: Hub) -> str:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (gguf_only, "GGUF weights cannot be exported; export the checkpoint that they were converted"),
+        (gguf_only, "GGUF weights cannot be exported; export the checkpoint"),
         (missing_shard, "'model-00002-of-00002.safetensors' first: download it again"),
         (missing, "the hub has no such repository (if it is private: set HF_TOKEN)"),
         (gated, f"'{ID}' is gated: accept its terms at http"),
