@@ -62,6 +62,10 @@ class Kill:
     ready_seconds: float
 
 
+STUB = "triton_python"
+"""Start of the name of a stub's process, which the kernel cuts off."""
+
+
 class Killer:
     """Kills processes of a service, one after the other.
 
@@ -126,7 +130,10 @@ class Killer:
         return supervisor if victim == SUPERVISOR else self._random.choice(found)
 
     async def _start_again(self) -> None:
-        """Do what an init system does: wait for the end of all processes, and start the service."""
+        """Do what an init system does: wait for the end of the service, and start it again.
+
+        A stub of Triton that was being started may outlive it; the next start ends it.
+        """
         await eventually_async(
             self._is_ended,
             message="the processes of a killed supervisor end",
@@ -135,7 +142,7 @@ class Killer:
         await asyncio.to_thread(self._service.start_again)
 
     async def _is_ended(self) -> bool:
-        return not self._alive()
+        return all(STUB in process.name() for process in self._alive())
 
     def _alive(self) -> list[psutil.Process]:
         alive = []

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +28,7 @@ from testing.image_checkpoints import (
 )
 from testing.image_references import TwoTowers
 from testing.images import bomb, data_url, encoded, picture
+from testing.paths import ROOT
 from testing.server import PATIENT, RunningServer
 from testing.waiting import eventually
 from triton_embed.backends.multimodal.decoder import MODULE
@@ -254,6 +257,17 @@ def _command(process: psutil.Process) -> list[str]:
         command: list[str] = process.cmdline()
         return command
     return []
+
+
+def test_example_writes_the_hits_of_each_query(served: RunningServer, tmp_path: Path) -> None:
+    page = tmp_path / "hits.html"
+    flags = ["--url", served.url, "--model", "clip", "--query", "<b>", "--output", str(page)]
+    command = [sys.executable, str(ROOT / "examples" / "image_search.py"), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+    assert done.stdout.endswith(f"wrote {page}\n")
+    content = page.read_text()
+    assert content.count("<figure>") == 6
+    assert "<h2>&lt;b&gt;</h2>" in content
 
 
 def test_model_states_its_modalities(served: RunningServer, model: str) -> None:

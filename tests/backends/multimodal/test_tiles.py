@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from testing.images import encoded, picture
 from triton_embed.backends.multimodal.tiles import decode
@@ -20,16 +18,22 @@ TILES = ImageSpec(64, Resize.TILES, max_tiles=6, thumbnail=True)
 SIZES = [(80, 60), (60, 80), (33, 200), (500, 31), (64, 64), (1, 1), (129, 97)]
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("size", SIZES)
 def test_squares_equal_the_processor_of_siglip(size: tuple[int, int]) -> None:
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
     processor = SiglipImageProcessorPil(
         size={"height": 64, "width": 64}, resample=2, do_rescale=False, do_normalize=False
     )
     _assert_equal(size, processor, STRETCH)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("size", SIZES)
 def test_squares_equal_the_processor_of_clip(size: tuple[int, int]) -> None:
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
     processor = CLIPImageProcessorPil(
         size={"shortest_edge": 70}, crop_size=64, do_rescale=False, do_normalize=False
     )
