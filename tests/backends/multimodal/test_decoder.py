@@ -25,7 +25,7 @@ def decoder() -> Iterator[Decoder]:
     decoder.close()
 
 
-def test_squares_of_the_worker_equal_those_of_this_process(decoder: Decoder) -> None:
+def test_tiles_of_the_worker_equal_those_of_this_process(decoder: Decoder) -> None:
     for size in ((64, 64), (192, 128), (30, 200)):
         data = encoded(picture(*size), "JPEG")
         assert np.array_equal(decoder.decode(data), decode(data, SPEC))

@@ -20,7 +20,7 @@ SIZES = [(80, 60), (60, 80), (33, 200), (500, 31), (64, 64), (1, 1), (129, 97)]
 
 @pytest.mark.torch
 @pytest.mark.parametrize("size", SIZES)
-def test_squares_equal_the_processor_of_siglip(size: tuple[int, int]) -> None:
+def test_tiles_equal_the_processor_of_siglip(size: tuple[int, int]) -> None:
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
     processor = SiglipImageProcessorPil(
@@ -31,7 +31,7 @@ def test_squares_equal_the_processor_of_siglip(size: tuple[int, int]) -> None:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("size", SIZES)
-def test_squares_equal_the_processor_of_clip(size: tuple[int, int]) -> None:
+def test_tiles_equal_the_processor_of_clip(size: tuple[int, int]) -> None:
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     processor = CLIPImageProcessorPil(
