@@ -43,7 +43,7 @@ def decode(data: bytes, spec: ImageSpec) -> NDArray[np.uint8]:
     """
     try:
         image = _rgb(_open(data), spec.transparency)
-        return _squares(image, spec)
+        return _tiles(image, spec)
     except MemoryError:
         raise ImageFileError("needs too much memory") from None
     # Pillow's parsers raise many kinds of errors for corrupt files.
@@ -78,7 +78,7 @@ def _rgb(image: Image.Image, transparency: Transparency) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _squares(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
+def _tiles(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
     if spec.resize is Resize.CROP:
         tiles = [_center(image, spec)]
     else:

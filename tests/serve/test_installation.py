@@ -22,7 +22,13 @@ def test_backends_of_a_triton_on_the_path_take_precedence(
     (tmp_path / "assembled").mkdir()
     assemble(found, tmp_path / "assembled")
     backends = {path.name: path.resolve() for path in (tmp_path / "assembled").iterdir()}
-    assert set(backends) == {"onnxruntime", "python", "tokenizer", "postprocess"}
+    assert set(backends) == {
+        "multimodal",
+        "onnxruntime",
+        "postprocess",
+        "python",
+        "tokenizer",
+    }
     assert backends["onnxruntime"] == tmp_path / "backends" / "onnxruntime"
     assert found.binary == binary and not found.bundled
 
