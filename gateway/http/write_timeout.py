@@ -8,8 +8,10 @@ MAX_UNREAD_SECONDS = 60.0
 """Time in seconds without progress of a response, after which its connection is closed: the default
 of nginx's ``send_timeout``."""
 
-RESUME_BYTES = 0
-"""Unsent bytes at which a paused application continues: until then, the client is watched."""
+PAUSE_BYTES, RESUME_BYTES = 1, 0
+"""Unsent bytes at which the application is paused and continues; in between, the client is watched.
+With 0 for both, which is asyncio's default for a lower limit of 0, TLS would pause an application
+that has nothing unsent, and never resume it."""
 
 
 class WriteTimeout:
@@ -23,7 +25,7 @@ class WriteTimeout:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        transport.set_write_buffer_limits(low=RESUME_BYTES)
+        transport.set_write_buffer_limits(high=PAUSE_BYTES, low=RESUME_BYTES)
 
     def start(self) -> None:
         """Watch the connection, because it has unsent bytes."""

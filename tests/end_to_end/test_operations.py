@@ -120,7 +120,7 @@ def test_throughput_mode_runs_several_encoders(tiny_repository: Path) -> None:
 BULK_REQUEST = {"model": "tiny", "input": ["word " * 60] * 8000}
 """Takes about a second."""
 
-COUNTED_INPUTS = 256
+COUNTED_INPUTS = 192
 """Inputs of a bulk request that count as in flight."""
 
 

@@ -182,7 +182,7 @@ def query_expansion(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (fp8, "quantization_config 'fp8' is not supported: export the checkpoint from before"),
+        (fp8, "quantization_config 'fp8' is not supported: export the original checkpoint"),
         (gptq, "quantization_config 'gptq' is not supported"),
         (bitsandbytes, "quantization_config 'without quant_method' is not supported"),
         (tokenizer_in_python, "tokenizer_class 'BertJapaneseTokenizer' is not supported"),

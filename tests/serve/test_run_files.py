@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -17,13 +18,15 @@ DEAD = "0123456789ab"
 
 
 @pytest.fixture(autouse=True)
-def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder in place of /dev/shm; temporary folders are created beside it."""
-    folder = tmp_path / "shm"
-    folder.mkdir()
-    monkeypatch.setattr(run_files, "SHARED_MEMORY", folder)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    return folder
+    # The names of pytest's own folders are too long for a socket.
+    with TemporaryDirectory() as name:
+        folder = Path(name, "shm")
+        folder.mkdir()
+        monkeypatch.setattr(run_files, "SHARED_MEMORY", folder)
+        monkeypatch.setattr("tempfile.tempdir", name)
+        yield folder
 
 
 @pytest.fixture
