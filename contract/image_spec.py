@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 
+from triton_embed.contract.booleans import read_boolean, write_boolean
 from triton_embed.contract.image_file import ImageFile
 from triton_embed.contract.tiling import Grid, choose_grid
 
@@ -86,8 +87,17 @@ class ImageSpec:
 
     def to_parameters(self) -> dict[str, str]:
         """Return the spec as Triton model parameters, whose names begin with `PREFIX`."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {f"{PREFIX}{name}": _text(value) for name, value in values.items()}
+        values = {
+            "size": str(self.size),
+            "resize": self.resize.value,
+            "resample": self.resample.value,
+            "transparency": self.transparency.value,
+            "shortest_edge": str(self.shortest_edge),
+            "max_tiles": str(self.max_tiles),
+            "thumbnail": write_boolean(self.thumbnail),
+            "tokens_per_tile": str(self.tokens_per_tile),
+        }
+        return {f"{PREFIX}{name}": value for name, value in values.items()}
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, str]) -> ImageSpec:
@@ -105,16 +115,6 @@ class ImageSpec:
             transparency=Transparency(own["transparency"]),
             shortest_edge=int(own["shortest_edge"]),
             max_tiles=int(own["max_tiles"]),
-            thumbnail=_boolean(own["thumbnail"]),
+            thumbnail=read_boolean(own["thumbnail"]),
             tokens_per_tile=int(own["tokens_per_tile"]),
         )
-
-
-def _text(value: object) -> str:
-    return str(value.value if isinstance(value, Enum) else value).lower()
-
-
-def _boolean(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError(f"'{text}' is neither 'true' nor 'false'")
-    return text == "true"

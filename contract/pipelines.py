@@ -79,23 +79,25 @@ TEXT_DIRECT = Ensemble(
     ),
 )
 
+TOKENIZE_AND_COUNT = Stage(
+    TOKENIZER,
+    inputs={tensors.TEXT: tensors.TEXT, tensors.MODALITY: tensors.MODALITY},
+    # Triton drops an output together with the steps that read it, and a client may
+    # request the count alone: it has a tensor of its own.
+    outputs={
+        tensors.TOKEN_IDS: tensors.TOKEN_IDS,
+        tensors.LENGTH: tensors.LENGTH,
+        tensors.TOKEN_COUNT: tensors.TOKEN_COUNT,
+    },
+)
+
 TEXT_ENTRY = Ensemble(
     role=Role.ENTRY,
     suffix="",
     inputs=(TEXT_INPUT, MODALITY_INPUT),
     outputs=(TOKEN_COUNT, EMBEDDINGS),
     stages=(
-        Stage(
-            TOKENIZER,
-            inputs={tensors.TEXT: tensors.TEXT, tensors.MODALITY: tensors.MODALITY},
-            # Triton drops an output together with the steps that read it, and a client may
-            # request the count alone: it has a tensor of its own.
-            outputs={
-                tensors.TOKEN_IDS: tensors.TOKEN_IDS,
-                tensors.LENGTH: tensors.LENGTH,
-                tensors.TOKEN_COUNT: tensors.TOKEN_COUNT,
-            },
-        ),
+        TOKENIZE_AND_COUNT,
         Stage(
             ENCODER,
             inputs={tensors.TOKEN_IDS: tensors.TOKEN_IDS, tensors.LENGTH: tensors.LENGTH},
@@ -165,7 +167,7 @@ DUAL_TEXT_DIRECT = Ensemble(
     inputs=(TEXT_INPUT, MODALITY_INPUT),
     outputs=(TOKEN_COUNT, EMBEDDINGS),
     stages=(
-        TEXT_ENTRY.stages[0],
+        TOKENIZE_AND_COUNT,
         Stage(
             ENCODER,
             inputs={tensors.TOKEN_IDS: tensors.TOKEN_IDS, tensors.LENGTH: tensors.LENGTH},

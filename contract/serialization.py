@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from triton_embed.contract.booleans import read_boolean, write_boolean
 from triton_embed.contract.image_spec import ImageSpec
 from triton_embed.contract.options import EmbeddingType, Modality
 from triton_embed.contract.spec import ModelSpec
@@ -96,7 +97,7 @@ def spec_to_parameters(spec: ModelSpec) -> dict[str, str]:
         "prompt_passage": spec.prompt_passage,
         "prompt_default": spec.prompt_default,
         "pooling": ",".join(spec.pooling),
-        "normalized": str(spec.normalized).lower(),
+        "normalized": write_boolean(spec.normalized),
     }
     if spec.aliases:
         parameters["aliases"] = ",".join(spec.aliases)
@@ -116,7 +117,7 @@ def spec_to_parameters(spec: ModelSpec) -> dict[str, str]:
     if spec.rejects_embedded_images:
         parameters["rejects_embedded_images"] = "true"
     if spec.requires_input_type is not None:
-        parameters["requires_input_type"] = str(spec.requires_input_type).lower()
+        parameters["requires_input_type"] = write_boolean(spec.requires_input_type)
     if spec.padding_id is not None:
         parameters["padding_id"] = str(spec.padding_id)
     return parameters | (spec.image.to_parameters() if spec.image else {})
@@ -152,13 +153,15 @@ def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
             int8_absmax=None if int8_absmax is None else float(int8_absmax),
             modalities=tuple(map(Modality, parameters["modalities"].split(","))),
             requires_input_type=(
-                None if requires_input_type is None else _boolean(requires_input_type)
+                None if requires_input_type is None else read_boolean(requires_input_type)
             ),
-            pools_prompt=_boolean(parameters.get("pools_prompt", "true")),
+            pools_prompt=read_boolean(parameters.get("pools_prompt", "true")),
             pooling=tuple(parameters["pooling"].split(",")),
-            normalized=_boolean(parameters["normalized"]),
-            accepts_token_ids=_boolean(parameters.get("accepts_token_ids", "true")),
-            rejects_embedded_images=_boolean(parameters.get("rejects_embedded_images", "false")),
+            normalized=read_boolean(parameters["normalized"]),
+            accepts_token_ids=read_boolean(parameters.get("accepts_token_ids", "true")),
+            rejects_embedded_images=read_boolean(
+                parameters.get("rejects_embedded_images", "false")
+            ),
             max_tokens_query=_optional_integer(parameters.get("max_tokens_query")),
             max_tokens_passage=_optional_integer(parameters.get("max_tokens_passage")),
             aliases=tuple(filter(None, parameters.get("aliases", "").split(","))),
@@ -177,9 +180,3 @@ def _integers(text: str) -> tuple[int, ...]:
 
 def _optional_integer(text: str | None) -> int | None:
     return None if text is None else int(text)
-
-
-def _boolean(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError(f"'{text}' is neither 'true' nor 'false'")
-    return text == "true"

@@ -111,7 +111,7 @@ class RepositoryApi:
                 writer.close()
         except (OSError, EOFError) as error:
             raise TritonError(f"its HTTP API does not respond: {error}", "UNAVAILABLE") from error
-        # A folder's name need not be UTF-8.
+        # A folder's name may not be valid UTF-8.
         response = json.loads(content.decode(errors="replace")) if content else {}
         if status != HTTPStatus.OK:
             message = str(response.get("error", f"HTTP status {status}"))

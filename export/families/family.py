@@ -67,7 +67,7 @@ class Family:
             attention interface.
         text_config: Name of the part of config.json that describes the text tower; ``None``: the
             model has no other tower.
-        text_sizes: Sizes of the text tower that config.json need not define.
+        text_sizes: Defaults of sizes of the text tower that config.json may omit.
         projection: Returns the linear layer of a loaded text tower that maps pooled states to
             vectors; ``None``: there is none.
         projection_size: Name of the setting with the length of projected vectors.

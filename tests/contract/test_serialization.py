@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from triton_embed.contract.image_spec import ImageSpec, Resample, Resize, Transparency
 from triton_embed.contract.options import EmbeddingType, Modality
 from triton_embed.contract.serialization import (
     Identity,
@@ -32,6 +33,16 @@ FULL = ModelSpec(
     normalized=False,
     accepts_token_ids=False,
     rejects_embedded_images=True,
+    padding_id=1,
+    image=ImageSpec(
+        512,
+        Resize.TILES,
+        Resample.BILINEAR,
+        Transparency.DROP,
+        max_tiles=6,
+        thumbnail=True,
+        tokens_per_tile=256,
+    ),
 )
 IDENTITY = Identity("me/Full.1", "1", "2026-11-29T03:20:58Z", "text", "entry")
 

@@ -19,7 +19,7 @@ DEAD = "0123456789ab"
 
 @pytest.fixture(autouse=True)
 def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder in place of /dev/shm; temporary folders are created beside it."""
+    """A folder that replaces /dev/shm; temporary folders are created next to it."""
     # The names of pytest's own folders are too long for a socket.
     with TemporaryDirectory() as name:
         folder = Path(name, "shm")

@@ -94,7 +94,7 @@ Simulate = Callable[[float, Callable[[Simulation], Awaitable[None]]], None]
 
 @pytest.fixture
 def simulate() -> Iterator[Simulate]:
-    """Run a coroutine function with a simulation of a model of so many tokens per second."""
+    """Run a test with a simulated model; the first argument is its rate in tokens per second."""
     loop = VirtualTimeLoop()
 
     def run(rate: float, test: Callable[[Simulation], Awaitable[None]]) -> None:
