@@ -38,7 +38,7 @@ def main() -> None:
             pids |= {name: service.descendants(text)[0] for name, text in PROCESSES.items()}
             sizes = {name: pss_bytes(pid) / 1e6 for name, pid in pids.items()}
     print(f"{conditions()}; ready after {seconds:.1f} s\n\n| process | MB |\n|---|---:|")
-    for name, size in {**sizes, "together": sum(sizes.values())}.items():
+    for name, size in {**sizes, "total": sum(sizes.values())}.items():
         print(f"| {name} | {size:.0f} |")
     print("\nMemory is proportional set size (PSS): shared pages count once.")
 
