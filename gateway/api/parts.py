@@ -60,7 +60,8 @@ def _from_messages(request: dict[str, Any]) -> dict[str, Any]:
         raise InvalidRequest("'messages' must be a list of objects", param="messages")
     parts = [part for message in messages for part in _parts(message)]
     text, modality = _joined(parts)
-    sides = [SIDES[role] for role in (each.get("role") for each in messages) if role in SIDES]
+    roles = (role for each in messages if isinstance(role := each.get("role"), str))
+    sides = [SIDES[role] for role in roles if role in SIDES]
     kept = {name: each for name, each in request.items() if name not in CHAT_FIELDS}
     del kept["messages"]
     defaults = {"input_type": sides[0].value} if sides else {}
