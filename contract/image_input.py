@@ -89,9 +89,12 @@ def read_image_input(
 
 def _decode(encoded: str) -> bytes:
     try:
-        return base64.b64decode("".join(encoded.split()), validate=True)
+        data = base64.b64decode("".join(encoded.split()), validate=True)
     except binascii.Error as error:
         raise _invalid(f"the base64 of the image is malformed: {error}") from None
+    if len(data) > MAX_IMAGE_BYTES:
+        raise _invalid(f"the image has {len(data)} bytes; the maximum is {MAX_IMAGE_BYTES}")
+    return data
 
 
 def _read_file(data: bytes) -> ImageFile:

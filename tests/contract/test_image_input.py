@@ -6,7 +6,11 @@ import pytest
 
 from testing.images import data_url, encoded, picture, png_header, with_scans
 from triton_embed.contract.errors import InvalidRequest
-from triton_embed.contract.image_input import MAX_URL_BYTES, read_image_input
+from triton_embed.contract.image_input import (
+    MAX_IMAGE_BYTES,
+    MAX_URL_BYTES,
+    read_image_input,
+)
 from triton_embed.contract.options import Modality
 
 PNG = encoded(picture())
@@ -76,7 +80,8 @@ def test_text_beside_an_image_is_kept(text: str) -> None:
             Modality.IMAGE,
             "scans; the maximum is 64",
         ),
-        (data_url(bytes(MAX_URL_BYTES)), Modality.IMAGE, "the maximum is"),
+        (data_url(bytes(MAX_URL_BYTES)), Modality.IMAGE, "the data URL of the image has"),
+        (data_url(bytes(MAX_IMAGE_BYTES + 1)), Modality.IMAGE, "26214401 bytes"),
     ],
 )
 def test_unsuitable_input_is_rejected_with_its_reason(
