@@ -10,6 +10,7 @@ import pytest
 
 from testing.asgi import asgi_client
 from testing.fake_triton import FakeExport, FakeTriton, running
+from testing.ports import free_ports
 from triton_embed.gateway.app import create
 from triton_embed.gateway.settings import Settings
 
@@ -27,7 +28,13 @@ async def triton() -> AsyncIterator[FakeTriton]:
 
 @pytest.fixture
 async def client(triton: FakeTriton) -> AsyncIterator[httpx.AsyncClient]:
-    app = create(Settings(triton_address=triton.address, max_inputs_per_request=MAX_INPUTS))
+    settings = Settings(
+        triton_address=triton.address,
+        # A service on this machine may publish its state at the default port.
+        status_port=free_ports(1)[0],
+        max_inputs_per_request=MAX_INPUTS,
+    )
+    app = create(settings)
     async with app.router.lifespan_context(app), asgi_client(app) as client:
         yield client
     gc.unfreeze()
