@@ -52,8 +52,7 @@ class ImageSpec:
         shortest_edge: Length of the shorter side before a crop, in pixels.
         max_tiles: Maximum tiles of a grid, without the thumbnail.
         thumbnail: Whether an image of several tiles is followed by a tile that shows all of it.
-        tokens_per_tile: Tokens of the language model that stand for a tile; 0 if images have a
-            tower of their own.
+        tokens_per_tile: Patches of a tile, or tokens of the language model that stand for it.
     """
 
     size: int
@@ -79,6 +78,10 @@ class ImageSpec:
     def tokens(self, file: ImageFile) -> int:
         """Return the number of tokens that stand for an image."""
         return self.tiles(file) * self.tokens_per_tile
+
+    def token_grid(self, file: ImageFile) -> Grid:
+        """Return the columns and rows of the tokens that stand for an image, one row per tile."""
+        return Grid(columns=self.tokens_per_tile, rows=self.tiles(file))
 
     @property
     def max_nbytes(self) -> int:

@@ -57,8 +57,8 @@ class Tensor:
         optional: Whether a request may leave it out.
         ragged: Whether requests with other lengths share a batch: items are then concatenated
             instead of stacked.
-        width_name: Name of an additional input, INT32 [items, 1], that Triton computes for a
-            ragged tensor: its length in the request of each item.
+        width_name: Name of an additional input, INT32 [items, dimensions], that Triton computes
+            for a ragged tensor: its shape in the request of each item.
     """
 
     name: str

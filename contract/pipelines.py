@@ -56,61 +56,67 @@ POSTPROCESS = Step(
     needs_spec=True,
 )
 
-TEXT_DIRECT = Ensemble(
-    role=Role.DIRECT,
-    suffix="_direct",
-    inputs=(TEXT_INPUT, MODALITY_INPUT),
-    outputs=(TOKEN_COUNT, EMBEDDINGS),
-    stages=(
-        Stage(
-            TOKENIZER,
-            inputs={tensors.TEXT: tensors.TEXT, tensors.MODALITY: tensors.MODALITY},
-            outputs={
-                tensors.TOKEN_IDS: tensors.TOKEN_IDS,
-                # The same numbers as TOKEN_COUNT: one tensor less to pass on.
-                tensors.LENGTH: tensors.TOKEN_COUNT,
-            },
-        ),
-        Stage(
-            ENCODER,
-            inputs={tensors.TOKEN_IDS: tensors.TOKEN_IDS, tensors.LENGTH: tensors.TOKEN_COUNT},
-            outputs={tensors.EMBEDDINGS: tensors.EMBEDDINGS},
-        ),
-    ),
-)
 
-TOKENIZE_AND_COUNT = Stage(
-    TOKENIZER,
-    inputs={tensors.TEXT: tensors.TEXT, tensors.MODALITY: tensors.MODALITY},
-    # Triton drops an output together with the steps that read it, and a client may
-    # request the count alone: it has a tensor of its own.
-    outputs={
-        tensors.TOKEN_IDS: tensors.TOKEN_IDS,
-        tensors.LENGTH: tensors.LENGTH,
-        tensors.TOKEN_COUNT: tensors.TOKEN_COUNT,
-    },
-)
+def _tokenize(tokenizer: Step, length: str) -> Stage:
+    """Return the stage of `tokenizer`, with the name of the ensemble's tensor of lengths."""
+    outputs = {tensor.name: tensor.name for tensor in tokenizer.outputs}
+    outputs[tensors.LENGTH] = length
+    if length == tensors.TOKEN_COUNT:
+        # The same numbers: one tensor less to pass on.
+        del outputs[tensors.TOKEN_COUNT]
+    inputs = {tensors.TEXT: tensors.TEXT, tensors.MODALITY: tensors.MODALITY}
+    return Stage(tokenizer, inputs, outputs)
 
-TEXT_ENTRY = Ensemble(
-    role=Role.ENTRY,
-    suffix="",
-    inputs=(TEXT_INPUT, MODALITY_INPUT),
-    outputs=(TOKEN_COUNT, EMBEDDINGS),
-    stages=(
-        TOKENIZE_AND_COUNT,
-        Stage(
-            ENCODER,
-            inputs={tensors.TOKEN_IDS: tensors.TOKEN_IDS, tensors.LENGTH: tensors.LENGTH},
-            outputs={tensors.EMBEDDINGS: tensors.VECTORS},
+
+def _encode(encoder: Step, length: str, vectors: str) -> Stage:
+    """Return the stage of `encoder`, with the ensemble's tensors of lengths and vectors."""
+    inputs = {tensor.name: tensor.name for tensor in encoder.inputs}
+    inputs[tensors.LENGTH] = length
+    return Stage(encoder, inputs, {tensors.EMBEDDINGS: vectors})
+
+
+def _text_direct(suffix: str, tokenizer: Step, encoder: Step, length: str) -> Ensemble:
+    """Return the ensemble for texts that ends with the encoder.
+
+    Args:
+        suffix: Ends its name.
+        tokenizer: The step that tokenizes.
+        encoder: The step that encodes.
+        length: Its tensor of lengths: ``token_count`` if they are the numbers of tokens.
+    """
+    return Ensemble(
+        role=Role.DIRECT,
+        suffix=suffix,
+        inputs=(TEXT_INPUT, MODALITY_INPUT),
+        outputs=(TOKEN_COUNT, EMBEDDINGS),
+        stages=(_tokenize(tokenizer, length), _encode(encoder, length, tensors.EMBEDDINGS)),
+    )
+
+
+def _text_complete(role: Role, suffix: str, tokenizer: Step, encoder: Step) -> Ensemble:
+    """Return the ensemble for texts with all steps."""
+    return Ensemble(
+        role=role,
+        suffix=suffix,
+        inputs=(TEXT_INPUT, MODALITY_INPUT),
+        outputs=(TOKEN_COUNT, EMBEDDINGS),
+        stages=(
+            # Triton drops an output together with the steps that read it, and a client may
+            # request the count alone: it has a tensor of its own.
+            _tokenize(tokenizer, tensors.LENGTH),
+            _encode(encoder, tensors.LENGTH, tensors.VECTORS),
+            Stage(
+                POSTPROCESS,
+                inputs={tensors.EMBEDDINGS: tensors.VECTORS},
+                outputs={tensors.EMBEDDINGS: tensors.EMBEDDINGS},
+            ),
         ),
-        Stage(
-            POSTPROCESS,
-            inputs={tensors.EMBEDDINGS: tensors.VECTORS},
-            outputs={tensors.EMBEDDINGS: tensors.EMBEDDINGS},
-        ),
-    ),
-    needs_spec=True,
-)
+        needs_spec=True,
+    )
+
+
+TEXT_DIRECT = _text_direct("_direct", TOKENIZER, ENCODER, tensors.TOKEN_COUNT)
+TEXT_ENTRY = _text_complete(Role.ENTRY, "", TOKENIZER, ENCODER)
 
 TEXT = Pipeline(
     name="text",
@@ -159,29 +165,59 @@ ROUTED_ENTRY = Ensemble(
 )
 """The router alone. As an ensemble, it costs no process to serve it under further names."""
 
-# A text may be padded, so that its length is not its number of tokens.
-DUAL_TEXT = replace(TEXT_ENTRY, role=Role.TEXT, suffix="_text")
-DUAL_TEXT_DIRECT = Ensemble(
-    role=Role.DIRECT,
-    suffix="_text_direct",
-    inputs=(TEXT_INPUT, MODALITY_INPUT),
-    outputs=(TOKEN_COUNT, EMBEDDINGS),
-    stages=(
-        TOKENIZE_AND_COUNT,
-        Stage(
-            ENCODER,
-            inputs={tensors.TOKEN_IDS: tensors.TOKEN_IDS, tensors.LENGTH: tensors.LENGTH},
-            outputs={tensors.EMBEDDINGS: tensors.EMBEDDINGS},
+DUAL = Pipeline(
+    name="dual",
+    steps=(TOKENIZER, ENCODER, VISION, POSTPROCESS, ROUTER),
+    ensembles=(
+        # A text may be padded, so that its length is not its number of tokens.
+        _text_direct("_text_direct", TOKENIZER, ENCODER, tensors.LENGTH),
+        _text_complete(Role.TEXT, "_text", TOKENIZER, ENCODER),
+        ROUTED_ENTRY,
+    ),
+)
+"""Texts and images have a tower each, which give vectors in one space."""
+
+FUSED_TOKENIZER = replace(
+    TOKENIZER,
+    inputs=(
+        *TOKENIZER.inputs,
+        Tensor(tensors.IMAGE_GRID, DType.INT32, (2,), optional=True),
+    ),
+    outputs=(*TOKENIZER.outputs, Tensor(tensors.FEATURES, DType.FP32, (1, "feature_size"))),
+)
+
+FUSED_ENCODER = replace(
+    ENCODER,
+    inputs=(
+        *ENCODER.inputs,
+        # The length of a row is fixed so that Triton rejects any other.
+        Tensor(
+            tensors.FEATURES,
+            DType.FP32,
+            (-1, "feature_size"),
+            ragged=True,
+            width_name=tensors.FEATURE_SHAPE,
         ),
     ),
 )
 
-DUAL = Pipeline(
-    name="dual",
-    steps=(TOKENIZER, ENCODER, VISION, POSTPROCESS, ROUTER),
-    ensembles=(DUAL_TEXT_DIRECT, DUAL_TEXT, ROUTED_ENTRY),
+FUSED_VISION = replace(
+    VISION,
+    outputs=(Tensor(tensors.FEATURES, DType.FP32, ("tokens_per_tile", "feature_size")),),
 )
-"""Texts and images have a tower each, which give vectors in one space."""
 
-PIPELINES = {pipeline.name: pipeline for pipeline in (TEXT, DUAL)}
+FUSED = Pipeline(
+    name="fused",
+    steps=(FUSED_TOKENIZER, FUSED_ENCODER, FUSED_VISION, POSTPROCESS, ROUTER),
+    ensembles=(
+        _text_direct("_text_direct", FUSED_TOKENIZER, FUSED_ENCODER, tensors.TOKEN_COUNT),
+        _text_complete(Role.TEXT, "_text", FUSED_TOKENIZER, FUSED_ENCODER),
+        ROUTED_ENTRY,
+    ),
+)
+"""The features of an image replace the embeddings of its tokens in the language model, which
+embeds texts and images. A text has one row of features that nothing reads: Triton's C++ backends
+fill the inputs of batch mates incorrectly if a tensor is empty."""
+
+PIPELINES = {pipeline.name: pipeline for pipeline in (TEXT, DUAL, FUSED)}
 """Every pipeline, by the ``pipeline`` in a Triton model's parameters."""

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from triton_embed.contract.booleans import read_boolean, write_boolean
 from triton_embed.contract.image_spec import ImageSpec
+from triton_embed.contract.image_tokens import ImageTokens
 from triton_embed.contract.options import EmbeddingType, Modality
 from triton_embed.contract.spec import ModelSpec
 
@@ -120,7 +121,9 @@ def spec_to_parameters(spec: ModelSpec) -> dict[str, str]:
         parameters["requires_input_type"] = write_boolean(spec.requires_input_type)
     if spec.padding_id is not None:
         parameters["padding_id"] = str(spec.padding_id)
-    return parameters | (spec.image.to_parameters() if spec.image else {})
+    for part in filter(None, (spec.image, spec.image_tokens)):
+        parameters |= part.to_parameters()
+    return parameters
 
 
 def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
@@ -167,6 +170,7 @@ def spec_from_parameters(parameters: Mapping[str, str]) -> ModelSpec:
             aliases=tuple(filter(None, parameters.get("aliases", "").split(","))),
             padding_id=_optional_integer(parameters.get("padding_id")),
             image=ImageSpec.from_parameters(parameters) if "image_size" in parameters else None,
+            image_tokens=ImageTokens.from_parameters(parameters),
         )
     except KeyError as error:
         raise SpecError(f"has no model spec: parameter {error} is missing") from None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_spec import ImageSpec
+from triton_embed.contract.image_tokens import ImageTokens
 from triton_embed.contract.messages import (
     dimensions_unsupported,
     missing_input_type,
@@ -50,6 +51,8 @@ class ModelSpec:
         padding_id: Token with which each text is padded to `max_tokens`, and which is attended to;
             ``None``: texts are not padded.
         image: The preprocessing of images; ``None``: the model is `is_text_only`.
+        image_tokens: The tokens of an image in the language model; ``None``: there are none,
+            because images have vectors of their own.
     """
 
     model_id: str
@@ -74,6 +77,7 @@ class ModelSpec:
     aliases: tuple[str, ...] = ()
     padding_id: int | None = None
     image: ImageSpec | None = None
+    image_tokens: ImageTokens | None = None
 
     @property
     def is_text_only(self) -> bool:
@@ -90,6 +94,18 @@ class ModelSpec:
         """Width and height of the tiles that the image tower takes, in pixels."""
         assert self.image
         return self.image.size
+
+    @property
+    def tokens_per_tile(self) -> int:
+        """Rows of features of one tile."""
+        assert self.image
+        return self.image.tokens_per_tile
+
+    @property
+    def feature_size(self) -> int:
+        """Length of a row of features."""
+        assert self.image_tokens
+        return self.image_tokens.feature_size
 
     @property
     def is_input_type_required(self) -> bool:
@@ -175,6 +191,14 @@ class ModelSpec:
                 f"This model does not support modality '{modality.value}'; it supports {offered}. "
                 "To embed text that contains a data URL, set 'modality' to 'text'.",
                 param="modality",
+            )
+
+    def validate_image_options(self, options: Options) -> None:
+        """Raise `InvalidRequest` if the model does not embed images with these options."""
+        if self.image_tokens and options.input_type is InputType.QUERY:
+            raise InvalidRequest(
+                "This model embeds images as passages only: send them with input_type 'passage'.",
+                param="input_type",
             )
 
     def _check_dimensions(self, dimensions: int, embedding_type: EmbeddingType) -> None:

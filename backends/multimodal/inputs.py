@@ -49,4 +49,7 @@ def _read(options: Options, spec: ModelSpec, item: tuple[bytes, bytes]) -> Input
         raise InvalidRequest(f"'input' is not valid UTF-8: {error}", param="input") from None
     modality = modality or infer_modality(text, spec)
     spec.validate_modality(modality)
-    return data if modality is Modality.TEXT else read_image_input(text, modality)
+    if modality is Modality.TEXT:
+        return data
+    spec.validate_image_options(options)
+    return read_image_input(text, modality)

@@ -7,7 +7,7 @@ texts together, and its images through the image tower.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -17,22 +17,17 @@ from numpy.typing import NDArray
 
 from triton_embed.backends.adapter import error_response, model_spec, request_options
 from triton_embed.backends.multimodal.decoder import Decoder
+from triton_embed.backends.multimodal.image_steps import DualSteps, FusedSteps
 from triton_embed.backends.multimodal.inputs import read_inputs
+from triton_embed.backends.multimodal.steps import Embedded, StepFailed, infer
 from triton_embed.backends.postprocess.conversion import convert
 from triton_embed.contract import naming, tensors
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_file import ImageFileError
 from triton_embed.contract.image_input import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, ImageInput
-from triton_embed.contract.options import EmbeddingType, Modality, Options
-from triton_embed.contract.pipelines import DUAL_TEXT_DIRECT, MAX_TILES, VISION
-from triton_embed.contract.step_error import read_step_error
-
-Embedded = tuple[int, NDArray[np.float32]]
-"""Tokens and vector, float32 [dimension], of one input."""
-
-
-class StepFailed(Exception):
-    """A step could not respond: it is being loaded, or its process has ended."""
+from triton_embed.contract.options import EmbeddingType, InputType, Modality, Options
+from triton_embed.contract.pipeline import Role
+from triton_embed.contract.pipelines import DUAL, MAX_TILES
 
 
 class TritonPythonModel:
@@ -48,8 +43,9 @@ class TritonPythonModel:
         self._spec = model_spec(args)
         assert self._spec.image
         name = naming.triton_model_name(self._spec.model_id)
-        self._text_model = DUAL_TEXT_DIRECT.triton_name(name)
-        self._vision_model = VISION.triton_name(name)
+        steps = FusedSteps if self._spec.image_tokens else DualSteps
+        self._image_steps = steps(name, self._spec)
+        self._text_model = DUAL.declaration(Role.DIRECT).triton_name(name)
         self._decoder = Decoder(self._spec.image, MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS)
         # Calls of steps wait in threads of the event loop's pool.
         self._decoding = ThreadPoolExecutor(1)
@@ -66,13 +62,17 @@ class TritonPythonModel:
 
     async def _respond(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
         try:
-            options = self._spec.validated_options(request_options(request))
+            options = request_options(request)
             modalities = pb_utils.get_input_tensor_by_name(request, tensors.MODALITY)
             items = read_inputs(
                 _column(pb_utils.get_input_tensor_by_name(request, tensors.TEXT)),
                 None if modalities is None else _column(modalities),
                 options,
                 self._spec,
+            )
+            only_images = all(isinstance(item, ImageInput) for item in items)
+            options = self._spec.validated_options(
+                options, InputType.PASSAGE if only_images else None
             )
             counts, vectors = zip(*await self._embed(items, options), strict=True)
             converted = convert(np.stack(vectors), options, self._spec)
@@ -100,7 +100,7 @@ class TritonPythonModel:
         images = {place: item for place, item in enumerate(items) if isinstance(item, ImageInput)}
         embedding: tuple[Awaitable[list[Embedded]], ...] = (
             self._embed_texts(list(texts.values()), options),
-            self._embed_images(list(images.values())),
+            self._embed_images(list(images.values()), options),
         )
         results: dict[int, Embedded] = {}
         for places, part in zip(
@@ -122,7 +122,7 @@ class TritonPythonModel:
         plain = replace(
             options, dimensions=None, embedding_type=EmbeddingType.FLOAT, modality=Modality.TEXT
         )
-        counts, vectors = await _infer(
+        counts, vectors = await infer(
             self._text_model,
             {tensors.TEXT: np.array(texts, np.object_)[:, None]},
             (tensors.TOKEN_COUNT, tensors.EMBEDDINGS),
@@ -130,23 +130,37 @@ class TritonPythonModel:
         )
         return list(zip(counts.reshape(-1).tolist(), vectors, strict=True))
 
-    async def _embed_images(self, images: Sequence[ImageInput]) -> list[Embedded]:
-        assert self._spec.image
-        tokens = self._spec.image.tokens_per_tile
-        vectors: list[NDArray[np.float32]] = []
-        for start in range(0, len(images), MAX_TILES):
-            tiles = await self._decode(images[start : start + MAX_TILES], start)
-            (embedded,) = await _infer(
-                self._vision_model, {tensors.PIXELS: tiles}, (tensors.EMBEDDINGS,)
-            )
-            vectors.extend(embedded)
-        return [(tokens, vector) for vector in vectors]
+    async def _embed_images(self, images: Sequence[ImageInput], options: Options) -> list[Embedded]:
+        results: list[Embedded] = []
+        for start, stop in self._chunks(images):
+            try:
+                results += await self._image_steps.embed(images[start:stop], self._decode, options)
+            except InvalidRequest as error:
+                raise error.with_index(start) from None
+        return results
 
-    async def _decode(self, images: Sequence[ImageInput], start: int) -> NDArray[np.uint8]:
-        """Return the tiles of `images`, the first of which has the index `start`."""
+    def _chunks(self, images: Sequence[ImageInput]) -> Iterator[tuple[int, int]]:
+        """Yield the start and stop of consecutive images that have `MAX_TILES` tiles at most."""
+        assert self._spec.image
+        start = tiles = 0
+        for index, image in enumerate(images):
+            count = self._spec.image.tiles(image.file)
+            if tiles + count > MAX_TILES and index > start:
+                yield start, index
+                start, tiles = index, 0
+            tiles += count
+        if images:
+            yield start, len(images)
+
+    async def _decode(self, images: Sequence[ImageInput]) -> list[NDArray[np.uint8]]:
+        """Return the tiles of each image.
+
+        Raises:
+            InvalidRequest: an image is truncated or corrupt; with its index.
+        """
         loop = asyncio.get_running_loop()
         tiles: list[NDArray[np.uint8]] = []
-        for index, image in enumerate(images, start):
+        for index, image in enumerate(images):
             try:
                 tiles.append(
                     await loop.run_in_executor(self._decoding, self._decoder.decode, image.data)
@@ -154,37 +168,9 @@ class TritonPythonModel:
             except ImageFileError as error:
                 message = f"'input': the image {error}"
                 raise InvalidRequest(message, param="input", index=index) from None
-        return np.concatenate(tiles)
+        return tiles
 
 
 def _column(tensor: pb_utils.Tensor) -> list[bytes]:
     items: list[bytes] = tensor.as_numpy().reshape(-1).tolist()
     return items
-
-
-async def _infer(
-    model: str,
-    inputs: dict[str, NDArray[np.generic]],
-    outputs: Sequence[str],
-    options: Options | None = None,
-) -> list[NDArray[np.float32]]:
-    """Return the outputs of a step.
-
-    Raises:
-        InvalidRequest: the step rejected its input.
-        StepFailed: it could not respond.
-    """
-    request = pb_utils.InferenceRequest(
-        model_name=model,
-        requested_output_names=list(outputs),
-        inputs=[pb_utils.Tensor(name, value) for name, value in inputs.items()],
-        parameters=options.to_parameters() if options else {},
-    )
-    try:
-        response = await request.async_exec()
-    except pb_utils.TritonModelException as error:
-        raise StepFailed(f"{model} is not available: {error}") from None
-    if response.has_error():
-        message = response.error().message()
-        raise read_step_error(message) or StepFailed(message)
-    return [pb_utils.get_output_tensor_by_name(response, name).as_numpy() for name in outputs]

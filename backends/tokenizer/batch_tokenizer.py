@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tokenizers import Tokenizer
 
 from triton_embed.backends.tokenizer.excerpts import GROWTH, Excerpts
+from triton_embed.backends.tokenizer.image_sequences import ImageSequences
 from triton_embed.backends.tokenizer.prompt_marks import PromptMarks
 from triton_embed.backends.tokenizer.token_arrays import TokenArrays
 from triton_embed.backends.tokenizer.truncation import Truncation
@@ -27,6 +28,10 @@ Rows = list[list[int]]
 """The token ids of each input of a request."""
 
 
+Grid = tuple[int, int]
+NO_IMAGE: Grid = (0, 0)
+
+
 class Text(NamedTuple):
     """A text to tokenize.
 
@@ -35,12 +40,14 @@ class Text(NamedTuple):
         prompt: The text before it.
         text: The text.
         options: The options of its request.
+        grid: Rows and columns of the tokens of the image before it; zeros: there is none.
     """
 
     request: int
     prompt: str
     text: str
     options: Options
+    grid: Grid = NO_IMAGE
 
 
 @dataclass(frozen=True)
@@ -51,11 +58,14 @@ class Request:
         inputs: UTF-8 text, or int32 token ids if the options have ``token_ids``.
         options: The request's options.
         modalities: Modality of each input, if the request has a tensor of that name.
+        grids: Rows and columns of the tokens of each image, if the request has a tensor of that
+            name. The inputs are then the texts after the images, which may be empty.
     """
 
     inputs: Sequence[bytes]
     options: Options
     modalities: Sequence[bytes] | None = None
+    grids: Sequence[Grid] | None = None
 
 
 class BatchTokenizer:
@@ -74,6 +84,7 @@ class BatchTokenizer:
         self._truncation = Truncation(tokenizer, spec)
         self._token_arrays = TokenArrays(tokenizer, spec.vocab_size)
         self._excerpts = Excerpts(tokenizer)
+        self._images = ImageSequences(tokenizer, spec) if spec.image_tokens else None
         self._marks = None if spec.pools_prompt else PromptMarks(tokenizer)
         # A checkpoint's tokenizer may have additional tokens that its model has no weights for.
         self._has_foreign_tokens = max(tokenizer.get_vocab().values()) >= spec.vocab_size
@@ -99,8 +110,7 @@ class BatchTokenizer:
                     read = partial(self._read_token_ids, options)
                     results.append(map_inputs(request.inputs, read))
                     continue
-                prompt = self._spec.prompt(options.input_type)
-                texts += [Text(index, prompt, text, options) for text in self._read_texts(request)]
+                texts += self._read_texts(index, request)
                 results.append([])
             except InvalidRequest as error:
                 results.append(_without_traceback(error))
@@ -152,7 +162,7 @@ class BatchTokenizer:
             encodings = self._encode([excerpt.text for excerpt in excerpts])
             for index, excerpt, ids in zip(pending, excerpts, encodings, strict=True):
                 if self._excerpts.suffices(excerpt, len(ids), limits[index]):
-                    found[index] = self._truncated(ids, texts[index].options)
+                    found[index] = self._truncated(ids, texts[index])
                 else:
                     lacking.append(index)
             pending, growth = lacking, growth * GROWTH
@@ -164,9 +174,12 @@ class BatchTokenizer:
             return MAX_TEXT_BYTES
         return self._spec.token_limit(options.input_type)
 
-    def _truncated(self, ids: list[int], options: Options) -> list[int] | InvalidRequest:
+    def _truncated(self, ids: list[int], text: Text) -> list[int] | InvalidRequest:
+        kept = 0
+        if self._images and text.grid != NO_IMAGE:
+            ids, kept = self._images.join(text.grid, ids, text.options)
         try:
-            return self._validate_ids(ids, options)
+            return self._validate_ids(ids, text.options, kept)
         except InvalidRequest as error:
             return _without_traceback(error)
 
@@ -175,10 +188,22 @@ class BatchTokenizer:
             for encoding in self._tokenizer.encode_batch_fast(chunk):
                 yield encoding.ids
 
-    def _read_texts(self, request: Request) -> list[str]:
+    def _read_texts(self, index: int, request: Request) -> list[Text]:
+        """Return the texts of `request`, the one with this index."""
+        options = request.options
+        prompt = self._spec.prompt(options.input_type)
+        if self._images and request.grids is not None:
+            self._spec.validate_image_options(options)
+            separator = self._images.separator
+            texts = map_inputs(request.inputs, partial(_decode, may_be_empty=True))
+            return [
+                Text(index, separator, text, options, grid)
+                for text, grid in zip(texts, request.grids, strict=True)
+            ]
         modalities = request.modalities or [b""] * len(request.inputs)
         inputs = list(zip(request.inputs, modalities, strict=True))
-        return map_inputs(inputs, partial(self._read_text, request.options))
+        texts = map_inputs(inputs, partial(self._read_text, options))
+        return [Text(index, prompt, text, options) for text in texts]
 
     def _read_text(self, options: Options, item: tuple[bytes, bytes]) -> str:
         text = _decode(item[0])
@@ -189,28 +214,31 @@ class BatchTokenizer:
         return text
 
     def _read_token_ids(self, options: Options, item: bytes) -> list[int]:
-        truncated = self._truncation.truncate(self._token_arrays.read(item), options)
+        ids = self._token_arrays.read(item)
+        if self._images:
+            self._images.validate_text(ids)
+        truncated = self._truncation.truncate(ids, options)
         if self._marks is None:
             return truncated
         return self._marks.mark_ids(truncated, self._spec.prompt(options.input_type))
 
-    def _validate_ids(self, ids: list[int], options: Options) -> list[int]:
-        """Return the ids of a text, truncated; raise InvalidRequest for an id without weights."""
+    def _validate_ids(self, ids: list[int], options: Options, kept: int) -> list[int]:
+        """Return the ids of an input, truncated; raise InvalidRequest for an id without weights."""
         if not ids:
             raise InvalidRequest("'input': the text has no tokens", param="input")
         if options.returns_all_tokens:
             return ids
-        kept = self._truncation.truncate(ids, options)
-        if self._has_foreign_tokens and max(kept) >= self._spec.vocab_size:
-            token = self._tokenizer.id_to_token(max(kept))
+        ids = self._truncation.truncate(ids, options, kept)
+        if self._has_foreign_tokens and max(ids) >= self._spec.vocab_size:
+            token = self._tokenizer.id_to_token(max(ids))
             raise InvalidRequest(
                 f"'input': the text contains the token '{token}', "
                 "for which this model has no weights",
                 param="input",
             )
         if self._marks is None or options.tokenize_only:
-            return kept
-        return self._marks.mark_text(kept, self._spec.prompt(options.input_type))
+            return ids
+        return self._marks.mark_text(ids, self._spec.prompt(options.input_type))
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -231,8 +259,8 @@ def _without_traceback(error: InvalidRequest) -> InvalidRequest:
     return error.with_traceback(None)
 
 
-def _decode(item: bytes) -> str:
-    if not item:
+def _decode(item: bytes, *, may_be_empty: bool = False) -> str:
+    if not item and not may_be_empty:
         raise InvalidRequest("'input' must not be an empty string", param="input")
     validate_text_size(len(item))
     try:

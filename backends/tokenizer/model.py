@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from triton_embed.backends.adapter import (
@@ -73,11 +74,13 @@ class TritonPythonModel:
             else pad(list(map(self._spec.padded, rows)))
         )
         counts = np.array(list(map(len, rows)), np.int32)[:, None]
-        values = {
+        values: dict[str, NDArray[np.generic]] = {
             tensors.TOKEN_IDS: token_ids,
             tensors.LENGTH: lengths,
             tensors.TOKEN_COUNT: counts,
         }
+        if tensors.FEATURES in request.requested_output_names():
+            values[tensors.FEATURES] = np.zeros((len(rows), 1, self._spec.feature_size), np.float32)
         # Each output takes time, and the direct ensemble does not use the last output.
         return pb_utils.InferenceResponse(
             [pb_utils.Tensor(name, values[name]) for name in request.requested_output_names()]
@@ -119,6 +122,7 @@ class _Call:
 def _read(request: pb_utils.InferenceRequest) -> Request:
     inputs = pb_utils.get_input_tensor_by_name(request, tensors.TEXT)
     modalities = pb_utils.get_input_tensor_by_name(request, tensors.MODALITY)
+    grids = pb_utils.get_input_tensor_by_name(request, tensors.IMAGE_GRID)
     options = request_options(request)
     if options.tokenize_only and tensors.LENGTH in request.requested_output_names():
         raise InvalidRequest(
@@ -129,4 +133,5 @@ def _read(request: pb_utils.InferenceRequest) -> Request:
         inputs.as_numpy().reshape(-1).tolist(),
         options,
         None if modalities is None else modalities.as_numpy().reshape(-1).tolist(),
+        None if grids is None else [(rows, columns) for rows, columns in grids.as_numpy().tolist()],
     )

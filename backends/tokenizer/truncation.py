@@ -31,11 +31,17 @@ class Truncation:
         self._leading, self._trailing = special_tokens_around(tokenizer)
         self._prompt_ids = cache(self._encode_prompt)
 
-    def truncate(self, ids: list[int], options: Options) -> list[int]:
+    def truncate(self, ids: list[int], options: Options, kept: int = 0) -> list[int]:
         """Return `ids`, truncated if they exceed the limit.
 
+        Args:
+            ids: The token ids of an input.
+            options: The options of its request.
+            kept: Number of ids at the start that must be kept, because they contain an image.
+
         Raises:
-            InvalidRequest: they exceed the limit, and the request allows no truncation.
+            InvalidRequest: they exceed the limit, and the request allows no truncation, or the ids
+                to be kept alone exceed it.
         """
         limit = self._spec.token_limit(options.input_type)
         if len(ids) <= limit:
@@ -44,11 +50,13 @@ class Truncation:
             raise input_too_long(len(ids), limit)
         # A client that sends token ids may omit the trailing special tokens and the prompt.
         tail = _common_length(reversed(ids), reversed(self._trailing))
+        if kept + tail > limit:
+            raise input_too_long(kept + tail, limit)
         if options.truncate is Truncate.END:
             return ids[: limit - tail] + ids[len(ids) - tail :]
         head = _common_length(ids, self._leading)
         head += _common_length(ids[head:], self._prompt_ids(options.input_type))
-        head = min(head, limit - tail)
+        head = min(max(head, kept), limit - tail)
         return ids[:head] + ids[len(ids) - limit + head :]
 
     def _encode_prompt(self, input_type: InputType | None) -> list[int]:

@@ -30,6 +30,9 @@ EXAMPLE_LENGTHS = (5, 9, 3)
 """Lengths of the items that the encoder is traced with. Every dimension is dynamic; the lengths
 differ from each other and from 1, which torch.export would treat as a constant."""
 
+EXAMPLE_FEATURE_ROWS = (4, 1, 2)
+"""Rows of features of these items."""
+
 
 def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model:
     """Build the ONNX model of an encoder.
@@ -41,7 +44,9 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model
 
     Returns:
         A model with inputs ``token_ids`` int32 [flat], ``length`` int32 [items, 1] and
-        ``row_width`` int32 [items, 1], and output ``embeddings`` float32 [items, dimension].
+        ``row_width`` int32 [items, 1], and output ``embeddings`` float32 [items, dimension]. If
+        the encoder takes images, it has ``features`` float32 [values] and ``feature_shape`` int32
+        [items, 2], too.
     """
     shape = EncoderShape(
         dimension=encoder.dimension,
@@ -49,6 +54,7 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model
         vocab_size=encoder.vocab_size,
         hidden_size=encoder.hidden_size,
         pools_prompt=encoder.pools_prompt,
+        feature_size=encoder.hidden_size if encoder.placeholder is not None else 0,
     )
     text = length_sorted_batches(shape, target.grouping) if target.grouping else single_batch(shape)
     model = ir.from_onnx_text(text)
@@ -65,23 +71,30 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model
 
 
 def _export(encoder: PackedEncoder) -> ir.Model:
-    """Return `encoder` alone in ONNX, with five inputs of dynamic shape."""
+    """Return `encoder` alone in ONNX, with inputs of dynamic shape."""
     packing = pack(list(EXAMPLE_LENGTHS))
     tokens = sum(EXAMPLE_LENGTHS)
     position_ids = torch.cat([torch.arange(length) for length in EXAMPLE_LENGTHS])
-    inputs = (
-        torch.arange(tokens),
-        position_ids,
-        packing.gather_index,
-        packing.token_index,
-        packing.valid,
-    )
+    inputs = {
+        "input_ids": torch.arange(tokens),
+        "position_ids": position_ids,
+        "gather_index": packing.gather_index,
+        "token_index": packing.token_index,
+        "valid": packing.valid,
+    }
+    if encoder.placeholder is not None:
+        rows = torch.tensor(EXAMPLE_FEATURE_ROWS)
+        inputs |= {
+            "feature_table": torch.zeros(int(rows.sum()), encoder.hidden_size),
+            "feature_start": rows.cumsum(0) - rows,
+            "feature_rows": rows,
+        }
     dynamic = torch.export.Dim.AUTO
     return trace(
         encoder,
-        inputs,
-        input_names=["input_ids", "position_ids", "gather_index", "token_index", "valid"],
-        dynamic_shapes=tuple(dict.fromkeys(range(item.dim()), dynamic) for item in inputs),
+        tuple(inputs.values()),
+        input_names=list(inputs),
+        dynamic_shapes=tuple(dict.fromkeys(range(item.dim()), dynamic) for item in inputs.values()),
     )
 
 

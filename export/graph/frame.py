@@ -32,6 +32,8 @@ class EncoderShape:
         pools_prompt: Whether it pools the tokens of the prompt, too. If not, the one's complement
             of an id stands for a token that is not pooled.
         hidden_size: Width of its layers.
+        feature_size: Length of the rows of features that replace the embeddings of image tokens;
+            0: it takes texts only.
     """
 
     dimension: int
@@ -39,6 +41,7 @@ class EncoderShape:
     vocab_size: int
     hidden_size: int
     pools_prompt: bool = True
+    feature_size: int = 0
 
     @property
     def first_id(self) -> int:
@@ -48,7 +51,7 @@ class EncoderShape:
 
 _MODEL = """
 <ir_version: {ir_version}, opset_import: ["": {opset}, "com.microsoft": 1, "{domain}": 1]>
-encoder (int32[flat] {token_ids}, int32[items, 1] {length}, int32[items, 1] {row_width})
+encoder (int32[flat] {token_ids}, int32[items, 1] {length}, int32[items, 1] {row_width}{inputs})
   => (float[items, {dimension}] {embeddings})
 <int64 zero = {{0}}, int64 one = {{1}}, int64[1] zeros = {{0}}, int64[1] all = {{-1}},
  int32[1] no_id = {{0}}, int64 max_tokens = {{{max_tokens}}},
@@ -63,8 +66,17 @@ encoder (int32[flat] {token_ids}, int32[items, 1] {length}, int32[items, 1] {row
   tokens = Max (at_most, one)
   # One more id, for an item whose row has no width and therefore no id of its own.
   ids = Concat <axis = 0> ({token_ids}, no_id)
+  {features}
   {body}
 }}
+"""
+
+_FEATURES = """
+  # The rows of features of all items, and the number of those of each item.
+  table_shape = Constant <value = int64[2] {{-1, {feature_size}}}> ()
+  feature_table = Reshape ({features}, table_shape)
+  wide_feature_shape = Cast <to = 7> ({feature_shape})
+  feature_rows = Gather <axis = 1> (wide_feature_shape, zero)
 """
 
 _GROUP = """
@@ -88,7 +100,8 @@ _GROUP = """
   wide_ids = Cast <to = 7> (raw_ids)
   low_ids = Min (wide_ids, last_id)
   input_ids = Max (low_ids, first_id)
-  group_embeddings = {domain}.Encoder (input_ids, position_ids, gather_index, token_index, valid)
+  group_embeddings = {domain}.Encoder
+    (input_ids, position_ids, gather_index, token_index, valid{features})
 """
 
 
@@ -97,10 +110,21 @@ def model_text(shape: EncoderShape, body: str, constants: dict[str, int]) -> str
 
     Args:
         shape: The encoder's sizes.
-        body: Statements that compute ``embeddings`` from ``ids``, ``width`` and ``tokens``.
+        body: Statements that compute ``embeddings`` from ``ids``, ``width`` and ``tokens``, and,
+            if the encoder takes features, from ``feature_table`` and ``feature_rows``.
         constants: Further int64 scalars that `body` uses, by name.
     """
+    inputs = features = ""
+    if shape.feature_size:
+        inputs = f", float[values] {tensors.FEATURES}, int32[items, 2] {tensors.FEATURE_SHAPE}"
+        features = _FEATURES.format(
+            features=tensors.FEATURES,
+            feature_shape=tensors.FEATURE_SHAPE,
+            feature_size=shape.feature_size,
+        )
     return _MODEL.format(
+        inputs=inputs,
+        features=features,
         ir_version=IR_VERSION,
         opset=OPSET,
         domain=DOMAIN,
@@ -117,7 +141,15 @@ def model_text(shape: EncoderShape, body: str, constants: dict[str, int]) -> str
     )
 
 
-def group_text(*, tokens: str, start: str, packed_start: str, column: str, valid_at: str) -> str:
+def group_text(
+    *,
+    tokens: str,
+    start: str,
+    packed_start: str,
+    column: str,
+    valid_at: str,
+    features: tuple[str, str] | None = None,
+) -> str:
     """Return statements that compute ``group_embeddings``, float32 [group items, dimension].
 
     Args:
@@ -129,6 +161,8 @@ def group_text(*, tokens: str, start: str, packed_start: str, column: str, valid
             ``column``, the numbers from 0 up to it, int64 [longest].
         valid_at: Statements that compute ``valid_at``, the flat index of each valid position,
             int64 [1, tokens].
+        features: If the encoder takes features, names of the index in ``feature_table`` of each
+            item's first row, and of the number of its rows, int64 [group items].
     """
     return _GROUP.format(
         domain=DOMAIN,
@@ -137,4 +171,5 @@ def group_text(*, tokens: str, start: str, packed_start: str, column: str, valid
         packed_start=packed_start,
         column=column,
         valid_at=valid_at,
+        features="".join(f", {name}" for name in ("feature_table", *features)) if features else "",
     )

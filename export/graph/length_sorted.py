@@ -16,6 +16,7 @@ _LOOP = """
   item_count = Shape (tokens)
   sorted_tokens, order = TopK <largest = 0> (tokens, item_count)
   sorted_start = Gather (row_start, order)
+  {sorted_features}
   unused_order, place = TopK <largest = 0> (order, item_count)
   items = Squeeze (item_count, zeros)
   place_in_order = Range (zero, items, one)
@@ -58,12 +59,24 @@ _LOOP = """
       end_index = Unsqueeze (end, zeros)
       group_tokens = Slice (sorted_tokens, first_index, end_index, zeros)
       group_start = Slice (sorted_start, first_index, end_index, zeros)
+      {group_features}
       {group}
       after = Concat <axis = 0> (before, group_embeddings)
       more = Less (end, items)
     }}
   >
   embeddings = Gather (sorted_embeddings, place)
+"""
+
+_SORTED_FEATURES = """
+  feature_start = CumSum <exclusive = 1> (feature_rows, zero)
+  sorted_feature_start = Gather (feature_start, order)
+  sorted_feature_rows = Gather (feature_rows, order)
+"""
+
+_GROUP_FEATURES = """
+      group_feature_start = Slice (sorted_feature_start, first_index, end_index, zeros)
+      group_feature_rows = Slice (sorted_feature_rows, first_index, end_index, zeros)
 """
 
 _LONGEST = """
@@ -101,5 +114,12 @@ def length_sorted_batches(shape: EncoderShape, grouping: Grouping) -> str:
         packed_start="packed_start = CumSum <exclusive = 1> (group_column, zero)",
         column=f"{longest} column = Range (zero, longest, one)",
         valid_at="valid_at = NonZero (valid_flat)",
+        features=("group_feature_start", "group_feature_rows") if shape.feature_size else None,
     )
-    return model_text(shape, _LOOP.format(group=group, dimension=shape.dimension), constants)
+    loop = _LOOP.format(
+        group=group,
+        dimension=shape.dimension,
+        sorted_features=_SORTED_FEATURES if shape.feature_size else "",
+        group_features=_GROUP_FEATURES if shape.feature_size else "",
+    )
+    return model_text(shape, loop, constants)

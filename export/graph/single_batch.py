@@ -1,8 +1,9 @@
 """The batching for TensorRT: all items of a batch are one group.
 
 Every operator is used with types that TensorRT documents for it: CumSum and NonZero take float32,
-which counts exactly up to 2^24 tokens. TensorRT derives the size of a tensor from other sizes or
-from NonZero only, so the longest length is counted by NonZero instead of being computed.
+which counts exactly up to 2^24 tokens or rows of features. TensorRT derives the size of a tensor
+from other sizes or from NonZero only, so the longest length is counted by NonZero instead of being
+computed.
 """
 
 from __future__ import annotations
@@ -13,8 +14,15 @@ _BODY = """
   width_number = Cast <to = 1> (width)
   row_start_number = CumSum <exclusive = 1> (width_number, zero)
   row_start = Cast <to = 7> (row_start_number)
+  {features}
   {group}
   embeddings = Identity (group_embeddings)
+"""
+
+_FEATURES = """
+  feature_rows_number = Cast <to = 1> (feature_rows)
+  feature_start_number = CumSum <exclusive = 1> (feature_rows_number, zero)
+  feature_start = Cast <to = 7> (feature_start_number)
 """
 
 _PACKED_START = """
@@ -47,5 +55,7 @@ def single_batch(shape: EncoderShape) -> str:
         packed_start=_PACKED_START,
         column=_COLUMN,
         valid_at=_VALID_AT,
+        features=("feature_start", "feature_rows") if shape.feature_size else None,
     )
-    return model_text(shape, _BODY.format(group=group), {})
+    features = _FEATURES if shape.feature_size else ""
+    return model_text(shape, _BODY.format(group=group, features=features), {})

@@ -30,15 +30,24 @@ class PackedEncoder(nn.Module):
         pools_prompt: Whether the tokens of the prompt are pooled, too. If not, they come as the
             one's complement of their ids.
         pools_one_token: Whether the vector of an item depends on one of its final states only.
+        placeholder: Id of the token whose embedding a row of features replaces; ``None``: the
+            encoder takes texts only.
     """
 
-    def __init__(self, checkpoint: Checkpoint, target: str, precision: Precision = FP32) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        target: str,
+        precision: Precision = FP32,
+        placeholder: int | None = None,
+    ) -> None:
         """Load the weights.
 
         Args:
             checkpoint: The checkpoint, whose weights are on disk.
             target: The key of a lowering in `attention.LOWERINGS`.
             precision: The transformer's precision.
+            placeholder: See the attribute.
 
         Raises:
             ExportError: weights are corrupt, incomplete, of another shape or of another model.
@@ -58,6 +67,7 @@ class PackedEncoder(nn.Module):
         self._padding_id = family.padding_id(checkpoint.config) if family.padding_id else None
         self._token_types = family.token_types
         self._poolings = [POOLINGS[mode] for mode in checkpoint.pooling_modes]
+        self.placeholder = placeholder
         self.pools_prompt = checkpoint.pools_prompt
         self.pools_one_token = self.pools_prompt and checkpoint.pooling_modes in ONE_TOKEN_POOLINGS
         self.vocab_size: int = config.vocab_size
@@ -74,6 +84,9 @@ class PackedEncoder(nn.Module):
         gather_index: Tensor,
         token_index: Tensor,
         valid: Tensor,
+        feature_table: Tensor | None = None,
+        feature_start: Tensor | None = None,
+        feature_rows: Tensor | None = None,
     ) -> Tensor:
         """Embed the items of a batch.
 
@@ -83,6 +96,10 @@ class PackedEncoder(nn.Module):
             gather_index: See `Packing`.
             token_index: See `Packing`.
             valid: See `Packing`.
+            feature_table: float32 [rows, hidden]: the features of all items, if there is a
+                `placeholder`.
+            feature_start: int64 [items]: the first row of each item.
+            feature_rows: int64 [items]: the number of its rows, at least 1.
 
         Returns:
             float32 [items, dimension].
@@ -94,7 +111,15 @@ class PackedEncoder(nn.Module):
             input_ids = torch.where(input_ids < 0, -1 - input_ids, input_ids)
         if self._padding_id is not None:
             position_ids = _after_padding_id(input_ids, position_ids, self._padding_id)
-        inputs = {"input_ids": input_ids, "position_ids": position_ids}
+        inputs = {"position_ids": position_ids}
+        if feature_table is None or feature_start is None or feature_rows is None:
+            inputs["input_ids"] = input_ids
+        else:
+            is_image = input_ids == self.placeholder
+            row = _feature_row(is_image, packing, feature_start, feature_rows)
+            embeddings = self.transformer.get_input_embeddings()(input_ids)
+            features = torch.index_select(feature_table, 0, row).to(embeddings.dtype)
+            inputs["inputs_embeds"] = torch.where(is_image[:, None], features, embeddings)
         if self._token_types:
             inputs["token_type_ids"] = torch.zeros_like(input_ids)
         states = self.transformer(
@@ -109,6 +134,19 @@ class PackedEncoder(nn.Module):
 def _projection(family: Family, transformer: nn.Module) -> list[nn.Module]:
     """Return the projection of a text tower in float32, if it has one."""
     return [deepcopy(family.projection(transformer)).float()] if family.projection else []
+
+
+def _feature_row(is_image: Tensor, packing: Packing, start: Tensor, rows: Tensor) -> Tensor:
+    """Return the row of the table of features for each token, int64 [tokens].
+
+    The image tokens of an item take its rows in order. Other tokens have any valid row, and surplus
+    image tokens the last one of their item, so that no item can read the rows of another.
+    """
+    # TensorRT has no CumSum of int64; float32 counts exactly up to 2^24 tokens.
+    counted = packing.to_padded(is_image[:, None]).squeeze(-1).to(torch.float32)
+    place = (counted.cumsum(1) - counted).to(torch.int64)
+    row = start[:, None] + torch.minimum(place, rows[:, None] - 1)
+    return packing.to_packed(row[:, :, None]).squeeze(-1)
 
 
 def _after_padding_id(input_ids: Tensor, position_ids: Tensor, padding_id: int) -> Tensor:

@@ -90,7 +90,8 @@ def _read_job(
     details.model, details.inputs = requested.model, requested.count
     model, suffix = services.catalog.resolve(requested.model)
     options, encoding = requested.options(suffix), requested.encoding()
-    options = model.spec.validated_options(options, services.settings.default_side)
+    side = requested.default_input_type(model.spec) or services.settings.default_side
+    options = model.spec.validated_options(options, side)
     if tokenize_only:
         options = _without_vectors(options)
     limit = services.settings.max_inputs_per_request

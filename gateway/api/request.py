@@ -153,6 +153,25 @@ class EmbeddingRequest(BaseModel):
         single = isinstance(self.input, str) or isinstance(self.input[0], int)
         return 1 if single else len(self.input)
 
+    def default_input_type(self, spec: ModelSpec) -> InputType | None:
+        """Return passage if every input has an image, which cannot be a query.
+
+        Args:
+            spec: The spec of the model.
+        """
+        if spec.image_tokens is None or self.input_type:
+            return None
+        if self.modality is not None:
+            stated = [self.modality] if isinstance(self.modality, str) else self.modality
+            texts = any(each.lower() in ("", Modality.TEXT.value) for each in stated)
+        else:
+            items = [self.input] if isinstance(self.input, str) else self.input
+            texts = not all(
+                isinstance(item, str) and infer_modality(item, spec) is not Modality.TEXT
+                for item in items
+            )
+        return None if texts else InputType.PASSAGE
+
     def inputs(
         self,
         spec: ModelSpec,
@@ -177,7 +196,7 @@ class EmbeddingRequest(BaseModel):
             items = [items]
         stated = self._stated_modalities(spec, len(items))
         limit = 0 if options.tokenize_only else spec.token_limit(options.input_type)
-        read = partial(_read, spec, limit, estimator, max_image_bytes)
+        read = partial(_read, spec, limit, estimator, max_image_bytes, options)
         return map_inputs(list(zip(items, stated, strict=True)), read)
 
     def _stated_modalities(self, spec: ModelSpec, count: int) -> Sequence[Modality | None]:
@@ -236,6 +255,7 @@ def _read(
     limit: int,
     estimator: TokenEstimator,
     max_image_bytes: int,
+    options: Options,
     stated: tuple[str | list[int], Modality | None],
 ) -> Input:
     item, modality = stated
@@ -249,6 +269,7 @@ def _read(
         modality = infer_modality(item, spec)
         spec.validate_modality(modality)
     if modality is not Modality.TEXT and spec.image:
+        spec.validate_image_options(options)
         image = read_image_input(item, modality, max_image_bytes)
         text = len(image.text.encode())
         tokens = spec.image.tokens(image.file) + (estimator.text(text, limit) if text else 0)

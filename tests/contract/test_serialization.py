@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from triton_embed.contract.image_spec import ImageSpec, Resample, Resize, Transparency
+from triton_embed.contract.image_tokens import ImageTokens
 from triton_embed.contract.options import EmbeddingType, Modality
 from triton_embed.contract.serialization import (
     Identity,
@@ -43,6 +44,7 @@ FULL = ModelSpec(
         thumbnail=True,
         tokens_per_tile=256,
     ),
+    image_tokens=ImageTokens(128258, (128259,), (), (128260, 7), " ", 2048),
 )
 IDENTITY = Identity("me/Full.1", "1", "2026-11-29T03:20:58Z", "text", "entry")
 
