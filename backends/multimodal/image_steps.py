@@ -88,14 +88,13 @@ class FusedSteps:
         """Return the token ids of each input, int32 [length]."""
         texts = [image.text.encode() for image in images]
         grids = [self._image.token_grid(image.file) for image in images]
+        inputs: dict[str, NDArray[np.generic]] = {
+            tensors.TEXT: np.array(texts, np.object_)[:, None],
+            tensors.IMAGE_GRID: np.array([(each.rows, each.columns) for each in grids], np.int32),
+        }
         token_ids, lengths = await infer(
             self._tokenizer,
-            {
-                tensors.TEXT: np.array([each.text.encode() for each in images], np.object_)[
-                    :, None
-                ],
-                tensors.IMAGE_GRID: np.array(grids, np.int32),
-            },
+            inputs,
             (tensors.TOKEN_IDS, tensors.LENGTH),
             replace(
                 options,
