@@ -121,8 +121,10 @@ def spec_to_parameters(spec: ModelSpec) -> dict[str, str]:
         parameters["requires_input_type"] = write_boolean(spec.requires_input_type)
     if spec.padding_id is not None:
         parameters["padding_id"] = str(spec.padding_id)
-    for part in filter(None, (spec.image, spec.image_tokens)):
-        parameters |= part.to_parameters()
+    if spec.image:
+        parameters |= spec.image.to_parameters()
+    if spec.image_tokens:
+        parameters |= spec.image_tokens.to_parameters()
     return parameters
 
 

@@ -112,10 +112,13 @@ class PackedEncoder(nn.Module):
         if self._padding_id is not None:
             position_ids = _after_padding_id(input_ids, position_ids, self._padding_id)
         inputs = {"position_ids": position_ids}
-        if feature_table is None or feature_start is None or feature_rows is None:
+        if self.placeholder is None:
             inputs["input_ids"] = input_ids
         else:
-            is_image = input_ids == self.placeholder
+            assert feature_table is not None
+            assert feature_start is not None
+            assert feature_rows is not None
+            is_image = torch.eq(input_ids, self.placeholder)
             row = _feature_row(is_image, packing, feature_start, feature_rows)
             embeddings = self.transformer.get_input_embeddings()(input_ids)
             features = torch.index_select(feature_table, 0, row).to(embeddings.dtype)
