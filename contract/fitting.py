@@ -1,0 +1,43 @@
+"""Size of an image for a tower that takes any aspect ratio, and the tokens that stand for it.
+
+The rule is that of Pixtral's processor: an image keeps its aspect ratio, is made smaller if a side
+is too long, and never larger than whole tiles need.
+"""
+
+from __future__ import annotations
+
+from triton_embed.contract.tiling import Grid
+
+
+def fit_grid(width: int, height: int, size: int, longest_edge: int) -> Grid:
+    """Return the tiles that an image becomes.
+
+    Args:
+        width: Of the image, in pixels.
+        height: Of the image, in pixels.
+        size: Width and height of a tile, in pixels.
+        longest_edge: Maximum pixels of the longer side before it is extended to whole tiles.
+    """
+    ratio = max(height / longest_edge, width / longest_edge)
+    if ratio > 1:
+        # Pixtral's processor fails for an image so narrow that no pixel would be left.
+        height, width = (max(1, int(side / ratio)) for side in (height, width))
+    return Grid(columns=-(-width // size), rows=-(-height // size))
+
+
+def max_tiles(size: int, longest_edge: int) -> int:
+    """Return the maximum tiles of an image."""
+    return int((-(-longest_edge // size)) ** 2)
+
+
+def image_token_ids(grid: Grid, tile: int, row_end: int, image_end: int) -> list[int]:
+    """Return the token ids that stand for an image: its tiles row by row, each row with an end.
+
+    Args:
+        grid: The image's tiles.
+        tile: Id that stands for a tile.
+        row_end: Id after each row but the last.
+        image_end: Id after the last row.
+    """
+    row = [tile] * grid.columns
+    return [*([*row, row_end] * (grid.rows - 1)), *row, image_end]
