@@ -1,4 +1,4 @@
-"""Size of an image for a tower that takes any aspect ratio, and the tokens that stand for it.
+"""Size of an image for a tower that takes any aspect ratio.
 
 The rule is that of Pixtral's processor: an image keeps its aspect ratio, is made smaller if a side
 is too long, and never larger than whole tiles need.
@@ -30,14 +30,7 @@ def max_tiles(size: int, longest_edge: int) -> int:
     return int((-(-longest_edge // size)) ** 2)
 
 
-def image_token_ids(grid: Grid, tile: int, row_end: int, image_end: int) -> list[int]:
-    """Return the token ids that stand for an image: its tiles row by row, each row with an end.
-
-    Args:
-        grid: The image's tiles.
-        tile: Id that stands for a tile.
-        row_end: Id after each row but the last.
-        image_end: Id after the last row.
-    """
-    row = [tile] * grid.columns
-    return [*([*row, row_end] * (grid.rows - 1)), *row, image_end]
+def tile_positions(grid: Grid) -> list[tuple[int, int, int]]:
+    """Return the row and column of each tile, row by row, and 1 for the last tile, otherwise 0."""
+    positions = [(row, column, 0) for row in range(grid.rows) for column in range(grid.columns)]
+    return [*positions[:-1], (grid.rows - 1, grid.columns - 1, 1)]

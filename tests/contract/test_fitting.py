@@ -9,7 +9,7 @@ from transformers.models.pixtral.image_processing_pil_pixtral import (
     get_resize_output_image_size,
 )
 
-from triton_embed.contract.fitting import fit_grid, image_token_ids, max_tiles
+from triton_embed.contract.fitting import fit_grid, max_tiles, tile_positions
 from triton_embed.contract.tiling import Grid
 
 
@@ -59,6 +59,6 @@ def test_image_without_a_pixel_left_keeps_a_tile() -> None:
     assert fit_grid(1, 5000, size=28, longest_edge=1540) == Grid(1, 55)
 
 
-def test_tokens_of_an_image_end_each_row() -> None:
-    assert image_token_ids(Grid(2, 3), 10, 12, 13) == [10, 10, 12, 10, 10, 12, 10, 10, 13]
-    assert image_token_ids(Grid(3, 1), 10, 12, 13) == [10, 10, 10, 13]
+def test_positions_of_tiles_go_row_by_row_and_mark_the_last() -> None:
+    assert tile_positions(Grid(2, 2)) == [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 1)]
+    assert tile_positions(Grid(1, 1)) == [(0, 0, 1)]
