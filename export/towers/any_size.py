@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from triton_embed.export.towers.image_attention import images_of
+from triton_embed.export.image_packing import images_of
 
 
 class AnySizeTower(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Mistral3Model
 
-from triton_embed.export.towers.image_attention import Images
+from triton_embed.export.image_packing import Images
 
 
 class Mistral3Vision(nn.Module):
