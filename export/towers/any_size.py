@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from triton_embed.export.families.networks.mistral3 import Mistral3Vision
 from triton_embed.export.image_packing import images_of
 
 
@@ -19,7 +20,7 @@ class AnySizeTower(nn.Module):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Mistral3Vision,
         size: int,
         mean: Sequence[float],
         std: Sequence[float],
@@ -28,7 +29,7 @@ class AnySizeTower(nn.Module):
         """Share the modules of `network`.
 
         Args:
-            network: The network on normalized pixels, see `families.networks.mistral3`.
+            network: The network on normalized pixels.
             size: Width and height of a tile, in pixels.
             mean: Mean of each channel, subtracted after division by 255.
             std: Standard deviation of each channel.
