@@ -12,6 +12,7 @@ from triton_embed.gateway.scheduling.backend import InferenceBackend
 from triton_embed.gateway.scheduling.bulk import BulkRequest
 from triton_embed.gateway.scheduling.cancellation import has_succeeded, wait_for_all
 from triton_embed.gateway.scheduling.cost import TokenEstimator
+from triton_embed.gateway.scheduling.deferred_rejections import DeferredRejections
 from triton_embed.gateway.scheduling.micro_batcher import BatchLimits, MicroBatcher
 from triton_embed.gateway.scheduling.send_window import SendWindow
 from triton_embed.gateway.triton.batch import EmbeddingBatch
@@ -37,7 +38,7 @@ class Scheduler:
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._backend = backend
-        self._admission = admission
+        self._places = DeferredRejections(admission)
         self._observe = observe
         self._clock = clock
         self._micro_batcher = MicroBatcher(backend)
@@ -61,8 +62,9 @@ class Scheduler:
         bulk = not window.fits(job)
         if len(job.inputs) == 1 and not bulk:
             window.note_interactive_request()
-        with self._admission.admit(job, bulk=bulk) as permit:
-            sent_at = admitted_at = self._clock()
+        arrived_at = self._clock()
+        async with self._places.admit(job, bulk=bulk) as permit:
+            sent_at = self._clock()
             if bulk:
                 request = BulkRequest(job, window, self._backend, permit, self._clock)
                 batches = await request.embed()
@@ -70,7 +72,7 @@ class Scheduler:
             else:
                 batches = [await self._embed_at_once(job, window, permit)]
         model_id = job.model.spec.model_id
-        self._observe(model_id, sent_at - admitted_at, self._clock() - sent_at)
+        self._observe(model_id, sent_at - arrived_at, self._clock() - sent_at)
         self._estimators[job.model.name].learn(job, batches)
         return batches
 
