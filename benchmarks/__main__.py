@@ -4,186 +4,214 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 
-from benchmarks import checkpoints, comparison, infinity, latency, overhead, throughput
+from benchmarks import checkpoints, infinity, latency, report, tei
 from benchmarks.checkouts import THIS
-from benchmarks.clients import Embed, grpc_client, http_client
+from benchmarks.clients import Embed, grpc_client
+from benchmarks.limit import Limit
+from benchmarks.peers import FORMATS, Peer, Vectors, min_cosine
+from benchmarks.report import Results
+from benchmarks.rounds import MIN_COMPARED_ROUNDS, alternate
 from benchmarks.server import MODEL_ID, conditions
-from benchmarks.systems import PackedOnnxRuntime, PaddedOnnxRuntime, SentenceTransformers
+from benchmarks.systems import SentenceTransformers
 from benchmarks.texts import SEED, text_sets
+from benchmarks.throughput import LIMIT, SENTENCE_TRANSFORMERS, WORKLOADS, Systems
 from testing.server import RunningServer
-from triton_embed.runtime.processes import tree_rss_bytes
 
-GRPC, HTTP, HTTP_FLOAT = "Triton over gRPC", "HTTP, base64", "HTTP, float"
+OURS, GRPC, INT8 = "triton-embed over HTTP", "triton-embed over gRPC", "triton-embed, int8 model"
 
-INT8, INT8_ID = "HTTP, base64, int8 model", "MiniLM-int8"
+INT8_ID = "int8"
+"""Model id of the int8 export."""
 
-INFINITY = "infinity over HTTP"
+TEXTS = 64
+"""Texts of mixed length in one pass of a throughput workload: about a second on 2 cores."""
 
-MINUTES = 14.0
-"""Default duration of a run."""
+CHECKED_TEXTS = 16
+"""Texts whose vectors are compared with the reference, of mixed length."""
 
-LATENCY_SECONDS = 70.0
-"""Seconds reserved for latency, which is measured last; measured on 2 cores."""
+LATENCY_ROUNDS = 2
+"""Rounds of the latency workloads for each round of throughput: a measurement is much shorter."""
 
-MINILM_WORKLOADS = ("4×32", "8×8", "16×1")
 
-TEXTS = {"mixed": 128, "short": 320, "long": 32}
-"""Number of texts by kind; each kind is seconds of work."""
+@dataclass(frozen=True)
+class Options:
+    """The command line.
 
-SHARES = {"mixed": 1 / 2, "short": 1 / 3, "long": 1.0}
-"""Share of the remaining time that each kind of text gets."""
+    Attributes:
+        rounds: Rounds of each workload.
+        model: Name of the checkpoint.
+        peers: Running servers to measure.
+        infinity, tei: Programs of servers to start, if any.
+        encoding_format: Encoding of the vectors of every HTTP server.
+        plot: Chart to write, if any.
+    """
 
-LARGE = ("e5-large-size", "llama-300m-size")
-"""Large models, with random weights."""
+    rounds: int
+    model: str
+    peers: Sequence[Peer]
+    infinity: str | None
+    tei: str | None
+    encoding_format: str
+    plot: Path | None
 
-LARGE_TEXTS, LARGE_WORKLOADS = 32, ("4×4",)
-"""Texts and workload of a large model: more would take minutes."""
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=MIN_COMPARED_ROUNDS,
+        help="measurements of each system and workload (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--model",
+        choices=("MiniLM", *checkpoints.RANDOM),
+        default="MiniLM",
+        help="checkpoint; all but the default have random weights (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--peer",
+        dest="peers",
+        metavar="NAME=URL,MODEL",
+        type=Peer.parse,
+        action="append",
+        default=[],
+        help="also measure a running OpenAI-compatible server, URL being its OPENAI_BASE_URL and "
+        "MODEL its id of the same checkpoint; may be repeated",
+    )
+    parser.add_argument(
+        "--infinity", metavar="PROGRAM", help="also start infinity; see benchmarks/infinity.py"
+    )
+    parser.add_argument("--tei", metavar="PROGRAM", help="also start TEI; see benchmarks/tei.py")
+    parser.add_argument(
+        "--encoding-format",
+        choices=FORMATS,
+        default=FORMATS[0],
+        help="encoding of the vectors of every HTTP server (default: %(default)s)",
+    )
+    parser.add_argument("--plot", type=Path, help="chart to write, a PNG or SVG file")
+    return Options(**vars(parser.parse_args(arguments)))
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "--minutes",
-        type=float,
-        default=MINUTES,
-        help="duration; a longer run gives medians of more rounds (default: %(default).0f)",
-    )
-    parser.add_argument("--plot", type=Path, help="chart to write, a PNG or SVG file")
-    parser.add_argument(
-        "--infinity", metavar="COMMAND", help="also measure infinity; see benchmarks/infinity.py"
-    )
-    options = parser.parse_args()
+    options = parse()
     os.environ["HF_HUB_OFFLINE"] = "1"
-    end = perf_counter() + 60 * options.minutes
-    _print(
-        f"{conditions()}; seed {SEED}; medians of rounds, peers in one of {throughput.PEERS_EVERY}."
+    max_tokens = checkpoints.max_tokens(options.model)
+    with TemporaryDirectory(prefix="triton-embed-benchmark-") as name, ExitStack() as stack:
+        repository = Path(name) / "repository"
+        checkpoint = checkpoints.checkpoint(options.model, Path(name))
+        triton_name, precisions = _export(checkpoint, repository, options.model)
+        service = stack.enter_context(RunningServer(repository))
+        limit = Limit(repository, triton_name, max_tokens)
+        ours = [_ours(service, name, model_id) for name, model_id in precisions.items()]
+        peers = [*ours, *options.peers, *_started(options, checkpoint, stack)]
+        library = SentenceTransformers(checkpoint, max_tokens)
+        results = _measure(options, limit, service, peers, library)
+    print(
+        f"{options.model}; {conditions()}; vectors as {options.encoding_format}; seed {SEED}; "
+        f"medians of {options.rounds} rounds; share of the limit in parentheses.\n"
     )
-    with TemporaryDirectory(prefix="triton-embed-benchmark-") as folder:
-        _large(Path(folder))
-        _overhead()
-        rates = _minilm(Path(folder), end - LATENCY_SECONDS, options.infinity)
+    for peer in peers:
+        if peer.description:
+            print(f"- {peer.name}: `{peer.description}`")
+    print(f"- {LIMIT}: {limit.fastest(text_sets(TEXTS, 1, 1)['mixed'])}\n")
+    print(report.main_table(results), end="\n\n")
+    print(report.ratio_table(results, OURS), end="\n\n")
+    print(report.latency_table(results))
     if options.plot:
         from benchmarks.plot import draw
 
-        draw(rates, options.plot)
+        draw(results, options.plot)
 
 
-def _minilm(
-    folder: Path, end: float, infinity_command: str | None
-) -> Mapping[str, throughput.Rates]:
-    """Measure rounds until `end`, then latency."""
-    sets = text_sets(TEXTS["mixed"], TEXTS["short"], TEXTS["long"])
-    rates = {}
-    with _systems("MiniLM", folder) as (systems, service):
-        in_process = systems.peers_in_process
-        with _peers(systems, service, infinity_command) as peers:
-            for name, texts in sets.items():
-                seconds = (end - perf_counter()) * SHARES[name]
-                # Padding to the longest text is known to be slow for mixed lengths.
-                peer = throughput.SENTENCE_TRANSFORMERS if name == "mixed" else throughput.PADDED
-                measured = replace(
-                    systems,
-                    peers_in_process={peer: in_process[peer]},
-                    peers=peers if name == "mixed" else {},
-                )
-                rates[name] = throughput.measure(measured, texts, MINILM_WORKLOADS, seconds)
-                title = f"MiniLM, {name} text"
-                _print(throughput.table(title, rates[name], MINILM_WORKLOADS))
-                _print(throughput.relative_table(title, HTTP, rates[name], MINILM_WORKLOADS))
-        _latency(systems, sets["short"][0], sets["mixed"])
-        memory = tree_rss_bytes(service.process.pid) / 2**20
-        _print(f"Resident memory of the whole service after that: {memory:.0f} MiB.")
-    return rates
+def _export(checkpoint: Path, repository: Path, model: str) -> tuple[str, Mapping[str, str]]:
+    """Export a checkpoint, and MiniLM also in int8: random weights say nothing about int8.
 
-
-@contextmanager
-def _peers(
-    systems: throughput.Systems, service: RunningServer, infinity_command: str | None
-) -> Iterator[Mapping[str, Callable[[], Embed]]]:
-    """Yield the peers of `systems`, an int8 model, and infinity if its command is given."""
-    THIS.export(checkpoints.MINILM_FOLDER, service.repository, INT8_ID, "--precision", "int8")
-    service.wait_for(f"serving {INT8_ID}")
-    peers = {**systems.peers, INT8: _http(service, INT8_ID, "base64")}
-    with ExitStack() as stack:
-        if infinity_command:
-            url = stack.enter_context(infinity.running(infinity_command, checkpoints.MINILM_FOLDER))
-            peers[INFINITY] = partial(http_client, f"{url}/v1/embeddings", MODEL_ID)
-        yield peers
-
-
-def _latency(systems: throughput.Systems, text: str, texts: Sequence[str]) -> None:
-    sentence_transformers = throughput.SENTENCE_TRANSFORMERS
-    one = {
-        "ONNX Runtime with tokenization": systems.limit.embed,
-        sentence_transformers: systems.peers_in_process[sentence_transformers],
-        **{name: connect() for name, connect in {**systems.servers, **systems.peers}.items()},
-    }
-    _print(latency.table(latency.rounds_alone(one, text)))
-    _print(str(latency.beside_a_list(systems.servers[HTTP], texts)))
-
-
-def _overhead() -> None:
-    with comparison.running([THIS]) as sides:
-        _print(comparison.table(comparison.alternate(overhead.measure, sides, seconds=0.0)))
-
-
-def _large(folder: Path) -> None:
-    """Measure only the servers and the limit, because libraries would take minutes."""
-    texts = text_sets(LARGE_TEXTS, 1, 1)["mixed"]
-    for name in LARGE:
-        with _systems(name, folder, in_process=False) as (systems, _):
-            few = replace(systems, peers={})
-            rates = throughput.measure(few, texts, LARGE_WORKLOADS, seconds=0.0, min_rounds=1)
-            _print(throughput.table(f"{name}, mixed text", rates, LARGE_WORKLOADS))
-
-
-@contextmanager
-def _systems(
-    name: str, folder: Path, *, in_process: bool = True
-) -> Iterator[tuple[throughput.Systems, RunningServer]]:
-    """Export and serve the model `name`, and prepare the systems to compare."""
-    checkpoint = checkpoints.checkpoint(name, folder)
-    repository = folder / f"{name}-repository"
+    Returns:
+        The name of the fp32 model in Triton, and the model ids by the name of the system.
+    """
     # Without prompts, so that all systems embed the same tokens.
     no_prompts = ("--prompt-query", "", "--prompt-passage", "")
-    triton_name = THIS.export(checkpoint, repository, name, *no_prompts)
-    peers: Mapping[str, Embed] = {}
-    if in_process:
-        peers = {
-            throughput.PADDED: PaddedOnnxRuntime(checkpoint, folder).embed,
-            throughput.SENTENCE_TRANSFORMERS: SentenceTransformers(checkpoint).embed,
-        }
-    with RunningServer(repository) as service:
-        yield (
-            throughput.Systems(
-                limit=PackedOnnxRuntime(repository, triton_name),
-                servers={
-                    GRPC: lambda: grpc_client(f"127.0.0.1:{service.grpc_port}", name),
-                    HTTP: _http(service, name, "base64"),
-                },
-                peers_in_process=peers,
-                peers={HTTP_FLOAT: _http(service, name, "float")},
-            ),
-            service,
-        )
+    name = THIS.export(checkpoint, repository, MODEL_ID, *no_prompts)
+    if model in checkpoints.RANDOM:
+        return name, {OURS: MODEL_ID}
+    THIS.export(checkpoint, repository, INT8_ID, *no_prompts, "--precision", "int8")
+    return name, {OURS: MODEL_ID, INT8: INT8_ID}
 
 
-def _http(service: RunningServer, model_id: str, encoding_format: str) -> Callable[[], Embed]:
-    options = {"truncate": "END", "encoding_format": encoding_format}
-    return partial(http_client, f"{service.url}/v1/embeddings", model_id, **options)
+def _ours(service: RunningServer, name: str, model_id: str) -> Peer:
+    return Peer(name, f"{service.url}/v1", model_id, {"truncate": "END"})
 
 
-def _print(text: str) -> None:
-    print(text, end="\n\n", flush=True)
+def _started(options: Options, checkpoint: Path, stack: ExitStack) -> Iterator[Peer]:
+    """Start the servers whose programs are given, until the end of `stack`."""
+    if options.tei:
+        yield stack.enter_context(tei.running(options.tei, checkpoint))
+    if options.infinity:
+        yield stack.enter_context(infinity.running(options.infinity, checkpoint))
+
+
+def _measure(
+    options: Options,
+    limit: Limit,
+    service: RunningServer,
+    peers: Sequence[Peer],
+    library: SentenceTransformers,
+) -> Results:
+    texts = text_sets(TEXTS, 1, 1)
+    mixed, (short,) = texts["mixed"], texts["short"]
+    cosines = _cosines(options, limit, peers, library, [short, *mixed[:CHECKED_TEXTS]])
+    connects = {peer.name: peer.connect(options.encoding_format) for peer in peers}
+    servers: dict[str, Callable[[], Embed]] = {
+        OURS: connects[OURS],
+        GRPC: lambda: grpc_client(f"127.0.0.1:{service.grpc_port}", MODEL_ID),
+        **connects,
+    }
+    systems = Systems(limit, servers, {SENTENCE_TRANSFORMERS: library.embed})
+    throughput = {
+        name: alternate(systems.measures(mixed, *sizes), options.rounds, _reporter(name))
+        for name, sizes in WORKLOADS.items()
+    }
+    one = {LIMIT: lambda: limit.embed, **servers, SENTENCE_TRANSFORMERS: lambda: library.embed}
+    alone = {name: partial(latency.alone, connect, short) for name, connect in one.items()}
+    beside = {
+        name: partial(latency.beside_lists, connect, short, mixed)
+        for name, connect in connects.items()
+        if name != INT8
+    }
+    return Results(
+        throughput,
+        alternate(alone, LATENCY_ROUNDS * options.rounds, _reporter("alone")),
+        alternate(beside, options.rounds, _reporter("beside lists")),
+        cosines,
+    )
+
+
+def _reporter(workload: str) -> Callable[[str], None]:
+    return lambda line: print(f"{workload}: {line}", file=sys.stderr, flush=True)
+
+
+def _cosines(
+    options: Options,
+    limit: Limit,
+    peers: Sequence[Peer],
+    library: SentenceTransformers,
+    texts: Sequence[str],
+) -> dict[str, float]:
+    """Return the minimum cosine of each system's vectors to those of sentence-transformers."""
+    reference = library.vectors(texts)
+    vectors: dict[str, Vectors] = {LIMIT: limit.vectors(texts)}
+    vectors |= {peer.name: peer.vectors(texts, options.encoding_format) for peer in peers}
+    return {name: min_cosine(name, rows, reference) for name, rows in vectors.items()}
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def _servers(options: argparse.Namespace) -> Iterator[dict[str, str]]:
         if options.infinity:
             running = infinity.running(options.infinity, MINILM_FOLDER)
             # AIPerf appends the path of OpenAI's API itself.
-            urls["infinity"] = stack.enter_context(running).removesuffix("/v1")
+            urls["infinity"] = stack.enter_context(running).url.removesuffix("/v1")
         for peer in options.peer:
             name, _, url = peer.partition("=")
             urls[name] = url

@@ -13,8 +13,18 @@ from triton_embed.export.families.networks.llama_bidirec import LlamaBidirection
 
 MINILM_FOLDER = minilm_checkpoint()
 
+LONG = "minilm-size-8k"
+"""Name of the model that takes long texts."""
+
 RANDOM: Mapping[str, PretrainedConfig] = {
     "trivial": tiny_bert(max_position_embeddings=512),
+    LONG: tiny_bert(
+        hidden_size=384,
+        num_hidden_layers=6,
+        num_attention_heads=12,
+        intermediate_size=1536,
+        max_position_embeddings=8192,
+    ),
     "e5-large-size": tiny_bert(
         hidden_size=1024,
         num_hidden_layers=24,
@@ -43,6 +53,14 @@ RANDOM: Mapping[str, PretrainedConfig] = {
 }
 """Configurations by name; the models have random weights and MiniLM's tokenizer."""
 
+DEFAULT_MAX_TOKENS = 256
+"""Token limit of all models but `LONG`."""
+
+
+def max_tokens(name: str) -> int:
+    """Return the token limit of the model `name`; longer texts are truncated."""
+    return 8192 if name == LONG else DEFAULT_MAX_TOKENS
+
 
 def checkpoint(name: str, folder: Path) -> Path:
     """Return the checkpoint `name`; one with random weights is written below `folder`."""
@@ -53,7 +71,7 @@ def checkpoint(name: str, folder: Path) -> Path:
         folder / name,
         MINILM_FOLDER,
         config=config,
-        max_seq_length=256,
+        max_seq_length=max_tokens(name),
         # The usual initialization; with a larger range, many layers amplify rounding errors.
         initializer_range=0.02,
     )

@@ -13,32 +13,23 @@ its default, which needs transformers before 4.49.
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from time import monotonic, sleep
 
-import httpx
-
+from benchmarks import programs
+from benchmarks.peers import Peer
 from benchmarks.server import MODEL_ID
 from testing.ports import free_ports
 
-START_SECONDS = 180
-"""Deadline in seconds of its start, in which it embeds two batches: slow on few cores."""
+FLAGS = ("--engine", "torch", "--device", "cpu")
 
-STOP_SECONDS = 30
-"""Seconds from SIGTERM to SIGKILL."""
+ENVIRONMENT = {"DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
 
 
 @contextmanager
-def running(command: str, checkpoint: Path) -> Iterator[str]:
-    """Serve `checkpoint` with infinity on the CPU while in the block, and yield its URL.
-
-    Like our gateway, it provides ``/v1/embeddings`` and the model `MODEL_ID`. It ignores fields of
-    our API that it does not have.
+def running(command: str, checkpoint: Path) -> Iterator[Peer]:
+    """Serve `checkpoint` with infinity on the CPU while in the block, as the model `MODEL_ID`.
 
     Args:
         command: The program ``infinity_emb``.
@@ -50,45 +41,10 @@ def running(command: str, checkpoint: Path) -> Iterator[str]:
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     arguments = [
-        *("v2", "--engine", "torch", "--device", "cpu"),
-        *("--model-id", str(checkpoint), "--served-model-name", MODEL_ID),
+        *("v2", *FLAGS, "--model-id", str(checkpoint), "--served-model-name", MODEL_ID),
         *("--host", "127.0.0.1", "--port", str(port), "--url-prefix", "/v1"),
         *("--log-level", "warning"),
     ]
-    environment = {**os.environ, "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
-    with TemporaryDirectory(prefix="triton-embed-infinity-") as folder:
-        log = Path(folder) / "log"
-        with log.open("wb") as file:
-            try:
-                process = subprocess.Popen(
-                    [command, *arguments], env=environment, stdout=file, stderr=subprocess.STDOUT
-                )
-            except OSError as error:
-                raise SystemExit(f"infinity cannot be started: {error}") from None
-        try:
-            _wait(url, process, log)
-            yield url
-        finally:
-            _stop(process)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = monotonic() + START_SECONDS
-    while process.poll() is None and monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/health").is_success:
-                return
-        except httpx.TransportError:
-            pass
-        sleep(0.5)
-    output = log.read_text(encoding="utf-8", errors="replace").strip()
-    raise SystemExit(f"infinity is not ready; its output: {output[-2000:]}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    description = f"infinity_emb v2 {' '.join(FLAGS)}"
+    with programs.running("infinity", [command, *arguments], f"{url}/health", ENVIRONMENT):
+        yield Peer("infinity", f"{url}/v1", MODEL_ID, description=description)

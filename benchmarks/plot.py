@@ -1,8 +1,8 @@
-"""A bar chart of the throughput tables."""
+"""Charts of the benchmarks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -11,22 +11,48 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 
-from benchmarks.throughput import AT_ONCE, WORKLOADS, Rates
+from benchmarks.report import Results
 
 
-def draw(rates: Mapping[str, Rates], path: Path) -> None:
-    """Write a chart of tokens/s with one panel for each kind of text."""
-    figure, panels = pyplot.subplots(1, len(rates), figsize=(5 * len(rates), 6), sharey=True)
-    for panel, (title, found) in zip(panels, rates.items(), strict=True):
-        bars = {
-            f"{system}, {workload}": rate
-            for workload in (AT_ONCE, *WORKLOADS)
-            for system in found.systems()
-            if (rate := found[system, workload])
-        }
-        panel.barh(list(bars), list(bars.values()))
-        panel.set_title(f"{title} text")
-        panel.set_xlabel("tokens/s")
-    panels[0].invert_yaxis()
+def draw(results: Results, path: Path) -> None:
+    """Write a chart of throughput, and of the latency of one text, with a bar for each system."""
+    panels: dict[str, Mapping[str, float]] = {
+        f"{workload}, tokens/s": {name: rounds.rate(name) for name in rounds}
+        for workload, rounds in results.throughput.items()
+    }
+    panels["one text alone, p50 in ms"] = {
+        name: results.alone.percentiles(name)[0] for name in results.alone
+    }
+    panels["one text beside lists, p50 in ms"] = {
+        name: results.beside.percentiles(name)[0] for name in results.beside
+    }
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4 * len(panels), 4))
+    for axis, (title, bars) in zip(axes, panels.items(), strict=True):
+        axis.barh(list(bars), list(bars.values()))
+        axis.set_title(title)
+        axis.invert_yaxis()
+        if title.endswith("ms"):
+            axis.set_xscale("log")
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def draw_curves(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], path: Path
+) -> None:
+    """Write a chart with one panel for each sweep and its curves of (x, y), both logarithmic.
+
+    Args:
+        panels: By the title of the panel, the points of each curve by its name.
+        path: The file, PNG or SVG.
+    """
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(5 * len(panels), 4))
+    for axis, (title, curves) in zip(axes, panels.items(), strict=True):
+        for name, points in curves.items():
+            axis.plot(*zip(*points, strict=True), marker="o", label=name)
+        axis.set_title(title)
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log")
+        axis.legend()
     figure.tight_layout()
     figure.savefig(path)

@@ -24,7 +24,9 @@ def test_failing_client_ends_measurement_with_its_error() -> None:
 def test_every_request_is_sent_once() -> None:
     sent: list[Sequence[str]] = []
     requests = [[f"text {index}"] for index in range(50)]
-    closed_loop.seconds_for(requests, 4, lambda: sent.append)
+    loop = closed_loop.send_all(requests, 4, lambda: sent.append)
     warm_up = sent[:4]
     assert warm_up == [requests[0]] * 4
     assert sorted(map(list, sent[4:])) == sorted(requests)
+    assert len(loop.latencies) == 50
+    assert max(loop.latencies) <= loop.seconds
