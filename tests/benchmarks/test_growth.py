@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import cast
 
 from benchmarks import growth
-from benchmarks.growth import LENGTHS, LIMIT, SERVER, SPECIAL_TOKENS, Point
+from benchmarks.growth import LENGTHS, SERVER, SPECIAL_TOKENS, Point
 from benchmarks.limit import Limit
 from benchmarks.rounds import Measurement, Rounds
+from benchmarks.throughput import LIMIT
 
 WORDS = ["a", "b"]
 

@@ -10,7 +10,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from benchmarks.peers import Peer, min_cosine
+from benchmarks.peers import Peer, Vectors, min_cosine
 
 VECTORS = np.array([[1.0, 0.0], [0.6, 0.8]], np.float32)
 
@@ -78,6 +78,6 @@ def test_cosine_is_that_of_the_worst_row() -> None:
         (VECTORS[:, :1], r"shape \(2, 1\)"),
     ],
 )
-def test_other_vectors_are_rejected(vectors: np.ndarray, message: str) -> None:
+def test_other_vectors_are_rejected(vectors: Vectors, message: str) -> None:
     with pytest.raises(SystemExit, match=message):
         min_cosine("peer", vectors, VECTORS)
