@@ -87,7 +87,8 @@ class Step:
         needs_spec: Whether its parameters hold the whole spec, not only the identity.
         instances: Number of instances.
         batches: Whether Triton joins requests into one execution.
-        max_batch_size: Maximum items of an execution; ``None``: that of the model.
+        max_batch_size: Name of the attribute of `ModelSpec` with the maximum items of an execution;
+            ``None``: that of the model.
     """
 
     name: str
@@ -99,7 +100,7 @@ class Step:
     needs_spec: bool = False
     instances: int = 1
     batches: bool = True
-    max_batch_size: int | None = None
+    max_batch_size: str | None = None
 
     def triton_name(self, model: str) -> str:
         """Return Triton's name of this step of the model with the entry `model`."""

@@ -7,10 +7,6 @@ from dataclasses import replace
 from triton_embed.contract import tensors
 from triton_embed.contract.pipeline import DType, Ensemble, Pipeline, Role, Stage, Step, Tensor
 
-MAX_TILES = 32
-"""Maximum tiles of one execution of an image tower: enough to occupy a GPU, and few enough that
-their activations fit into memory next to the other models."""
-
 ROUTER_INSTANCES = 4
 """Instances of the router of a model that takes images. Each executes one request at a time, and
 mostly waits for the steps."""
@@ -131,7 +127,7 @@ VISION = Step(
     inputs=(Tensor(tensors.PIXELS, DType.UINT8, (3, "image_size", "image_size")),),
     outputs=(Tensor(tensors.EMBEDDINGS, DType.FP32, ("dimension",)),),
     files=("model.onnx",),
-    max_batch_size=MAX_TILES,
+    max_batch_size="max_batch_tiles",
 )
 
 ROUTER = Step(
@@ -219,5 +215,16 @@ FUSED = Pipeline(
 embeds texts and images. A text has one row of features that nothing reads: Triton's C++ backends
 fill the inputs of batch mates incorrectly if a tensor is empty."""
 
-PIPELINES = {pipeline.name: pipeline for pipeline in (TEXT, DUAL, FUSED)}
+FUSED_ANY_SIZE_VISION = replace(
+    FUSED_VISION, inputs=(*FUSED_VISION.inputs, Tensor(tensors.TILE_POSITION, DType.INT32, (3,)))
+)
+
+FUSED_ANY_SIZE = replace(
+    FUSED,
+    name="fused_any_size",
+    steps=(FUSED_TOKENIZER, FUSED_ENCODER, FUSED_ANY_SIZE_VISION, POSTPROCESS, ROUTER),
+)
+"""The same, with a tower for images of any size: each attends across all of its tiles."""
+
+PIPELINES = {pipeline.name: pipeline for pipeline in (TEXT, DUAL, FUSED, FUSED_ANY_SIZE)}
 """Every pipeline, by the ``pipeline`` in a Triton model's parameters."""

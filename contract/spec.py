@@ -96,6 +96,12 @@ class ModelSpec:
         return self.image.size
 
     @property
+    def max_batch_tiles(self) -> int:
+        """Maximum tiles of one execution of the image tower."""
+        assert self.image
+        return self.image.max_batch_tiles
+
+    @property
     def tokens_per_tile(self) -> int:
         """Rows of features of one tile."""
         assert self.image

@@ -69,7 +69,8 @@ def render(
         else:
             config = _ensemble(declared, spec)
         config.name = name
-        config.max_batch_size = getattr(declared, "max_batch_size", None) or max_batch_size
+        limit = getattr(declared, "max_batch_size", None)
+        config.max_batch_size = getattr(spec, limit) if limit else max_batch_size
         identity = Identity(spec.model_id, SPEC_VERSION, exported_at, pipeline.name, role.value)
         _add_parameters(config, identity.to_parameters())
         if declared.needs_spec:

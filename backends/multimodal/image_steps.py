@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from triton_embed.backends.multimodal.steps import Embedded, infer
 from triton_embed.contract import tensors
+from triton_embed.contract.fitting import tile_positions
 from triton_embed.contract.image_input import ImageInput
+from triton_embed.contract.image_spec import Resize
 from triton_embed.contract.options import EmbeddingType, InputType, Options
 from triton_embed.contract.pipelines import ENCODER, TOKENIZER, VISION
 from triton_embed.contract.spec import ModelSpec
@@ -74,9 +76,12 @@ class FusedSteps:
         # An input over the limit of tokens is rejected before the expensive steps.
         rows = await self._tokenize(images, options)
         tiles = await decode(images)
-        (features,) = await infer(
-            self._vision, {tensors.PIXELS: np.concatenate(tiles)}, (tensors.FEATURES,)
-        )
+        pixels: dict[str, NDArray[np.generic]] = {tensors.PIXELS: np.concatenate(tiles)}
+        if self._image.resize is Resize.FIT:
+            grids = (self._image.token_grid(image.file) for image in images)
+            positions = [position for grid in grids for position in tile_positions(grid)]
+            pixels[tensors.TILE_POSITION] = np.array(positions, np.int32)
+        (features,) = await infer(self._vision, pixels, (tensors.FEATURES,))
         ends = np.cumsum(list(map(len, tiles)))
         parts = np.split(features, ends[:-1])
         vectors = await asyncio.gather(*map(self._encode, rows, parts))

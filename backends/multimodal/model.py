@@ -27,7 +27,7 @@ from triton_embed.contract.image_file import ImageFileError
 from triton_embed.contract.image_input import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, ImageInput
 from triton_embed.contract.options import EmbeddingType, InputType, Modality, Options
 from triton_embed.contract.pipeline import Role
-from triton_embed.contract.pipelines import DUAL, MAX_TILES
+from triton_embed.contract.pipelines import DUAL
 
 
 class TritonPythonModel:
@@ -140,12 +140,12 @@ class TritonPythonModel:
         return results
 
     def _chunks(self, images: Sequence[ImageInput]) -> Iterator[tuple[int, int]]:
-        """Yield the start and stop of consecutive images that have `MAX_TILES` tiles at most."""
+        """Yield the start and stop of consecutive images whose tiles fit into one execution."""
         assert self._spec.image
         start = tiles = 0
         for index, image in enumerate(images):
             count = self._spec.image.tiles(image.file)
-            if tiles + count > MAX_TILES and index > start:
+            if tiles + count > self._spec.image.max_batch_tiles and index > start:
                 yield start, index
                 start, tiles = index, 0
             tiles += count

@@ -57,12 +57,15 @@ def _open(data: bytes) -> Image.Image:
     The plugins are called directly: `Image.open` would read a photograph with a second picture in
     its file as another format, and has parsers for forty more.
     """
+    file = read_image_file(data)
     plugin = {
         "png": PngImagePlugin.PngImageFile,
         "jpeg": JpegImagePlugin.JpegImageFile,
-    }[read_image_file(data).format]
+    }[file.format]
     image = plugin(BytesIO(data))
     image.load()
+    if image.size != (file.width, file.height):
+        raise ImageFileError("its headers state different sizes")
     return image
 
 
@@ -80,19 +83,21 @@ def _rgb(image: Image.Image, transparency: Transparency) -> Image.Image:
 
 def _tiles(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
     if spec.resize is Resize.CROP:
-        tiles = [_center(image, spec)]
-    else:
-        grid = spec.grid(*image.size)
-        whole = _resized(image, grid.columns * spec.size, grid.rows * spec.size, spec)
-        tiles = [
-            whole.crop((x, y, x + spec.size, y + spec.size))
-            for y in range(0, whole.height, spec.size)
-            for x in range(0, whole.width, spec.size)
-        ]
-        if spec.thumbnail and len(tiles) > 1:
-            tiles.append(_resized(image, spec.size, spec.size, spec))
-    pixels = np.stack([np.asarray(each) for each in tiles])
-    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+        return _split(_center(image, spec), spec.size)
+    grid = spec.grid(*image.size)
+    whole = _resized(image, grid.columns * spec.size, grid.rows * spec.size, spec)
+    tiles = _split(whole, spec.size)
+    if spec.thumbnail and grid.tiles > 1:
+        thumbnail = _resized(image, spec.size, spec.size, spec)
+        return np.concatenate([tiles, _split(thumbnail, spec.size)])
+    return tiles
+
+
+def _split(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """Return the tiles of an image whose sides are multiples of `size`, row by row."""
+    rows, columns = image.height // size, image.width // size
+    pixels = np.asarray(image).reshape(rows, size, columns, size, 3).transpose(0, 2, 4, 1, 3)
+    return np.ascontiguousarray(pixels).reshape(rows * columns, 3, size, size)
 
 
 def _resized(image: Image.Image, width: int, height: int, spec: ImageSpec) -> Image.Image:

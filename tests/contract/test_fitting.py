@@ -4,11 +4,6 @@ import random
 
 import numpy as np
 import pytest
-from transformers.models.pixtral.image_processing_pil_pixtral import (
-    PixtralImageProcessorPil,
-    get_resize_output_image_size,
-)
-
 from triton_embed.contract.fitting import fit_grid, max_tiles, tile_positions
 from triton_embed.contract.tiling import Grid
 
@@ -30,8 +25,13 @@ def test_grid_equals_the_published_figures(size: tuple[int, int], grid: tuple[in
     assert fit_grid(*size, size=28, longest_edge=1540) == Grid(*grid)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("longest_edge", [1024, 1540])
 def test_grid_of_2000_random_sizes_equals_pixtrals_processor(longest_edge: int) -> None:
+    from transformers.models.pixtral.image_processing_pil_pixtral import (
+        get_resize_output_image_size,
+    )
+
     generator = random.Random(longest_edge)
     for _ in range(2000):
         width, height = generator.randint(1, 16384), generator.randint(1, 16384)
@@ -44,15 +44,6 @@ def test_grid_of_2000_random_sizes_equals_pixtrals_processor(longest_edge: int) 
         else:
             assert (grid.rows * 28, grid.columns * 28) == expected
         assert grid.tiles <= max_tiles(28, longest_edge)
-
-
-@pytest.mark.parametrize("size", [(90, 33), (300, 20), (57, 200)])
-def test_resized_image_has_the_size_of_pixtrals_processor(size: tuple[int, int]) -> None:
-    process = PixtralImageProcessorPil(size={"longest_edge": 112}, patch_size=28)
-    image = np.zeros((size[1], size[0], 3), np.uint8)
-    shape = process(image, return_tensors="np")["pixel_values"].shape
-    grid = fit_grid(*size, size=28, longest_edge=112)
-    assert shape == (1, 3, grid.rows * 28, grid.columns * 28)
 
 
 def test_image_without_a_pixel_left_keeps_a_tile() -> None:

@@ -14,6 +14,7 @@ from triton_embed.contract.image_spec import ImageSpec, Resample, Resize, Transp
 STRETCH = ImageSpec(64, Resize.STRETCH, Resample.BILINEAR)
 CROP = ImageSpec(64, Resize.CROP, shortest_edge=70)
 TILES = ImageSpec(64, Resize.TILES, max_tiles=6, thumbnail=True)
+FIT = ImageSpec(16, Resize.FIT, longest_edge=140, max_tiles=81)
 
 SIZES = [(80, 60), (60, 80), (33, 200), (500, 31), (64, 64), (1, 1), (129, 97)]
 
@@ -38,6 +39,22 @@ def test_tiles_equal_the_processor_of_clip(size: tuple[int, int]) -> None:
         size={"shortest_edge": 70}, crop_size=64, do_rescale=False, do_normalize=False
     )
     _assert_equal(size, processor, CROP)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("size", SIZES)
+def test_tiles_equal_the_processor_of_pixtral(size: tuple[int, int]) -> None:
+    from transformers.models.pixtral.image_processing_pil_pixtral import PixtralImageProcessorPil
+
+    process = PixtralImageProcessorPil(
+        size={"longest_edge": 140}, patch_size=16, do_rescale=False, do_normalize=False
+    )
+    image = picture(*size)
+    (expected,) = process(image, return_tensors="np")["pixel_values"]
+    tiles = decode(encoded(image), FIT)
+    grid = FIT.grid(*size)
+    rows = tiles.reshape(grid.rows, grid.columns, 3, 16, 16).transpose(2, 0, 3, 1, 4)
+    assert np.array_equal(rows.reshape(3, 16 * grid.rows, 16 * grid.columns), expected)
 
 
 def _assert_equal(size: tuple[int, int], processor: Any, spec: ImageSpec) -> None:
