@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+
 from triton_embed.contract.fitting import fit_grid, max_tiles, tile_positions
 from triton_embed.contract.tiling import Grid
 
