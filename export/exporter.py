@@ -57,7 +57,13 @@ def export(request: ExportRequest) -> ExportedModel:
         progress.note(note)
     reference = stages.embed_reference(plan, progress)
     with progress.step("loading the weights"):
-        encoder = PackedEncoder(plan.checkpoint, request.target, plan.options.precision)
+        tokens = plan.spec.image_tokens
+        encoder = PackedEncoder(
+            plan.checkpoint,
+            request.target,
+            plan.options.precision,
+            placeholder=tokens.placeholder if tokens else None,
+        )
     plan = plan.calibrated(reference.vectors.values())
     with staging(request.model_repository) as staged:
         with progress.step("building the packed ONNX encoder") as report:

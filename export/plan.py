@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 
+from triton_embed.contract.options import Modality
 from triton_embed.contract.pipeline import Pipeline
-from triton_embed.contract.pipelines import DUAL, TEXT
+from triton_embed.contract.pipelines import DUAL, FUSED, TEXT
 from triton_embed.contract.spec import ModelSpec
+from triton_embed.export.checkpoint.image_markers import separate_image_tokens
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.preprocessor import Preprocessor
 from triton_embed.export.checkpoint.source import Source
 from triton_embed.export.checkpoint.tokenizer import CheckpointTokenizer, read_tokenizer
-from triton_embed.export.families.registry import FAMILIES
+from triton_embed.export.families.registry import family_of
 from triton_embed.export.options import ExportOptions
 from triton_embed.export.request import ExportRequest
 from triton_embed.repository.provenance import Provenance, TokenizerProvenance
@@ -51,7 +53,9 @@ class ExportPlan:
     @property
     def pipeline(self) -> Pipeline:
         """The Triton models that the model consists of."""
-        return DUAL if self.preprocessor else TEXT
+        if self.preprocessor is None:
+            return TEXT
+        return FUSED if Modality.TEXT_IMAGE in self.spec.modalities else DUAL
 
     @property
     def prompts(self) -> list[str]:
@@ -106,8 +110,17 @@ class ExportPlan:
         """
         tokenizer = read_tokenizer(self.checkpoint, self.spec.vocab_size, self.request.tokenizer)
         spec = self.spec
-        if FAMILIES[self.checkpoint.config["model_type"]].pads_texts:
+        family = family_of(self.checkpoint.config)
+        if family.pads_texts:
             spec = replace(spec, padding_id=tokenizer.padding_id)
+        if family.vision and family.vision.markers:
+            content, image_tokens = separate_image_tokens(
+                tokenizer.content,
+                family.vision.markers,
+                family.sizes(self.checkpoint.config).hidden_size,
+            )
+            tokenizer = replace(tokenizer, content=content, whole=tokenizer.content)
+            spec = replace(spec, image_tokens=image_tokens)
         return replace(self, spec=spec, tokenizer=tokenizer, notes=(*self.notes, *tokenizer.notes))
 
     def configs(self, exported_at: datetime) -> dict[str, model_config_pb2.ModelConfig]:

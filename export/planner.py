@@ -9,7 +9,7 @@ from triton_embed.contract import naming
 from triton_embed.contract.options import Modality
 from triton_embed.export import notes
 from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig, NormalizeConfig
-from triton_embed.export.checkpoint.preprocessor import Preprocessor, read_preprocessor
+from triton_embed.export.checkpoint.preprocessor import Preprocessor
 from triton_embed.export.checkpoint.reader import read_checkpoint
 from triton_embed.export.checkpoint.source import Source, resolve_source
 from triton_embed.export.errors import ExportError
@@ -65,8 +65,8 @@ def plan(request: ExportRequest) -> ExportPlan:
         preset=preset.values,
         family=defaults,
     )
-    if preprocessor:
-        modalities = (Modality.TEXT, Modality.IMAGE)
+    if preprocessor and family.vision:
+        modalities = tuple(Modality) if family.vision.markers else (Modality.TEXT, Modality.IMAGE)
         spec = replace(spec, modalities=modalities, image=preprocessor.spec)
     defined = {*flags, *files, *(HEAD_OPTIONS if read.has_modules else ())}
     return ExportPlan(
@@ -97,9 +97,10 @@ def _preprocessor(checkpoint: Checkpoint, family: Family) -> Preprocessor | None
             "models that take images need Python 3.11 or newer: older ones have no Pillow without "
             "known security holes"
         )
-    if any(not isinstance(module, NormalizeConfig) for module in checkpoint.head):
+    is_dual = family.vision.markers is None
+    if is_dual and any(not isinstance(module, NormalizeConfig) for module in checkpoint.head):
         raise ExportError("modules.json has a Dense or LayerNorm after CLIPModel: not supported")
-    return read_preprocessor(checkpoint, family.vision)
+    return family.vision.read_preprocessor(checkpoint, family.vision)
 
 
 def _options(request: ExportRequest, max_tokens: int) -> ExportOptions:

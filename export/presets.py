@@ -74,6 +74,15 @@ PRESETS: tuple[tuple[str, SpecOverrides], ...] = (
         "nvidia/llama-nemotron-embed-1b-v2",
         SpecOverrides(**NEMOTRON, matryoshka=(384, 512, 768, 1024, 2048)),
     ),
+    # The maximum for an image with a text; NVIDIA documents vectors that can be shortened.
+    (
+        "nvidia/llama-3.2-nemoretriever-1b-vlm-embed-v1",
+        SpecOverrides(**{**NEMOTRON, "max_tokens": 10240}, matryoshka=()),
+    ),
+    (
+        "nvidia/llama-nemotron-embed-vl-1b-v2",
+        SpecOverrides(**{**NEMOTRON, "max_tokens": 10240}, matryoshka=()),
+    ),
     ("nvidia/llama-3.2-nemoretriever-300m-embed-v1", NEMOTRON),
     ("nvidia/llama-3.2-nemoretriever-300m-embed-v2", SpecOverrides(**NEMOTRON, matryoshka=())),
     ("nvidia/llama-nemotron-embed-300m-v2", SpecOverrides(**NEMOTRON, matryoshka=())),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from triton_embed.export import planner
+from triton_embed.export.checkpoint.preprocessor import Preprocessor
 from triton_embed.export.families.checks import check_transformers
 from triton_embed.export.parity import reference
 from triton_embed.export.parity.reference import Reference
@@ -45,6 +46,8 @@ def embed_reference(plan: ExportPlan, progress: Progress) -> Reference:
     """
     texts = parity_texts()
     assert plan.tokenizer is not None
+    if plan.preprocessor and plan.spec.image_tokens:
+        return _embed_fused_reference(plan, plan.preprocessor, progress)
     if plan.preprocessor:
         # Pillow is needed for images only.
         from triton_embed.export.parity import two_towers
@@ -64,4 +67,18 @@ def embed_reference(plan: ExportPlan, progress: Progress) -> Reference:
             texts,
             plan.spec.max_tokens,
             report,
+        )
+
+
+def _embed_fused_reference(
+    plan: ExportPlan, preprocessor: Preprocessor, progress: Progress
+) -> Reference:
+    # Pillow is needed for images only.
+    from triton_embed.export.parity import fused
+
+    assert plan.tokenizer is not None
+    texts = parity_texts()
+    with progress.step(f"embedding {len(texts)} texts, and images, with transformers") as report:
+        return fused.compute(
+            plan.checkpoint, preprocessor, plan.tokenizer, plan.spec, plan.prompts, texts, report
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from triton_embed.export.checkpoint import tokenizer_settings
 from triton_embed.export.checkpoint.files import check_files, read_json
@@ -49,6 +50,7 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
     head = read_head(folder, modules) if modules else Head((default_pooling(config),))
     settings = _sentence_transformers_settings(folder)
     transformer_settings = read_transformer_settings(transformer)
+    processor: dict[str, Any] = read_json(transformer / "processor_config.json", default={})
     checkpoint = Checkpoint(
         folder=folder,
         transformer=transformer,
@@ -60,8 +62,10 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
         prompts=settings.named_texts("prompts"),
         default_prompt_name=settings.text("default_prompt_name"),
         max_seq_length=max_seq_length(transformer_settings),
-        query_length=token_limit(transformer_settings, "query_length"),
-        document_length=token_limit(transformer_settings, "document_length"),
+        query_length=token_limit(transformer_settings, "query_length")
+        or token_limit(processor, "q_max_length"),
+        document_length=token_limit(transformer_settings, "document_length")
+        or token_limit(processor, "p_max_length"),
         tokenizer_max_length=tokenizer_settings.max_length(transformer),
     )
     check_files(checkpoint, paths)

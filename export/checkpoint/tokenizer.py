@@ -75,12 +75,14 @@ class CheckpointTokenizer:
         changes: Its differences from the checkpoint's tokenizer.json, one sentence each.
         notes: `changes` and contradictions that have no effect, as warnings for the user.
         padding_id: The token for padding, for models that attend to it; ``None``: there is none.
+        whole: `content` with the tokens that stand for parts of an image; ``None``: it has none.
     """
 
     content: str
     changes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     padding_id: int | None = None
+    whole: str | None = None
 
     @cached_property
     def digest(self) -> str:

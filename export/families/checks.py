@@ -68,7 +68,8 @@ def check_architecture(config: Mapping[str, Any]) -> None:
                 f"config.json: '{model_type}' with {name} = {shown(config[name])} is not "
                 f"supported, only {value!r} is"
             )
-    _check_rotary(settings.object("rope_parameters") or settings.object("rope_scaling"))
+    text = family.text_settings(config)
+    _check_rotary(text.object("rope_parameters") or text.object("rope_scaling"))
 
 
 def _check_types(settings: Settings) -> None:

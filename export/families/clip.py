@@ -36,7 +36,7 @@ FAMILY = Family(
         model_class="CLIPVisionModelWithProjection",
         default_patch_size=32,
         embeddings=lambda tower: tower.vision_model.embeddings,
-        vectors=lambda tower, pixels: tower(pixel_values=pixels).image_embeds,
+        outputs=lambda tower, pixels: tower(pixel_values=pixels).image_embeds,
         preprocessor={
             "size": 224,
             "crop_size": 224,

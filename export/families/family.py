@@ -67,6 +67,8 @@ class Family:
             attention interface.
         text_config: Name of the part of config.json that describes the text tower; ``None``: the
             model has no other tower.
+        text_weights: Pattern of the beginning of the text tower's names of weights, which the
+            class does not have; ``None``: the names are those of the class.
         text_sizes: Defaults of sizes of the text tower that config.json may omit.
         projection: Returns the linear layer of a loaded text tower that maps pooled states to
             vectors; ``None``: there is none.
@@ -91,6 +93,7 @@ class Family:
     register: Callable[[], None] = lambda: None
     build_packed: Callable[[Any, str], Any] | None = None
     text_config: str | None = None
+    text_weights: str | None = None
     text_sizes: Mapping[str, int] = field(default_factory=dict)
     projection: Callable[[Any], Any] | None = None
     projection_size: str | None = None
@@ -104,7 +107,9 @@ class Family:
 
     def load_vision_config(self, config: Mapping[str, Any]) -> Any:
         """Return transformers' configuration of the image tower."""
-        return self._load_whole_config(config).vision_config
+        assert self.vision
+        whole = self._load_whole_config(config)
+        return getattr(whole, self.vision.tower_config) if self.vision.tower_config else whole
 
     def _load_whole_config(self, config: Mapping[str, Any]) -> Any:
         from transformers import CONFIG_MAPPING
@@ -120,7 +125,7 @@ class Family:
         Raises:
             ExportError: a size is missing or malformed.
         """
-        return read_sizes(self._text_settings(config), self.setting_names)
+        return read_sizes(self.text_settings(config), self.setting_names)
 
     def vector_size(self, config: Mapping[str, Any]) -> int:
         """Return the length of one pooled and projected state.
@@ -130,11 +135,11 @@ class Family:
         """
         if self.projection_size is None:
             return self.sizes(config).hidden_size
-        settings = self._text_settings(config)
+        settings = self.text_settings(config)
         size = settings.integer(self.projection_size)
         return self.sizes(config).hidden_size if size is None else size
 
-    def _text_settings(self, config: Mapping[str, Any]) -> Settings:
+    def text_settings(self, config: Mapping[str, Any]) -> Settings:
         """Return the settings of the text tower."""
         if self.text_config is None:
             return Settings("config.json", config)

@@ -36,7 +36,7 @@ FAMILY = Family(
         model_class="SiglipVisionModel",
         default_patch_size=16,
         embeddings=lambda tower: tower.embeddings,
-        vectors=lambda tower, pixels: tower(pixel_values=pixels).pooler_output,
+        outputs=lambda tower, pixels: tower(pixel_values=pixels).pooler_output,
         preprocessor={
             "size": 224,
             "do_center_crop": False,

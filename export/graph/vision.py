@@ -29,14 +29,14 @@ def vision_to_onnx(tower: VisionTower, target: Target) -> ir.Model:
 
     Returns:
         A model with input ``pixels`` uint8 [tiles, 3, size, size] and output ``embeddings`` float32
-        [tiles, dimension].
+        [tiles, dimension] or ``features`` float32 [tiles, tokens, width].
     """
     pixels = torch.zeros((EXAMPLE_TILES, 3, tower.size, tower.size), dtype=torch.uint8)
     model = trace(
         tower,
         (pixels,),
         input_names=[tensors.PIXELS],
-        output_names=[tensors.EMBEDDINGS],
+        output_names=[tensors.FEATURES if tower.gives_features else tensors.EMBEDDINGS],
         dynamic_shapes=({0: torch.export.Dim.AUTO},),
     )
     if target.runtime.backend == "onnxruntime":

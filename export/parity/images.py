@@ -7,6 +7,12 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw
 
+from triton_embed.export.parity.texts import SENTENCES
+
+SHAPES = ((0.7, 0.6), (1.0, 2.0), (1.25, 0.83), (2.4, 0.1))
+"""Width and height of each image for a model with tiles, as multiples of a tile: grids of 1, 2 and
+6 tiles, and an extreme shape."""
+
 SIZES = ((512, 512), (640, 427), (427, 640), (224, 224), (90, 60), (33, 200), (1000, 250), (16, 16))
 """Width and height of each image in RGB, in pixels."""
 
@@ -18,6 +24,21 @@ def parity_images() -> list[bytes]:
     transparent = pictures[0].copy()
     transparent.putalpha(Image.linear_gradient("L").resize(transparent.size))
     return [*files, _file(transparent, "PNG"), _file(pictures[1].convert("L"), "JPEG")]
+
+
+def parity_pairs(size: int) -> list[tuple[bytes, str]]:
+    """Return image files with the text that follows each, which may be empty.
+
+    Args:
+        size: Width and height of a tile, in pixels. Few images are enough for models with tiles,
+            whose towers are slow.
+    """
+    pairs = []
+    for index, (columns, rows) in enumerate(SHAPES):
+        picture = _draw(max(1, round(columns * size)), max(1, round(rows * size)), index)
+        file = _file(picture, ("PNG", "JPEG")[index % 2])
+        pairs += [(file, ""), (file, SENTENCES[index + 2])]
+    return pairs
 
 
 def _draw(width: int, height: int, seed: int) -> Image.Image:

@@ -8,18 +8,14 @@ from operator import ne
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from triton_embed.backends.tokenizer.prompt_marks import PromptMarks
-from triton_embed.contract import tensors
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.options import ExportOptions
 from triton_embed.export.parity import metrics
-from triton_embed.export.parity.feed import Row, as_requests, ragged_batch
+from triton_embed.export.parity.encoder import Encoder
 from triton_embed.export.parity.gate import Parity
-from triton_embed.export.parity.metrics import Vectors
 from triton_embed.export.parity.reference import Reference
 from triton_embed.export.parity.session import open_session
 from triton_embed.export.progress import ProgressCallback, no_progress
@@ -59,6 +55,7 @@ def measure(
         on_progress: Called after each text.
     """
     session, caveat = open_session(model.encoder, options.target)
+    encoder = Encoder(session, model.spec)
     tokenizer = _tokenizer(model)
     marks = PromptMarks(tokenizer)
     total = 2 * len(texts) * len(reference.vectors)
@@ -73,17 +70,26 @@ def measure(
         done = 2 * len(texts) * index
         singles = []
         for row in rows:
-            singles.append(embed(session, [[row]]))
+            singles.append(encoder.embed([[row]]))
             on_progress(done + len(singles), total, "texts")
         alone = np.concatenate(singles)
-        batched = _embed_in_batches(session, rows, options.max_batch_size)
+        batched = encoder.embed_in_batches(rows, options.max_batch_size)
         for vectors in (alone, batched):
             errors.append(metrics.max_absolute_error(vectors, expected))
             cosines.append(metrics.min_cosine(vectors, expected))
         deviations.append(metrics.batch_deviation(alone, batched))
         searches.append(metrics.retrieval(batched, expected))
     if model.vision and reference.images is not None:
-        alone, batched = embed_images(model.vision, model.spec, options)
+        # Pillow is needed for images only.
+        from triton_embed.export.parity import image_measurement
+
+        vision, _ = open_session(model.vision, options.target)
+        embed = (
+            image_measurement.embed_pairs(encoder, tokenizer)
+            if model.spec.image_tokens
+            else image_measurement.embed_images
+        )
+        alone, batched = embed(vision, model.spec)
         for vectors in (alone, batched):
             errors.append(metrics.max_absolute_error(vectors, reference.images))
             cosines.append(metrics.min_cosine(vectors, reference.images))
@@ -101,36 +107,6 @@ def measure(
         precision=options.precision.name,
         caveat=caveat,
     )
-
-
-def embed(session: onnxruntime.InferenceSession, requests: Sequence[Sequence[Row]]) -> Vectors:
-    """Run the model once on all `requests` and return their vectors, in order."""
-    vectors: Vectors = session.run([tensors.EMBEDDINGS], ragged_batch(requests))[0]
-    return vectors
-
-
-def embed_images(path: Path, spec: ModelSpec, options: ExportOptions) -> tuple[Vectors, Vectors]:
-    """Return the vectors of the parity images, each alone and all in one batch."""
-    # Pillow is needed for images only.
-    from triton_embed.backends.multimodal.tiles import decode
-    from triton_embed.export.parity.images import parity_images
-
-    assert spec.image
-    tiles = [decode(data, spec.image) for data in parity_images()]
-    session, _ = open_session(path, options.target)
-
-    def run(pixels: NDArray[np.uint8]) -> Vectors:
-        vectors: Vectors = session.run([tensors.EMBEDDINGS], {tensors.PIXELS: pixels})[0]
-        return vectors
-
-    return np.concatenate(list(map(run, tiles))), run(np.concatenate(tiles))
-
-
-def _embed_in_batches(
-    session: onnxruntime.InferenceSession, rows: Sequence[Row], batch_size: int
-) -> Vectors:
-    batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-    return np.concatenate([embed(session, as_requests(batch)) for batch in batches])
 
 
 def _tokenizer(model: ServedModel) -> Tokenizer:

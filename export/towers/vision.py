@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface
 
-from triton_embed.export.checkpoint.model import Checkpoint, NormalizeConfig
+from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.preprocessor import Preprocessor
 from triton_embed.export.families.registry import family_of
 from triton_embed.export.families.vision import VisionFamily
@@ -39,7 +39,12 @@ class Patches(nn.Module):
 
 
 class VisionTower(nn.Module):
-    """Tiles to one vector each."""
+    """Tiles to one vector each, or to the features that a language model reads.
+
+    Attributes:
+        size: Width and height of a tile, in pixels.
+        gives_features: Whether the output is features.
+    """
 
     def __init__(
         self,
@@ -68,8 +73,9 @@ class VisionTower(nn.Module):
         self.size = preprocessor.spec.size
         embeddings = vision.embeddings(self.tower)
         embeddings.patch_embedding = Patches(embeddings.patch_embedding, preprocessor.spec.size)
-        self._vectors = vision.vectors
-        normalizes = any(isinstance(each, NormalizeConfig) for each in checkpoint.head)
+        self._outputs = vision.outputs
+        self.gives_features = vision.markers is not None
+        normalizes = checkpoint.is_normalized and not self.gives_features
         self.head = Normalize() if normalizes else nn.Identity()
         mean, std = torch.tensor(preprocessor.mean), torch.tensor(preprocessor.std)
         self.scale = nn.Buffer((1 / (255 * std))[:, None, None])
@@ -82,11 +88,11 @@ class VisionTower(nn.Module):
             pixels: uint8 [tiles, 3, size, size], RGB.
 
         Returns:
-            float32 [tiles, dimension].
+            Vectors, float32 [tiles, dimension], or features, float32 [tiles, tokens, width].
         """
         normalized = pixels.to(torch.float32) * self.scale - self.shift
-        vectors = self._vectors(self.tower, normalized.to(self._dtype))
-        result: Tensor = self.head(vectors.to(torch.float32))
+        outputs = self._outputs(self.tower, normalized.to(self._dtype))
+        result: Tensor = self.head(outputs.to(torch.float32))
         return result
 
 

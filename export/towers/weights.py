@@ -22,10 +22,14 @@ UNUSED = re.compile(
 """Tensors that embeddings do not depend on: heads of other tasks, and buffers of old versions."""
 
 
-TEXT_TOWER = re.compile(r"text_(model|projection)\.|logit_(scale|bias)$")
+TEXT_TOWER = re.compile(
+    r"(text_(model|projection)|(model\.)?language_model)\.|logit_(scale|bias)$"
+    # The pooling head of an image tower whose features a language model reads.
+    r"|vision_model\.(vision_model\.)?head\."
+)
 """Tensors that the image tower of a model with two towers does not use."""
 
-IMAGE_TOWER = re.compile(r"(vision_model|visual_projection)\.|logit_(scale|bias)$")
+IMAGE_TOWER = re.compile(r"(vision_model|visual_projection|mlp1)\.|logit_(scale|bias)$")
 """Tensors that the text tower of such a model does not use."""
 
 
@@ -51,6 +55,7 @@ def load_transformer(
         other_tower=IMAGE_TOWER if family.vision else None,
         dtype=dtype,
         attn_implementation="eager" if family.build_packed else attention,
+        key_mapping={family.text_weights: ""} if family.text_weights else None,
         **({"add_pooling_layer": False} if family.has_pooler else {}),
     )
     # The cache of keys and values of a decoder would be unused.
@@ -78,6 +83,7 @@ def load_tower(checkpoint: Checkpoint, family: Family, attention: str, dtype: to
         other_tower=TEXT_TOWER,
         dtype=dtype,
         attn_implementation=attention,
+        key_mapping=dict(family.vision.weight_names) or None,
     ).eval()
 
 
