@@ -147,7 +147,7 @@ class NemotronVL:
         return np.asarray(normalize(states.mean(0), dim=0))
 
     def _rotation(self, length: int) -> tuple[Tensor, Tensor]:
-        """Return the cosines and sines of Llama 3's scaled rotary embedding, [length, head size]."""
+        """Return the cosines and sines of Llama 3's scaled rotary embedding, [length, size]."""
         size = self._language["hidden_size"] // self._language["num_attention_heads"]
         scaling = self._language["rope_scaling"]
         original, factor = scaling["original_max_position_embeddings"], scaling["factor"]

@@ -191,8 +191,8 @@ def test_markers_in_texts_are_text(served: RunningServer, checkpoint: Path) -> N
         ({"input": ["a cat", f"{TEXTS[0]} {url('1 tile')}"], "input_type": "query"}, "passages"),
         ({"input": [f" {url('1 tile')}"], "modality": "text_image"}, "must be non-empty"),
         ({"input": [f"{'x ' * 300} {url('1 tile')}"]}, "exceeds maximum allowed token size 200"),
-        ({"input": ["a cat", f"a {url('1 tile')}{url('1 tile')}"]}, "one image"),
-        ({"input": [[0, 5, 604]]}, "stands for an image"),
+        ({"input": ["a cat", f"a {url('1 tile')} {url('1 tile')}"]}, "one image"),
+        ({"input": [[0, 5, 602]]}, "stands for an image"),
     ],
 )
 def test_unsuitable_input_is_rejected(
