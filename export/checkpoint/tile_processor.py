@@ -37,7 +37,7 @@ def read_tile_processor(checkpoint: Checkpoint, vision: VisionSettings) -> Prepr
     size, tiles = settings.integer("image_size") or 0, settings.integer("max_input_tiles") or 1
     tiled = settings.flag("dynamic_image_size") is not False
     thumbnail = tiled and settings.flag("use_thumbnail") is not False
-    norm = settings.text("norm_type")
+    norm = settings.text("norm_type") or ""
     if norm not in NORMS:
         raise settings.error("norm_type", f"one of {', '.join(NORMS)}")
     if size > MAX_SIZE:

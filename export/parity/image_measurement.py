@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -32,40 +30,42 @@ def embed_images(vision: onnxruntime.InferenceSession, spec: ModelSpec) -> Alone
 
 
 def embed_pairs(
-    encoder: Encoder, tokenizer: Tokenizer
-) -> Callable[[onnxruntime.InferenceSession, ModelSpec], AloneAndBatched]:
-    """Return a function that embeds the parity images with their texts.
+    vision: onnxruntime.InferenceSession, encoder: Encoder, tokenizer: Tokenizer, spec: ModelSpec
+) -> AloneAndBatched:
+    """Return the vectors of the parity images with their texts; the batch has texts between them.
 
     Args:
+        vision: The image tower.
         encoder: The encoder.
         tokenizer: The served tokenizer.
+        spec: The model's spec.
     """
-
-    def embed(vision: onnxruntime.InferenceSession, spec: ModelSpec) -> AloneAndBatched:
-        assert spec.image
-        pairs = parity_pairs(spec.image.size)
+    assert spec.image
+    pairs = parity_pairs(spec.image.size)
+    images = ImageSequences(tokenizer, spec)
+    rows = []
+    for data, text in pairs:
+        ids = tokenizer.encode(images.separator + text).ids
+        grid = spec.image.token_grid(read_image_file(data))
         options = Options(input_type=InputType.PASSAGE)
-        images = ImageSequences(tokenizer, spec)
-        rows, features = [], []
-        # The same image follows itself with another text.
-        tiles = {data: decode(data, spec.image) for data, _ in pairs}
-        tower = {data: _run(vision, tensors.FEATURES, each) for data, each in tiles.items()}
-        for data, text in pairs:
-            ids = tokenizer.encode(images.separator + text).ids
-            grid = spec.image.token_grid(read_image_file(data))
-            rows.append(images.join((grid.rows, grid.columns), ids, options)[0])
-            features.append(tower[data].reshape(-1, spec.feature_size))
-        alone = [encoder.embed([[row]], [each]) for row, each in zip(rows, features, strict=True)]
-        batch = _run(vision, tensors.FEATURES, np.concatenate(list(tiles.values())))
-        ends = np.cumsum(list(map(len, tiles.values())))[:-1]
-        joined = dict(zip(tiles, np.split(batch, ends), strict=True))
-        requests, mixed = [], []
-        for (data, _), row, sentence in zip(pairs, rows, SENTENCES, strict=False):
-            requests += [[row], [tokenizer.encode(sentence).ids]]
-            mixed += [joined[data].reshape(-1, spec.feature_size), encoder.no_image]
-        return np.concatenate(alone), encoder.embed(requests, mixed)[::2]
-
-    return embed
+        rows.append(images.join((grid.rows, grid.columns), ids, options)[0])
+    tiles = {data: decode(data, spec.image) for data, _ in pairs}
+    width = spec.feature_size
+    features = {
+        data: _run(vision, tensors.FEATURES, each).reshape(-1, width)
+        for data, each in tiles.items()
+    }
+    alone = [
+        encoder.embed([[row]], [features[data]]) for row, (data, _) in zip(rows, pairs, strict=True)
+    ]
+    batch = _run(vision, tensors.FEATURES, np.concatenate(list(tiles.values())))
+    parts = np.split(batch, np.cumsum(list(map(len, tiles.values())))[:-1])
+    joined = {data: each.reshape(-1, width) for data, each in zip(tiles, parts, strict=True)}
+    requests, mixed = [], []
+    for row, (data, _), sentence in zip(rows, pairs, SENTENCES, strict=False):
+        requests += [[row], [tokenizer.encode(sentence).ids]]
+        mixed += [joined[data], encoder.no_image]
+    return np.concatenate(alone), encoder.embed(requests, mixed)[::2]
 
 
 def _run(

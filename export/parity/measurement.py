@@ -16,6 +16,7 @@ from triton_embed.export.options import ExportOptions
 from triton_embed.export.parity import metrics
 from triton_embed.export.parity.encoder import Encoder
 from triton_embed.export.parity.gate import Parity
+from triton_embed.export.parity.metrics import Vectors
 from triton_embed.export.parity.reference import Reference
 from triton_embed.export.parity.session import open_session
 from triton_embed.export.progress import ProgressCallback, no_progress
@@ -80,16 +81,7 @@ def measure(
         deviations.append(metrics.batch_deviation(alone, batched))
         searches.append(metrics.retrieval(batched, expected))
     if model.vision and reference.images is not None:
-        # Pillow is needed for images only.
-        from triton_embed.export.parity import image_measurement
-
-        vision, _ = open_session(model.vision, options.target)
-        embed = (
-            image_measurement.embed_pairs(encoder, tokenizer)
-            if model.spec.image_tokens
-            else image_measurement.embed_images
-        )
-        alone, batched = embed(vision, model.spec)
+        alone, batched = _embed_images(model.vision, encoder, tokenizer, model.spec, options)
         for vectors in (alone, batched):
             errors.append(metrics.max_absolute_error(vectors, reference.images))
             cosines.append(metrics.min_cosine(vectors, reference.images))
@@ -107,6 +99,19 @@ def measure(
         precision=options.precision.name,
         caveat=caveat,
     )
+
+
+def _embed_images(
+    path: Path, encoder: Encoder, tokenizer: Tokenizer, spec: ModelSpec, options: ExportOptions
+) -> tuple[Vectors, Vectors]:
+    """Return the vectors of the parity images, each alone and in one batch."""
+    # Pillow is needed for images only.
+    from triton_embed.export.parity import image_measurement
+
+    vision, _ = open_session(path, options.target)
+    if spec.image_tokens:
+        return image_measurement.embed_pairs(vision, encoder, tokenizer, spec)
+    return image_measurement.embed_images(vision, spec)
 
 
 def _tokenizer(model: ServedModel) -> Tokenizer:

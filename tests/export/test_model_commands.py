@@ -16,7 +16,7 @@ from onnx import load, numpy_helper, save
 from testing.stub_repository import write_stub_model
 from triton_embed.cli import main
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.export.parity import measurement
+from triton_embed.export.parity.encoder import Encoder
 
 
 def run(command: str, repository: Path, *arguments: str) -> int:
@@ -149,13 +149,13 @@ def test_verify_requires_a_checkpoint_if_the_provenance_is_missing(
 def test_verify_detects_batch_dependent_embeddings(
     own_tiny_repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embed = measurement.embed
+    embed = Encoder.embed
 
-    def disturbed(session: Any, requests: Sequence[Any]) -> NDArray[np.float32]:
-        vectors = embed(session, requests)
+    def disturbed(encoder: Encoder, requests: Sequence[Any]) -> NDArray[np.float32]:
+        vectors = embed(encoder, requests)
         return vectors + 0.01 if len(vectors) > 1 else vectors
 
-    monkeypatch.setattr(measurement, "embed", disturbed)
+    monkeypatch.setattr(Encoder, "embed", disturbed)
     assert run("verify", own_tiny_repository, "tiny") == 1
     printed = capsys.readouterr().err
     assert "max absolute error 1.00e-02" in printed
