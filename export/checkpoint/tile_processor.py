@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from triton_embed.contract.image_spec import ImageSpec, Resample, Resize, Transparency
-from triton_embed.contract.pipelines import MAX_TILES
+from triton_embed.contract.image_spec import MAX_TILES, ImageSpec, Resample, Resize, Transparency
 from triton_embed.export.checkpoint.files import read_json
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.preprocessor import MAX_SIZE, Preprocessor, VisionSettings
