@@ -85,6 +85,7 @@ class Decoder:
 
     def _attempt(self, data: bytes) -> NDArray[np.uint8]:
         if self._worker.poll() is not None:
+            self._end_worker()
             self._worker = self._new_worker()
         worker = self._worker
         assert worker.stdin and worker.stdout

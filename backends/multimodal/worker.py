@@ -41,6 +41,11 @@ picture, its conversion to RGB and its copy with a background, and a margin."""
 BASE_BYTES = 1 << 30
 """Address space of a worker without an image: Python, NumPy and the shared memory."""
 
+NICENESS = 10
+"""Priority of a worker. Decoding fills the time in which the cores are free: a thread of a tower that
+waits for its core keeps the others of its operation waiting, too. Workers still get about a tenth
+of a core that is fully used."""
+
 LARGE_PIXELS = 1 << 24
 """Pixels above which the workers of a machine decode one image at a time. Otherwise the memory of
 several large images would add up."""
@@ -90,6 +95,7 @@ def main() -> None:
     """Serve with the memory file and the limits in the arguments."""
     descriptor, max_pixels, parameters = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     spec = ImageSpec.from_parameters(dict(each.split("=", 1) for each in parameters))
+    os.nice(NICENESS)
     address_space = BASE_BYTES + MAX_BYTES_PER_PIXEL * max_pixels
     resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
     with mmap.mmap(descriptor, 0) as memory:
