@@ -50,6 +50,11 @@ class ImageFile:
         return self.width * self.height
 
 
+def is_image_file(data: bytes) -> bool:
+    """Return whether `data` begins as a PNG or JPEG file does; no text begins so."""
+    return data.startswith((PNG_SIGNATURE, JPEG_SIGNATURE))
+
+
 def read_image_file(data: bytes) -> ImageFile:
     """Read the header of a PNG or JPEG file.
 

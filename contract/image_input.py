@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_file import ImageFile, ImageFileError, read_image_file
@@ -83,18 +83,25 @@ def read_image_input(
     if modality is Modality.TEXT_IMAGE and not beside:
         # The message of NVIDIA's NIM.
         raise _invalid("Text part must be non-empty for text_image modality")
-    data = _decode(text[image.base64_start : image.url_end])
-    return ImageInput(beside, data, _read_file(data))
+    return replace(read_image(_decode(text[image.base64_start : image.url_end])), text=beside)
+
+
+def read_image(data: bytes) -> ImageInput:
+    """Return the input that is an image file.
+
+    Raises:
+        InvalidRequest: the file is too large, or neither PNG nor JPEG.
+    """
+    if len(data) > MAX_IMAGE_BYTES:
+        raise _invalid(f"the image has {len(data)} bytes; the maximum is {MAX_IMAGE_BYTES}")
+    return ImageInput("", data, _read_file(data))
 
 
 def _decode(encoded: str) -> bytes:
     try:
-        data = base64.b64decode("".join(encoded.split()), validate=True)
+        return base64.b64decode("".join(encoded.split()), validate=True)
     except binascii.Error as error:
         raise _invalid(f"the base64 of the image is malformed: {error}") from None
-    if len(data) > MAX_IMAGE_BYTES:
-        raise _invalid(f"the image has {len(data)} bytes; the maximum is {MAX_IMAGE_BYTES}")
-    return data
 
 
 def _read_file(data: bytes) -> ImageFile:

@@ -9,6 +9,7 @@ from google.protobuf.json_format import MessageToJson
 from tritonclient.grpc import model_config_pb2 as pb
 
 from triton_embed.contract.pipeline import Role
+from triton_embed.contract.pipelines import ROUTER_INSTANCES
 from triton_embed.contract.serialization import Identity
 from triton_embed.repository.config import parameters
 from triton_embed.runtime.cores import has_quota, usable_cores
@@ -22,6 +23,13 @@ THROUGHPUT_QUEUE_DELAY_MICROSECONDS = 1000
 """Time in µs that an encoder waits for more requests in throughput mode: long enough for requests
 that clients send together, short compared with an execution on a CPU."""
 
+MAX_ROUTER_INSTANCES = 16
+"""Maximum instances of the router of a model that takes images. Each decodes one image at a time,
+and takes about 100 MB, or 200 MB more while it decodes an image of 16 million pixels."""
+
+ENCODERS = (Role.ENCODE.value, Role.VISION.value)
+"""Roles of the steps to which settings of encoders apply."""
+
 
 @dataclass(frozen=True)
 class Overrides:
@@ -31,6 +39,7 @@ class Overrides:
         max_batch_size: Maximum inputs per execution and per request.
         served_model_names: Public model id, and further names of the model.
         tokenizer_instances: Instances of each tokenizer.
+        router_instances: Instances of each router, each of which decodes one image at a time.
         encoder_instances: Instances of each encoder.
         encoder_threads: Threads of one encoder instance.
         max_queue_delay_microseconds: Time that an encoder waits for more requests.
@@ -40,6 +49,7 @@ class Overrides:
     max_batch_size: int | None = None
     served_model_names: tuple[str, ...] = ()
     tokenizer_instances: int | None = None
+    router_instances: int | None = None
     encoder_instances: int | None = None
     encoder_threads: int | None = None
     max_queue_delay_microseconds: int | None = None
@@ -61,6 +71,9 @@ class Overrides:
             max_batch_size=settings.max_batch_size,
             served_model_names=settings.served_model_name,
             tokenizer_instances=settings.tokenizer_instances,
+            router_instances=(
+                min(cores, MAX_ROUTER_INSTANCES) if cores > ROUTER_INSTANCES else None
+            ),
             encoder_instances=instances,
             encoder_threads=settings.encoder_threads or threads,
             max_queue_delay_microseconds=delay,
@@ -78,7 +91,8 @@ class Overrides:
         identity = Identity.from_parameters(parameters(config))
         if identity is None:
             return  # The user's own model.
-        if self.max_batch_size is not None:
+        # The items of an image tower are tiles, not inputs.
+        if self.max_batch_size is not None and identity.role != Role.VISION.value:
             config.max_batch_size = self.max_batch_size
         for name, value in self.spec_parameters.items():
             config.parameters[name].string_value = value
@@ -89,7 +103,9 @@ class Overrides:
                 config.parameters["aliases"].string_value = ",".join(aliases)
         if identity.role == Role.TOKENIZE.value and self.tokenizer_instances is not None:
             _set_instances(config, self.tokenizer_instances)
-        if identity.role == Role.ENCODE.value:
+        if identity.role == Role.ROUTE.value and self.router_instances is not None:
+            _set_instances(config, self.router_instances)
+        if identity.role in ENCODERS:
             self._apply_to_encoder(config)
 
     def _apply_to_encoder(self, config: pb.ModelConfig) -> None:

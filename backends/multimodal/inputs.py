@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from triton_embed.contract.errors import InvalidRequest
-from triton_embed.contract.image_input import ImageInput, read_image_input
+from triton_embed.contract.image_file import is_image_file
+from triton_embed.contract.image_input import ImageInput, read_image, read_image_input
 from triton_embed.contract.inputs import map_inputs
 from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import Modality, Options, parse_choice
@@ -22,7 +23,7 @@ def read_inputs(
     """Return the inputs of a request, in order.
 
     Args:
-        items: UTF-8, or token ids if the options have ``token_ids``.
+        items: Each in UTF-8, or an image file; token ids if the options have ``token_ids``.
         modalities: Modality of each, if the request has a tensor of that name.
         options: The request's options.
         spec: The model's spec.
@@ -43,6 +44,10 @@ def _read(options: Options, spec: ModelSpec, item: tuple[bytes, bytes]) -> Input
     modality = modality or options.modality
     if modality is Modality.TEXT:
         return data
+    if modality is not Modality.TEXT_IMAGE and is_image_file(data):
+        spec.validate_modality(Modality.IMAGE)
+        spec.validate_image_options(options)
+        return read_image(data)
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

@@ -42,8 +42,8 @@ BASE_BYTES = 1 << 30
 """Address space of a worker without an image: Python, NumPy and the shared memory."""
 
 NICENESS = 10
-"""Priority of a worker. Decoding fills the time in which the cores are free: a thread of a tower that
-waits for its core keeps the others of its operation waiting, too. Workers still get about a tenth
+"""Priority of a worker. Decoding fills the time in which the cores are free: a thread of a tower
+that waits for its core keeps the others of its operation waiting. Workers still get about a tenth
 of a core that is fully used."""
 
 LARGE_PIXELS = 1 << 24

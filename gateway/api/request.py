@@ -271,9 +271,12 @@ def _read(
     if modality is not Modality.TEXT and spec.image:
         spec.validate_image_options(options)
         image = read_image_input(item, modality, max_image_bytes)
-        text = len(image.text.encode())
-        tokens = spec.image.tokens(image.file) + (estimator.text(text, limit) if text else 0)
-        return Input(modality, item.encode(), tokens)
+        tokens = estimator.image(spec.image.tokens(image.file), image.file.pixels)
+        if not image.text:
+            # The file itself: the router need not find and decode it again.
+            return Input(modality, image.data, tokens)
+        text = estimator.text(len(image.text.encode()), limit)
+        return Input(modality, item.encode(), tokens + text)
     validate_text_size(len(item))
     data = item.encode()
     return Input(modality, data, estimator.text(len(data), limit))

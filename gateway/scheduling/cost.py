@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 from math import ceil
 
+from triton_embed.contract.options import Modality
 from triton_embed.gateway.triton.batch import EmbeddingBatch
 from triton_embed.gateway.triton.job import EmbedJob
 
@@ -24,6 +25,11 @@ DISCARDED_BYTES_PER_TOKEN = 128
 """Bytes beyond the limit whose tokenization takes as long as embedding one token, if the whole text
 is tokenized. Measured with MiniLM, the fastest model that we serve; any other model embeds more
 slowly. Usually only an excerpt is tokenized, but the gateway cannot know that."""
+
+PIXELS_PER_TOKEN = 1 << 16
+"""Pixels of an image whose decoding takes as long as embedding one token: about 1 ms of a core, for
+decoding and resizing. Measured with CLIP ViT-B/32, the smallest common image tower; any other one
+embeds more slowly."""
 
 FIRST_TOKENS = 1000
 """Weight of the first value, in tokens: a few requests outweigh it."""
@@ -57,11 +63,20 @@ class TokenEstimator:
             tokens = limit + discarded / DISCARDED_BYTES_PER_TOKEN
         return ceil(tokens) or 1
 
+    def image(self, tokens: int, pixels: int) -> int:
+        """Return the estimated cost of an image, in tokens; at least 1.
+
+        Args:
+            tokens: Tokens that stand for the image.
+            pixels: Its pixels, before it is resized.
+        """
+        return tokens + ceil(pixels / PIXELS_PER_TOKEN)
+
     def learn(self, job: EmbedJob, batches: Sequence[EmbeddingBatch]) -> None:
         """Compare the sizes of texts with the tokens that Triton counted.
 
         Args:
-            job: The request. Token ids, and texts that may be truncated, are ignored.
+            job: The request. Token ids, images, and texts that may be truncated, are ignored.
             batches: Its responses, in order.
         """
         if job.options.token_ids:
@@ -69,7 +84,7 @@ class TokenEstimator:
         limit = job.token_limit
         counts = chain.from_iterable(batch.token_counts.tolist() for batch in batches)
         for item, tokens in zip(job.inputs, counts, strict=True):
-            if tokens < limit:
+            if item.kind is Modality.TEXT and tokens < limit:
                 self._bytes += min(len(item.data), tokens * MAX_BYTES_PER_TOKEN)
                 self._tokens += tokens
         if self._tokens > AVERAGING_TOKENS:

@@ -66,9 +66,13 @@ class SendWindow:
     def fits(self, job: EmbedJob) -> bool:
         """Return whether `job` is so short that it does not have to wait for a turn.
 
-        A single input cannot be split, and fits unless it is far over the limit of the model.
+        A single input cannot be split, and fits unless it is a text far over the limit of its
+        model.
+        Images are decoded by processes of low priority, which do not delay other requests.
         """
         inputs = len(job.inputs)
+        if inputs == 1 and job.has_images:
+            return True
         if inputs == 1:
             return job.tokens <= MAX_INTERACTIVE_LIMITS * job.token_limit
         return inputs <= job.model.max_batch_size and job.tokens <= self._tokens / 2

@@ -19,7 +19,8 @@ class Input(NamedTuple):
 
     Attributes:
         kind: Its modality.
-        data: The element of Triton's tensor `text`: UTF-8, or token ids as little-endian int32.
+        data: The element of Triton's tensor `text`: UTF-8, token ids as little-endian int32, or an
+            image file.
         tokens: Estimated work, in tokens that the encoder processes; at least 1.
     """
 

@@ -183,12 +183,13 @@ def test_images_are_embedded_over_grpc(
     served: RunningServer, model: str, reference: TwoTowers
 ) -> None:
     with triton.InferenceServerClient(f"127.0.0.1:{served.grpc_port}") as client:
-        text = triton.InferInput("text", [2, 1], "BYTES")
-        text.set_data_from_numpy(np.array([["a cat"], [URL]], np.object_))
+        text = triton.InferInput("text", [3, 1], "BYTES")
+        text.set_data_from_numpy(np.array([["a cat"], [URL], [FILES[1]]], np.object_))
         result = client.infer(triton_model_name(model), [text])
     vectors = result.as_numpy("embeddings")
-    assert np.abs(vectors - [reference.text("a cat"), reference.image(PICTURES[0])]).max() < 1e-4
-    assert result.as_numpy("token_count").shape == (2, 1)
+    images = [reference.image(each) for each in PICTURES[:2]]
+    assert np.abs(vectors - [reference.text("a cat"), *images]).max() < 1e-4
+    assert result.as_numpy("token_count").shape == (3, 1)
 
 
 def test_concurrent_clients_of_mixed_kinds_get_their_own_vectors(

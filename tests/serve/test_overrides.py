@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from triton_embed.contract.image_spec import ImageSpec, Resize
+from triton_embed.contract.pipelines import DUAL
+from triton_embed.contract.spec import ModelSpec
 from triton_embed.repository import config
+from triton_embed.repository.rendering import StepRuntime, render
 from triton_embed.runtime import cores
-from triton_embed.serve.overrides import Overrides
+from triton_embed.serve.overrides import MAX_ROUTER_INSTANCES, Overrides
 from triton_embed.serve.settings import Settings
 
 
@@ -46,11 +50,8 @@ def test_cpu_quota_limits_the_threads_of_encoders(monkeypatch: pytest.MonkeyPatc
     assert Overrides.from_settings(Settings()).encoder_threads is None
 
 
-def test_default_settings_override_nothing(
-    stub_repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cores, "_quotas", lambda root: iter([]))
-    overrides = Overrides.from_settings(Settings())
+def test_default_settings_override_nothing(stub_repository: Path) -> None:
+    overrides = Overrides.from_settings(Settings(), cores=2)
     assert overrides == Overrides()
     for model in ("tiny", "tiny_tokenizer", "tiny_encoder", "tiny_postprocess"):
         assert overridden(stub_repository, model, overrides) is None
@@ -103,3 +104,23 @@ def test_rejected_inputs_are_parameters_of_the_spec(stub_repository: Path) -> No
         parameters = changed["parameters"]
         assert parameters["accepts_token_ids"] == {"string_value": "false"}  # type: ignore[index]
         assert parameters["rejects_embedded_images"] == {"string_value": "true"}  # type: ignore[index]
+
+
+def test_overrides_apply_to_the_steps_of_image_models(tmp_path: Path) -> None:
+    image = ImageSpec(32, Resize.STRETCH)
+    spec = ModelSpec("m", max_tokens=8, vocab_size=9, dimension=2, image=image)
+    for name, rendered in render(
+        spec, exported_at="", max_batch_size=8, encoder=StepRuntime("onnxruntime"), pipeline=DUAL
+    ).items():
+        (tmp_path / name).mkdir()
+        config.write(tmp_path / name, rendered)
+    settings = Settings(max_batch_size=4, encoder_instances=2, encoder_threads=3)
+    overrides = Overrides.from_settings(settings, cores=64)
+    vision = overridden(tmp_path, "m_vision", overrides)
+    router = overridden(tmp_path, "m_router", overrides)
+    assert vision and vision["instance_group"][0]["count"] == 2  # type: ignore[index]
+    assert vision["parameters"]["intra_op_thread_count"] == {"string_value": "3"}  # type: ignore[index]
+    # Its items are tiles, not inputs.
+    assert vision["max_batch_size"] == spec.max_batch_tiles
+    assert router and router["instance_group"][0]["count"] == MAX_ROUTER_INSTANCES  # type: ignore[index]
+    assert router["max_batch_size"] == 4

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from testing.images import data_url, encoded, picture
 from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.image_spec import ImageSpec, Resize
 from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import InputType, Modality, Options
 from triton_embed.contract.spec import ModelSpec
@@ -19,6 +21,7 @@ from triton_embed.gateway.api import request as schema
 from triton_embed.gateway.api.request import EncodingFormat, parse
 from triton_embed.gateway.api.surrogates import MAX_SURROGATES
 from triton_embed.gateway.scheduling.cost import TokenEstimator
+from triton_embed.gateway.triton.job import Input
 
 SPEC = ModelSpec(model_id="m", max_tokens=8, vocab_size=9, dimension=4, matryoshka_dimensions=())
 
@@ -141,6 +144,17 @@ def test_text_with_an_embedded_image_is_a_text() -> None:
     ]
     with pytest.raises(InvalidRequest, match="does not support modality 'text_image'"):
         request.inputs(replace(SPEC, rejects_embedded_images=True), TokenEstimator(), Options())
+
+
+def test_image_is_sent_as_its_file_with_its_cost() -> None:
+    file = encoded(picture())
+    spec = replace(
+        SPEC,
+        modalities=(Modality.TEXT, Modality.IMAGE),
+        image=ImageSpec(64, Resize.STRETCH, tokens_per_tile=50),
+    )
+    request = parse(json.dumps({"model": "m", "input": [data_url(file)]}).encode())
+    assert request.inputs(spec, TokenEstimator(), Options()) == [Input(Modality.IMAGE, file, 51)]
 
 
 def test_lone_surrogate_becomes_the_replacement_character() -> None:

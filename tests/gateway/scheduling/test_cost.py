@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from testing.jobs import make_job
-from triton_embed.contract.options import Options
+from testing.jobs import MODEL, make_job
+from triton_embed.contract.options import Modality, Options
 from triton_embed.gateway.scheduling.cost import (
     DISCARDED_BYTES_PER_TOKEN,
     FIRST_BYTES_PER_TOKEN,
+    PIXELS_PER_TOKEN,
     TokenEstimator,
 )
 from triton_embed.gateway.triton.batch import EmbeddingBatch
+from triton_embed.gateway.triton.job import EmbedJob, Input
 
 MAX_TOKENS = 512
 UNTRUNCATED = 7
@@ -32,6 +34,19 @@ def test_estimate_follows_the_token_counts_of_responses() -> None:
     for _ in range(100):
         estimator.learn(make_job(*[b"x" * 14] * 200), [counted(*[UNTRUNCATED] * 100)] * 2)
     assert estimator.text(400, MAX_TOKENS) == pytest.approx(200, rel=0.02)
+
+
+def test_image_costs_its_tokens_and_its_decoding() -> None:
+    estimator = TokenEstimator()
+    assert estimator.image(50, 1) == 51
+    assert estimator.image(50, 10 * PIXELS_PER_TOKEN) == 60
+
+
+def test_image_teaches_nothing() -> None:
+    estimator = TokenEstimator()
+    image = Input(Modality.IMAGE, b"x" * 10**5, 50)
+    estimator.learn(EmbedJob(MODEL, [image], Options()), [counted(2)])
+    assert estimator.bytes_per_token == FIRST_BYTES_PER_TOKEN
 
 
 def test_truncated_text_teaches_nothing() -> None:

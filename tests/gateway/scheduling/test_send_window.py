@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from testing.jobs import MODEL, make_input
-from triton_embed.contract.options import Options
+from triton_embed.contract.options import Modality, Options
 from triton_embed.gateway.scheduling.send_window import (
     BULK_CHUNK_FACTOR,
     FIRST_TOKENS,
@@ -15,7 +15,7 @@ from triton_embed.gateway.scheduling.send_window import (
     ROUND_TRIP_SECONDS,
     SendWindow,
 )
-from triton_embed.gateway.triton.job import EmbedJob
+from triton_embed.gateway.triton.job import EmbedJob, Input
 
 TOKENS = 20
 CHUNK = FIRST_TOKENS // 2 // TOKENS
@@ -136,6 +136,12 @@ async def test_request_larger_than_a_small_chunk_does_not_fit() -> None:
     assert not SendWindow().fits(job_of(FIRST_TOKENS // 2, FIRST_TOKENS // 2))
     assert not SendWindow().fits(job_of(1, 1, 1, max_batch_size=2))
     assert SendWindow().fits(job_of(50, 50))
+
+
+async def test_single_image_fits_whatever_its_size() -> None:
+    image = Input(Modality.IMAGE, b"file", MAX_INTERACTIVE_LIMITS * JOB.token_limit + 1)
+    assert SendWindow().fits(EmbedJob(MODEL, [image], Options()))
+    assert not SendWindow().fits(EmbedJob(MODEL, [image] * 100, Options()))
 
 
 async def test_single_text_fits_unless_most_of_it_is_cut_off() -> None:
