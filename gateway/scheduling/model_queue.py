@@ -23,8 +23,8 @@ class ModelQueue:
     """Counts the waiting work of one model and estimates the time that it takes.
 
     Two rules limit the queue time. *Budget*: the tokens waiting must be embedded within `target`,
-    at the rate of the last seconds. *CoDel*: if the estimate is wrong, the queue
-    of requests stays long.
+    at the rate of the last seconds; for a large request, its own tokens included. *CoDel*: if the
+    estimate is wrong, the queue of requests stays long.
 
     Args:
         target: Acceptable queue time, in seconds.
@@ -46,13 +46,15 @@ class ModelQueue:
     def excess_seconds(self, tokens: int, *, bulk: bool) -> float:
         """Return the time that a new request should wait before it is sent; 0 admits it."""
         self._advance()
+        budgeted = self.seconds(bulk=bulk)
         if tokens <= MAX_SMALL_TOKENS:
             is_free = self._small_requests < MIN_SMALL_REQUESTS
         else:
             is_free = self._large_requests < MIN_LARGE_REQUESTS
+            # Otherwise a fourth list of seconds would share the model with three.
+            budgeted += self._throughput.seconds_for_tokens(tokens)
         if is_free:
             return 0.0
-        budgeted = self.seconds(bulk=bulk)
         queued = self._throughput.seconds_for_requests(self._unserved)
         if budgeted > self._target or self._codel.rejects(queued):
             return max(budgeted, queued) - self._target

@@ -157,6 +157,28 @@ def test_bulk_requests_beyond_the_budget_are_three() -> None:
     assert server.rejections[-1].retry_after_seconds == 60
 
 
+@pytest.mark.parametrize(("tokens", "is_admitted"), [(8000, True), (32_000, False)])
+def test_fourth_large_request_is_admitted_if_it_is_embedded_within_the_target(
+    tokens: int, is_admitted: bool
+) -> None:
+    server = SimulatedServer()
+    admission = server.admission
+    with ExitStack() as admitted:
+        permits = [
+            admitted.enter_context(admission.admit(job_of(2, 4100), bulk=True)) for _ in range(3)
+        ]
+        # The rate is about 24 000 tokens a second, and 300 tokens remain.
+        server.now = 1.0
+        for permit in permits:
+            permit.embedded(8100)
+        try:
+            admitted.enter_context(admission.admit(job_of(1, tokens), bulk=True))
+        except Unavailable:
+            assert not is_admitted
+        else:
+            assert is_admitted
+
+
 def test_interactive_requests_are_admitted_during_bulk_requests() -> None:
     server = SimulatedServer()
     with ExitStack() as bulk:
