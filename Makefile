@@ -73,7 +73,7 @@ $(VENV)/.export: $(VENV)/.serve
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.export
-	$(PIP) --editable '.[otel]' --group dev
+	$(PIP) --editable '.[embed,otel]' --group dev
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev

@@ -11,7 +11,9 @@ from testing.paths import ROOT
 FOLDERS = (
     "backends",
     "benchmarks",
+    "client",
     "contract",
+    "corpus",
     "docker",
     "export",
     "gateway",

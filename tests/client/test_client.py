@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import asyncio
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from testing.embedding_api import BAD, EmbeddingApi, Reply, rejection, vectors
+from triton_embed.client import (
+    AsyncClient,
+    Client,
+    InvalidResponse,
+    RequestRejected,
+    ServerUnavailable,
+)
+from triton_embed.client.connection import MAX_INTERNAL_ERRORS, Connection, Server
+from triton_embed.client.options import EmbedOptions
+from triton_embed.client.sender import Sender
+
+TEXTS = [f"{'word ' * (index * 7 % 400)}{index}" for index in range(1000)]
+OVERLOADED: Reply = (503, {"retry-after": "0"}, {"message": "overloaded"})
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triton_embed.client.retry.FIRST_PAUSE_SECONDS", 0.001)
+
+
+def server(api: EmbeddingApi, **options: Any) -> Server:
+    return Server("http://server", transport=api.transport(), **options)
+
+
+async def embed(api: EmbeddingApi, texts: list[str], **options: Any) -> Any:
+    async with AsyncClient(server=server(api, **options), model="m") as client:
+        return await client.embed(texts)
+
+
+async def test_long_list_is_cut_and_its_order_restored() -> None:
+    api = EmbeddingApi()
+    found = await embed(api, TEXTS)
+    assert len(api.bodies) > 3
+    np.testing.assert_array_equal(found, vectors(TEXTS))
+    assert found.dtype == np.float32
+
+
+async def test_empty_list_is_not_sent() -> None:
+    api = EmbeddingApi()
+    assert (await embed(api, [])).shape == (0, 0)
+    assert api.bodies == []
+
+
+@pytest.mark.parametrize("url", ["http://server", "http://server/", "http://server/v1"])
+def test_url_may_end_in_the_version(url: str) -> None:
+    assert Server(url).api == "http://server/v1"
+
+
+async def test_api_key_is_sent_and_not_shown() -> None:
+    api = EmbeddingApi()
+    await embed(api, ["a"], api_key="secret")
+    assert api.authorizations == ["Bearer secret"]
+    assert "secret" not in repr(Server(api_key="secret"))
+
+
+async def test_overloaded_server_is_retried() -> None:
+    replies = iter([OVERLOADED, (429, {}, {}), None])
+    api = EmbeddingApi(first=lambda body: next(replies, None))
+    np.testing.assert_array_equal(await embed(api, ["a"]), vectors(["a"]))
+    assert len(api.bodies) == 3
+
+
+async def test_retries_end_after_the_given_time() -> None:
+    api = EmbeddingApi(first=lambda body: OVERLOADED)
+    with pytest.raises(ServerUnavailable, match="http://server: HTTP status 503: overloaded"):
+        await embed(api, ["a"], retry_seconds=0.0)
+
+
+async def test_internal_errors_are_retried_a_few_times() -> None:
+    api = EmbeddingApi(first=lambda body: (500, {}, {"message": "defect"}))
+    with pytest.raises(ServerUnavailable, match="HTTP status 500: defect"):
+        await embed(api, ["a"])
+    assert len(api.bodies) == MAX_INTERNAL_ERRORS
+
+
+async def test_server_that_does_not_listen_is_named() -> None:
+    async with AsyncClient(server=Server("http://127.0.0.1:1", retry_seconds=0), model="m") as one:
+        with pytest.raises(ServerUnavailable, match=r"http://127.0.0.1:1: no response"):
+            await one.embed(["a"])
+
+
+async def test_rejected_input_is_an_error_with_its_position() -> None:
+    with pytest.raises(RequestRejected, match=f"^input 700: this text is {BAD}$") as caught:
+        await embed(EmbeddingApi(), [*TEXTS[:700], BAD, *TEXTS[701:]])
+    assert (caught.value.index, caught.value.code) == (700, "invalid_value")
+
+
+async def test_invalid_option_is_an_error_about_the_list() -> None:
+    api = EmbeddingApi(first=lambda body: rejection("no such model", 404, "model"))
+    with pytest.raises(RequestRejected, match=r"^no such model$"):
+        await embed(api, TEXTS)
+
+
+async def test_redirect_is_an_error() -> None:
+    api = EmbeddingApi(first=lambda body: (307, {"location": "/elsewhere"}, {}))
+    with pytest.raises(InvalidResponse, match="HTTP status 307"):
+        await embed(api, ["a"])
+
+
+@pytest.mark.parametrize("names_index", [True, False], ids=["named", "bisected"])
+async def test_rejected_inputs_are_collected(names_index: bool) -> None:
+    texts = [BAD if index % 100 == 50 else text for index, text in enumerate(TEXTS)]
+    connection = Connection(server(EmbeddingApi(names_index=names_index)))
+    found = await Sender(connection, EmbedOptions("m")).embed(texts, collect=True)
+    await connection.close()
+    assert sorted(found.rejected) == list(range(50, 1000, 100))
+    for position, error in found.rejected.items():
+        assert (error.index, error.message) == (position, f"this text is {BAD}")
+    good = [index for index in range(1000) if index not in found.rejected]
+    np.testing.assert_array_equal(found.vectors[good], vectors([texts[each] for each in good]))
+    assert not found.vectors[sorted(found.rejected)].any()
+
+
+async def test_request_that_is_too_large_is_halved() -> None:
+    def first(body: dict[str, Any]) -> Reply | None:
+        return rejection("too large", 413, None) if len(body["input"]) > 10 else None
+
+    texts = TEXTS[:100]
+    np.testing.assert_array_equal(await embed(EmbeddingApi(first=first), texts), vectors(texts))
+
+
+async def test_vectors_of_another_length_are_an_error() -> None:
+    connection = Connection(server(EmbeddingApi()))
+    with pytest.raises(InvalidResponse, match="length 8 after vectors of length 4"):
+        await Sender(connection, EmbedOptions("m"), width=4).embed(["a"])
+    await connection.close()
+
+
+async def test_model_is_described() -> None:
+    connection = Connection(server(EmbeddingApi(model={"id": "m", "dimension": 8})))
+    assert await connection.describe("a/m") == {"id": "m", "dimension": 8}
+    await connection.close()
+
+
+def test_sync_client_embeds_from_several_threads() -> None:
+    api = EmbeddingApi()
+    options = {"model": "m", "embedding_type": "int8"}
+    with Client(server=server(api), **options) as client, ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(client.embed, [TEXTS[:10], TEXTS[10:20], [], TEXTS[20:30]]))
+    assert found[0].dtype == np.int8
+    np.testing.assert_array_equal(np.concatenate([found[0], found[1]]), vectors(TEXTS[:20], "i1"))
+
+
+def test_closed_sync_client_opens_new_connections() -> None:
+    client = Client(server=server(EmbeddingApi()), model="m")
+    for _ in range(2):
+        np.testing.assert_array_equal(client.embed(["a"]), vectors(["a"]))
+        client.close()
+
+
+def test_sync_client_can_be_pickled() -> None:
+    with EmbeddingApi().listening() as url, Client(url, model="m") as client:
+        np.testing.assert_array_equal(client.embed(["a"]), vectors(["a"]))
+        with pickle.loads(pickle.dumps(client)) as copy:
+            np.testing.assert_array_equal(copy.embed(["b"]), vectors(["b"]))
+
+
+async def test_sync_client_works_beside_a_running_event_loop() -> None:
+    with Client(server=server(EmbeddingApi()), model="m") as client:
+        found = await asyncio.to_thread(client.embed, ["a"])
+    np.testing.assert_array_equal(found, vectors(["a"]))
