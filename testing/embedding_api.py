@@ -83,7 +83,8 @@ class EmbeddingApi:
             if BAD in text:
                 place = f" (input[{index}])" if self.names_index and len(texts) > 1 else ""
                 return rejection(f"this text is {BAD}{place}")
-        kind = {"int8": np.int8, "uint8": np.uint8}.get(body.get("embedding_type"), np.float32)
+        kinds: dict[Any, Any] = {"int8": np.int8, "uint8": np.uint8}
+        kind = kinds.get(body.get("embedding_type"), np.float32)
         data = [
             {"index": index, "embedding": base64.b64encode(vector(text, kind).tobytes()).decode()}
             for index, text in enumerate(texts)

@@ -61,6 +61,7 @@ COMMANDS = {
     "serve": LazyCommand("Servers", "serve", _serve),
     "gateway": LazyCommand("Servers", "gateway", _attribute("triton_embed.gateway.command", "gateway")),
     "health": LazyCommand("Servers", "triton", _attribute("triton_embed.runtime.health", "health")),
+    "embed": LazyCommand("Clients", "embed", _attribute("triton_embed.corpus.command", "embed")),
     "export": LazyCommand("Models", "export", _attribute(_EXPORT, "export")),
     "list": LazyCommand("Models", "export", _attribute(_MODELS, "list_models")),
     "show": LazyCommand("Models", "export", _attribute(_MODELS, "show")),

@@ -15,6 +15,7 @@ from triton_embed.gateway.api import routes
 from triton_embed.gateway.services import get_services
 from triton_embed.gateway.settings import Settings
 from triton_embed.gateway.triton.catalog import NO_MODEL
+from triton_embed.gateway.triton.model import ServedModel
 
 router = routes.router("models")
 
@@ -42,6 +43,7 @@ class ModelDescription(BaseModel):
         input_types: Values of ``input_type`` that make a difference.
         modalities: Content that inputs may have.
         input_type_required: Whether a request must state the input type.
+        exported_at: Time of the export, ISO 8601; the vectors of another export may differ.
     """
 
     id: str
@@ -54,6 +56,7 @@ class ModelDescription(BaseModel):
     input_types: list[InputType]
     modalities: list[Modality]
     input_type_required: bool
+    exported_at: str
 
 
 class ModelList(BaseModel):
@@ -72,7 +75,7 @@ async def list_models(request: Request) -> JSONResponse:
         # Clients that pick the first model treat an empty list as final but retry on 503.
         raise Unavailable(NO_MODEL)
     described = [
-        _describe(name, model.spec, suffix, services.settings)
+        _describe(name, model, suffix, services.settings)
         for model in models
         for name in model.spec.names
         for suffix in (None, *_listed_suffixes(model.spec, services.settings))
@@ -96,7 +99,7 @@ async def get_model(request: Request) -> JSONResponse:
     model, suffix = services.catalog.resolve(requested)
     stem = requested.lower().removesuffix(f"-{suffix.value}" if suffix else "")
     name = next(name for name in model.spec.names if name.lower() == stem)
-    return JSONResponse(_describe(name, model.spec, suffix, services.settings).model_dump())
+    return JSONResponse(_describe(name, model, suffix, services.settings).model_dump())
 
 
 def _listed_suffixes(spec: ModelSpec, settings: Settings) -> tuple[InputType, ...]:
@@ -104,16 +107,17 @@ def _listed_suffixes(spec: ModelSpec, settings: Settings) -> tuple[InputType, ..
 
 
 def _describe(
-    name: str, spec: ModelSpec, suffix: InputType | None, settings: Settings
+    name: str, model: ServedModel, suffix: InputType | None, settings: Settings
 ) -> ModelDescription:
     """Return the description of a model under one of its names.
 
     Args:
         name: The name.
-        spec: The model.
+        model: The model.
         suffix: The side that the suffix of the name states, for an asymmetric model.
         settings: The gateway's settings.
     """
+    spec = model.spec
     if suffix not in spec.input_types:
         suffix = None
     is_required = spec.is_input_type_required and not settings.default_input_type
@@ -125,4 +129,5 @@ def _describe(
         input_types=[suffix] if suffix else list(spec.input_types),
         modalities=list(spec.modalities),
         input_type_required=is_required and suffix is None,
+        exported_at=model.exported_at,
     )

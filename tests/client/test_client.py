@@ -5,6 +5,7 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -88,6 +89,16 @@ async def test_server_that_does_not_listen_is_named() -> None:
     async with AsyncClient(server=Server("http://127.0.0.1:1", retry_seconds=0), model="m") as one:
         with pytest.raises(ServerUnavailable, match=r"http://127.0.0.1:1: no response"):
             await one.embed(["a"])
+
+
+async def test_closed_connection_is_retried() -> None:
+    def close(body: dict[str, Any]) -> None:
+        if len(api.bodies) == 1:
+            raise httpx.ReadError("closed")
+
+    api = EmbeddingApi(first=close)
+    np.testing.assert_array_equal(await embed(api, ["a"]), vectors(["a"]))
+    assert len(api.bodies) == 2
 
 
 async def test_rejected_input_is_an_error_with_its_position() -> None:

@@ -44,12 +44,12 @@ async def test_models_are_listed_with_their_limits_and_input_types() -> None:
         {
             **{"id": "Asym", "root": "Asym", **base, "max_tokens": 8},
             **{"input_types": ["query", "passage"], "input_type_required": True},
-            "modalities": ["text"],
+            **{"modalities": ["text"], "exported_at": "2026-01-01T00:00:00Z"},
         },
         {
             **{"id": "sym", "root": "sym", **base, "max_tokens": 8},
             **{"input_types": [], "input_type_required": False},
-            "modalities": ["text"],
+            **{"modalities": ["text"], "exported_at": "2026-01-01T00:00:00Z"},
         },
     ]
 

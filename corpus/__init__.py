@@ -1,0 +1,1 @@
+"""The command ``embed``: files of texts in, files of vectors out, with a server in between."""

@@ -1,0 +1,174 @@
+"""The output folder: finished parts, their records, and what a killed run has left.
+
+A part is written to a temporary file, which is then renamed; after that, its record is written the
+same way. Only a part with a record is finished, so that a part is either complete or written again.
+
+::
+
+    _manifest.json                 everything that the vectors depend on
+    _parts/part-00000-00000.json   the record of a finished part: its rows, tokens and size
+    _rejects/part-00000-00000.jsonl   rejected rows, with reasons; only if there are any
+    part-00000-00000.parquet       the vectors
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from triton_embed.corpus import manifest
+from triton_embed.corpus.errors import UsageProblem
+from triton_embed.corpus.windows import Part
+
+IDS_SUFFIX = ".ids.jsonl"
+"""End of the name of the file with the ids of a part, for formats without place for them."""
+
+MANIFEST, RECORDS, REJECTS = "_manifest.json", "_parts", "_rejects"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished part.
+
+    Attributes:
+        rows: Rows of the input.
+        rejected: Rows without a vector.
+        tokens: Tokens that the server processed.
+        size: Bytes of the file.
+    """
+
+    rows: int
+    rejected: int
+    tokens: int
+    size: int
+
+
+class OutputFolder:
+    """The folder that a run writes into.
+
+    Args:
+        path: The folder; created if it is missing.
+        suffix: End of the names of the parts.
+    """
+
+    def __init__(self, path: Path, suffix: str) -> None:
+        self.path = path
+        self._suffix = suffix
+
+    def open(self, expected: manifest.Manifest) -> None:
+        """Create the folder, or continue in it.
+
+        Several shards may do this at the same time.
+
+        Args:
+            expected: The manifest of this run.
+
+        Raises:
+            UsageProblem: it has files of other programs, or of a run with another manifest.
+        """
+        target = self.path / MANIFEST
+        if not target.exists():
+            if self.path.exists() and any(
+                not each.name.startswith((".", "_")) for each in self.path.iterdir()
+            ):
+                raise UsageProblem(
+                    f"the output folder '{self.path}' is not empty and has no {MANIFEST}; choose "
+                    "another folder"
+                )
+            for folder in (RECORDS, REJECTS):
+                (self.path / folder).mkdir(parents=True, exist_ok=True)
+            temporary = self.temporary(MANIFEST)
+            _write(temporary, json.dumps(expected, indent=1))
+            # Unlike a rename, a link fails if another shard was faster.
+            with suppress(FileExistsError):
+                os.link(temporary, target)
+            temporary.unlink()
+        found = json.loads(target.read_text(encoding="utf-8"))
+        if changed := manifest.differences(found, expected):
+            raise UsageProblem(
+                f"the output folder '{self.path}' belongs to another run: {'; '.join(changed)}; "
+                "choose another folder, or delete it"
+            )
+        self._remove_temporary_files()
+
+    def temporary(self, name: str) -> Path:
+        """Return the path of the temporary file of this process for a file of the folder."""
+        return self.path / f".{name}.{socket.gethostname()}.{os.getpid()}.tmp"
+
+    def _remove_temporary_files(self) -> None:
+        """Remove the temporary files of runs on this machine that have ended."""
+        for path in self.path.glob(f".*.{socket.gethostname()}.*.tmp"):
+            process = path.name.split(".")[-2]
+            if process.isdecimal() and not _is_running(int(process)):
+                path.unlink(missing_ok=True)
+
+    def record(self, part: Part) -> Record | None:
+        """Return the record of a part; ``None``: it must be written."""
+        try:
+            text = (self.path / RECORDS / f"{part.name}.json").read_text(encoding="utf-8")
+            found = Record(**json.loads(text))
+            size = self._file(part).stat().st_size
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+        return found if size == found.size else None
+
+    def _file(self, part: Part) -> Path:
+        return self.path / f"{part.name}{self._suffix}"
+
+    def commit(
+        self, part: Part, written: Path, beside: Path | None, rejects: Sequence[Any], record: Record
+    ) -> None:
+        """Publish a part that is completely written.
+
+        Args:
+            part: The part.
+            written: Its temporary file.
+            beside: The temporary file with its ids, for formats without place for them.
+            rejects: Its rejected rows.
+            record: Its record.
+        """
+        if beside is not None:
+            _publish(beside, self.path / f"{part.name}{IDS_SUFFIX}")
+        _publish(written, self._file(part))
+        reasons = self.path / REJECTS / f"{part.name}.jsonl"
+        if rejects:
+            temporary = self.temporary(reasons.name)
+            _write(temporary, "".join(f"{json.dumps(row, default=str)}\n" for row in rejects))
+            _publish(temporary, reasons)
+        else:
+            reasons.unlink(missing_ok=True)
+        temporary = self.temporary(f"{part.name}.json")
+        _write(temporary, json.dumps(asdict(record)))
+        _publish(temporary, self.path / RECORDS / f"{part.name}.json")
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    """Rename a file once its content is on the disk."""
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
