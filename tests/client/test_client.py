@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -66,7 +67,7 @@ async def test_api_key_is_sent_and_not_shown() -> None:
 
 
 async def test_overloaded_server_is_retried() -> None:
-    replies = iter([OVERLOADED, (429, {}, {}), None])
+    replies: Iterator[Reply | None] = iter([OVERLOADED, (429, {}, {}), None])
     api = EmbeddingApi(first=lambda body: next(replies, None))
     np.testing.assert_array_equal(await embed(api, ["a"]), vectors(["a"]))
     assert len(api.bodies) == 3

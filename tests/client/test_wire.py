@@ -42,7 +42,7 @@ def test_unknown_embedding_type_is_an_error() -> None:
 def test_vectors_are_returned_in_the_order_of_their_indices() -> None:
     found = read_vectors(response(encoded(1, 2), encoded(3, 4), order=[1, 0]), 2, OPTIONS)
     assert found.rows.tolist() == [[3, 4], [1, 2]]
-    assert (found.rows.dtype, found.tokens) == (np.float32, 7)
+    assert found.rows.dtype == np.float32 and found.tokens == 7
 
 
 def test_vectors_as_numbers_are_accepted() -> None:
