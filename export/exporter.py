@@ -154,7 +154,11 @@ def _pass_gate(
 
 def _build_engine(model: Path, staged: Path, plan: ExportPlan, progress: Progress) -> None:
     """Build the TensorRT engine of `model`, or print the command that builds it elsewhere."""
-    shapes = tensorrt.profile(plan.options.max_batch_size, plan.spec.max_tokens)
+    shapes = tensorrt.profile(
+        plan.options.max_batch_size,
+        plan.spec.max_tokens,
+        plan.spec.feature_size if plan.spec.image_tokens else 0,
+    )
     with progress.step("building the TensorRT engine if there is a GPU"):
         script = tensorrt.build(model, shapes)
     if script:

@@ -19,21 +19,37 @@ from triton_embed.export.errors import ExportError
 ENGINE = "model.plan"
 SCRIPT = "build.sh"
 
-Profile = Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]
+Shapes = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+Profile = Mapping[str, Shapes]
 """Minimum, optimal and maximum shape of each input."""
 
 
-def profile(max_batch_size: int, max_tokens: int) -> Profile:
+def profile(max_batch_size: int, max_tokens: int, feature_size: int = 0) -> Profile:
     """Return the shapes that an engine must accept.
 
     Triton limits only the number of items of an execution, so the maximum is `max_batch_size` items
     of `max_tokens` each. The optimum is an estimate: a quarter of the items, of a quarter of the
     length.
+
+    Args:
+        max_batch_size: Maximum items of an execution.
+        max_tokens: Maximum tokens of an item, and therefore rows of features.
+        feature_size: Length of a row of features; 0: the encoder takes texts only.
     """
     items = -(-max_batch_size // 4)
     ids = ((1,), (items * -(-max_tokens // 4),), (max_batch_size * max_tokens,))
     column = ((1, 1), (items, 1), (max_batch_size, 1))
-    return {tensors.TOKEN_IDS: ids, tensors.LENGTH: column, tensors.ROW_WIDTH: column}
+    shapes: dict[str, Shapes] = {
+        tensors.TOKEN_IDS: ids,
+        tensors.LENGTH: column,
+        tensors.ROW_WIDTH: column,
+    }
+    if feature_size:
+        # Every item has one row at least.
+        low, optimal, high = ((count * feature_size,) for (count,) in ids)
+        shapes[tensors.FEATURES] = low, optimal, high
+        shapes[tensors.FEATURE_SHAPE] = (1, 2), (items, 2), (max_batch_size, 2)
+    return shapes
 
 
 def command(shapes: Profile) -> str:

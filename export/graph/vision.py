@@ -41,6 +41,7 @@ def vision_to_onnx(tower: VisionTower, target: Target) -> ir.Model:
     )
     if target.runtime.backend == "onnxruntime":
         fuse_erfgelu(model)
+        RemoveUnusedNodesPass()(model)
     model.ir_version = IR_VERSION
     return model
 

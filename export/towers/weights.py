@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -95,14 +96,15 @@ def _load(
     **arguments: Any,
 ) -> Any:
     try:
-        model, report = getattr(transformers, model_class).from_pretrained(
-            checkpoint.transformer,
-            trust_remote_code=False,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-            **arguments,
-        )
+        with _without_report():
+            model, report = getattr(transformers, model_class).from_pretrained(
+                checkpoint.transformer,
+                trust_remote_code=False,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                **arguments,
+            )
     except Exception as error:
         raise ExportError(f"the weights cannot be loaded: {one_line(error)}") from error
     if missing := sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"]))):
@@ -115,6 +117,20 @@ def _load(
         unexpected = [name for name in unexpected if not other_tower.match(name)]
     _check_unexpected(model, unexpected)
     return model
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Keep transformers from printing the tensors that are missing or unexpected.
+
+    A model of two towers is loaded in two parts, each of which reports the other.
+    """
+    level = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(level)
 
 
 def _check_unexpected(model: nn.Module, names: Iterable[str]) -> None:

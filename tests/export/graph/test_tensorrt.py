@@ -16,6 +16,7 @@ import onnx
 import pytest
 
 from testing.family_repository import Families
+from testing.nemotron_vl_checkpoint import nemotron_vl_checkpoint
 from testing.onnx_encoder import embed, open_encoder
 from triton_embed.cli import main
 from triton_embed.export.errors import ExportError
@@ -105,6 +106,23 @@ def test_engine_has_room_for_the_largest_batch_of_triton() -> None:
         "--maxShapes=token_ids:32768,length:64x1,row_width:64x1 "
         "&& mv model.plan.part model.plan"
     )
+
+
+def test_engine_of_a_fused_model_has_room_for_an_image_of_the_maximum_length() -> None:
+    shapes = tensorrt.profile(max_batch_size=4, max_tokens=512, feature_size=32)
+    assert shapes["features"] == ((32,), (128 * 32,), (4 * 512 * 32,))
+    assert shapes["feature_shape"] == ((1, 2), (1, 2), (4, 2))
+
+
+def test_fused_graph_uses_operators_of_tensorrt(tmp_path: Path) -> None:
+    checkpoint = nemotron_vl_checkpoint(tmp_path / "nemotron")
+    flags = ["--model-id", "m", "--target", "tensorrt", "--precision", "fp32"]
+    repository = tmp_path / "repository"
+    assert main(["export", str(checkpoint), "--model-repository", str(repository), *flags]) == 0
+    encoder = repository / "m_encoder" / "1"
+    assert undocumented(encoder / "model.onnx") == []
+    assert json.loads((encoder / "parity.json").read_text())["max_absolute_error"] < 1e-4
+    assert "features:" in (encoder / "build.sh").read_text()
 
 
 @pytest.mark.parametrize(("max_tokens", "items"), [(256, 256), (1024, 64), (8192, 1)])
