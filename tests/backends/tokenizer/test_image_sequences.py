@@ -55,7 +55,9 @@ def test_image_stands_between_prompt_and_text(
     assert encode(tokenizer, text.encode(), (2, 3)) == [expected]
 
 
-@pytest.mark.parametrize(("truncate", "kept"), [(Truncate.END, "b c d e"), (Truncate.START, "d e f g")])
+@pytest.mark.parametrize(
+    ("truncate", "kept"), [(Truncate.END, "b c d e"), (Truncate.START, "d e f g")]
+)
 def test_truncation_removes_text_only(
     tokenizer: BatchTokenizer, tokenizer_file: str, truncate: Truncate, kept: str
 ) -> None:
