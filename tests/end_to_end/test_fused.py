@@ -1,4 +1,7 @@
-"""A model whose language model reads images, served by a real Triton, equal to its reference."""
+"""A model whose language model reads images, served by a real Triton, equal to its reference.
+
+The forms of requests are those of docs/images.md.
+"""
 
 from __future__ import annotations
 
