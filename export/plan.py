@@ -14,7 +14,10 @@ from triton_embed.contract.options import Modality
 from triton_embed.contract.pipeline import Pipeline
 from triton_embed.contract.pipelines import DUAL, FUSED, TEXT
 from triton_embed.contract.spec import ModelSpec
-from triton_embed.export.checkpoint.image_markers import separate_image_tokens
+from triton_embed.export.checkpoint.image_markers import (
+    check_placeholder,
+    separate_image_tokens,
+)
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.preprocessor import Preprocessor
 from triton_embed.export.checkpoint.source import Source
@@ -119,6 +122,7 @@ class ExportPlan:
                 family.vision.markers,
                 family.sizes(self.checkpoint.config).hidden_size,
             )
+            check_placeholder(self.checkpoint.config, image_tokens)
             tokenizer = replace(tokenizer, content=content, whole=tokenizer.content)
             spec = replace(spec, image_tokens=image_tokens)
         return replace(self, spec=spec, tokenizer=tokenizer, notes=(*self.notes, *tokenizer.notes))

@@ -7,12 +7,17 @@ of an image; in the served tokenizer it is text like any other.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tokenizers import Tokenizer
 
 from triton_embed.contract.image_tokens import ImageTokens
+from triton_embed.export.checkpoint.settings import Settings
 from triton_embed.export.errors import ExportError
+
+ID_SETTINGS = ("img_context_token_id", "image_token_id", "image_token_index")
+"""Settings of config.json with the id of the token that a row of features replaces."""
 
 
 class Markers(Protocol):
@@ -64,6 +69,18 @@ def separate_image_tokens(
         feature_size=feature_size,
     )
     return _without(content, ids, names), tokens
+
+
+def check_placeholder(config: Mapping[str, Any], tokens: ImageTokens) -> None:
+    """Check that config.json and the tokenizer agree on the token of an image.
+
+    Raises:
+        ExportError: they do not.
+    """
+    settings = Settings("config.json", config)
+    for name in ID_SETTINGS:
+        if settings.integer(name, 0) not in (None, tokens.placeholder):
+            raise settings.error(name, f"{tokens.placeholder}, as in tokenizer.json")
 
 
 def _without(content: str, ids: dict[str, int], names: list[str]) -> str:

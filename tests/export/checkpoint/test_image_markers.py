@@ -8,7 +8,10 @@ from tokenizers import Tokenizer
 
 from testing.nemotron_vl_checkpoint import nemotron_vl_checkpoint
 from testing.tokenizers import write_tokenizer
-from triton_embed.export.checkpoint.image_markers import separate_image_tokens
+from triton_embed.export.checkpoint.image_markers import (
+    check_placeholder,
+    separate_image_tokens,
+)
 from triton_embed.export.errors import ExportError
 from triton_embed.export.families.llama_nemotron_vl import FAMILY
 
@@ -52,3 +55,10 @@ def test_tokenizer_without_a_dictionary_is_rejected(tmp_path: Path) -> None:
     assert isinstance(json.loads(tokenizer.to_str())["model"]["vocab"], list)
     with pytest.raises(ExportError, match="type Unigram is not supported"):
         separate_image_tokens(tokenizer.to_str(), MARKERS, 32)
+
+
+def test_other_token_of_an_image_in_the_configuration_is_rejected(content: str) -> None:
+    _, tokens = separate_image_tokens(content, MARKERS, 32)
+    check_placeholder({"img_context_token_id": tokens.placeholder}, tokens)
+    with pytest.raises(ExportError, match=r"img_context_token_id is 5, but must be 602, as in"):
+        check_placeholder({"img_context_token_id": 5}, tokens)
