@@ -59,7 +59,7 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
         pooling_modes=head.pooling_modes,
         pools_prompt=head.pools_prompt,
         head=head.modules,
-        prompts=settings.named_texts("prompts"),
+        prompts=settings.named_texts("prompts") or _processor_prompts(processor),
         default_prompt_name=settings.text("default_prompt_name"),
         max_seq_length=max_seq_length(transformer_settings),
         query_length=token_limit(transformer_settings, "query_length")
@@ -71,6 +71,13 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
     check_files(checkpoint, paths)
     check_class(transformer, config)
     return checkpoint
+
+
+def _processor_prompts(processor: dict[str, Any]) -> dict[str, str]:
+    """Return the prompts of a processor_config.json, which puts a space after each."""
+    settings = Settings("processor_config.json", processor)
+    prefixes = {side: settings.text(f"{side}_prefix") for side in ("query", "passage")}
+    return {side: f"{prefix} " for side, prefix in prefixes.items() if prefix}
 
 
 def _sentence_transformers_settings(folder: Path) -> Settings:

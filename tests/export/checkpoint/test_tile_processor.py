@@ -68,6 +68,8 @@ def test_unsupported_setting_is_rejected(
         read(folder, **{name: value})
 
 
-def test_token_limits_are_those_of_the_processor(folder: Path) -> None:
+def test_prompts_and_token_limits_are_those_of_the_processor(folder: Path) -> None:
+    edit_json(folder / "processor_config.json", passage_prefix="document:")
     checkpoint = read_checkpoint(folder, file_sizes(folder))
+    assert checkpoint.prompts == {"query": "query: ", "passage": "document: "}
     assert (checkpoint.query_length, checkpoint.document_length) == (100, 200)
