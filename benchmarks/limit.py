@@ -46,7 +46,8 @@ class Arrangement:
     parallel: bool
 
     def __str__(self) -> str:
-        return f"{self.texts} texts per execution on {'one core' if self.parallel else 'all cores'}"
+        cores = "each core for itself" if self.parallel else "all cores together"
+        return f"{self.texts} texts per execution, {cores}"
 
 
 class Limit:

@@ -26,7 +26,7 @@ gateway keeps chunks small for some seconds."""
 COMPARED_TEXTS = 128
 """Texts of mixed length in one measurement of a checkout: about 3 s on 2 cores."""
 
-LIMIT = "limit: ONNX Runtime in process"
+LIMIT = "limit of fp32: ONNX Runtime in process"
 SENTENCE_TRANSFORMERS = "sentence-transformers, in process"
 
 

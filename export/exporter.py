@@ -63,6 +63,7 @@ def export(request: ExportRequest) -> ExportedModel:
             request.target,
             plan.options.precision,
             placeholder=tokens.placeholder if tokens else None,
+            calibration=reference.typical_rows(),
         )
     plan = plan.calibrated(reference.vectors.values())
     with staging(request.model_repository) as staged:

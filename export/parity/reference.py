@@ -39,6 +39,14 @@ class Reference:
     vectors: Mapping[str, NDArray[np.float32]]
     images: NDArray[np.float32] | None = None
 
+    def typical_rows(self) -> list[list[int]]:
+        """Return the tokens of texts that are no longer than `MAX_TYPICAL_TOKENS`."""
+        rows = itertools.chain.from_iterable(self.token_ids.values())
+        return [row for row in rows if len(row) <= MAX_TYPICAL_TOKENS]
+
+
+MAX_TYPICAL_TOKENS = 256
+"""Maximum tokens of a typical text. Longer ones add nothing to a calibration but their cost."""
 
 BATCH_SIZE = 8
 """Texts that the reference embeds at a time. sentence-transformers pads each batch to its longest

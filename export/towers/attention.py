@@ -6,7 +6,8 @@ uses the interface can be exported without a change to its code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,14 +124,27 @@ LOWERINGS: dict[str, Lowering] = {"cpu": cpu, "cuda": cuda, "tensorrt": tensorrt
 """By the name of the target."""
 
 
-def register(target: str) -> str:
-    """Register the lowering of `target` with transformers.
+@contextmanager
+def executable(target: str) -> Iterator[None]:
+    """Replace the registered lowering of `target` by one that PyTorch can run, while in the block.
+
+    The others have operators of ONNX Runtime.
+    """
+    register(target, tensorrt)
+    try:
+        yield
+    finally:
+        register(target)
+
+
+def register(target: str, lowering: Lowering | None = None) -> str:
+    """Register the lowering of `target`, or another one in its place, with transformers.
 
     Returns:
         Its name for ``attn_implementation``.
     """
     name = f"packed_{target}"
-    lowering = LOWERINGS[target]
+    lower = lowering or LOWERINGS[target]
 
     def attend(
         module: Any,
@@ -158,7 +172,7 @@ def register(target: str) -> str:
             query, key, value, packing, scaling, bool(causal), sliding_window, position_bias
         )
         heads, tokens, head_size = query.shape[1:]
-        return lowering(layer).reshape(1, tokens, heads, head_size), None
+        return lower(layer).reshape(1, tokens, heads, head_size), None
 
     AttentionInterface.register(name, attend)
     AttentionMaskInterface.register(name, lambda *args, **kwargs: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig
 from triton_embed.export.families.family import Family
 from triton_embed.export.families.registry import family_of
-from triton_embed.export.packing import Packing
+from triton_embed.export.packing import Packing, pack
 from triton_embed.export.precision import FP32, Precision
-from triton_embed.export.towers.attention import register
+from triton_embed.export.towers.attention import executable, register
+from triton_embed.export.towers.calibration import Observer
 from triton_embed.export.towers.head import ONE_TOKEN_POOLINGS, POOLINGS, head_module
 from triton_embed.export.towers.norms import prevent_skip_norm_fusion
 from triton_embed.export.towers.quantization import quantize
@@ -40,6 +42,7 @@ class PackedEncoder(nn.Module):
         target: str,
         precision: Precision = FP32,
         placeholder: int | None = None,
+        calibration: Sequence[Sequence[int]] = (),
     ) -> None:
         """Load the weights.
 
@@ -48,6 +51,7 @@ class PackedEncoder(nn.Module):
             target: The key of a lowering in `attention.LOWERINGS`.
             precision: The transformer's precision.
             placeholder: See the attribute.
+            calibration: Token ids of typical texts, to which a quantized transformer adapts.
 
         Raises:
             ExportError: weights are corrupt, incomplete, of another shape or of another model.
@@ -59,8 +63,6 @@ class PackedEncoder(nn.Module):
         # In half precision, rounding the sum before it is normalized would cost accuracy.
         if target == "cpu" and dtype == torch.float32:
             prevent_skip_norm_fusion(self.transformer)
-        if precision.quantized:
-            quantize(self.transformer)
         self.head = nn.Sequential(*_projection(family, self.transformer))
         self.head.extend(map(head_module, checkpoint.head))
         config = self.transformer.config
@@ -76,6 +78,29 @@ class PackedEncoder(nn.Module):
         self.dimension = (
             sizes[-1] if sizes else family.vector_size(checkpoint.config) * len(self._poolings)
         )
+        if precision.quantized:
+            observer = Observer()
+            with executable(target):
+                observer.observe(self.transformer, lambda: self._run_each(calibration))
+            quantize(self.transformer, observer.inputs)
+
+    def _run_each(self, texts: Sequence[Sequence[int]]) -> None:
+        """Embed each text alone, without features."""
+        for ids in texts:
+            packing = pack([len(ids)])
+            features = (
+                (torch.zeros(1, self.hidden_size), torch.tensor([0]), torch.tensor([1]))
+                if self.placeholder is not None
+                else ()
+            )
+            self(
+                torch.tensor(ids),
+                torch.arange(len(ids)),
+                packing.gather_index,
+                packing.token_index,
+                packing.valid,
+                *features,
+            )
 
     def forward(
         self,
