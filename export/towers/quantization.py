@@ -3,11 +3,11 @@
 Weights have one scale per output channel, states one per token. A scale shared by several tokens,
 as in ONNX Runtime's own dynamic quantization, would make a vector depend on its batch mates.
 
-Some features of the states are far larger than the others and leave them few of the 255 levels. Two
-measures reduce that loss, by the ranges of the states on calibration texts. *Smoothing* divides each
-feature by a constant and multiplies its weights by it, as in SmoothQuant (arXiv:2211.10438). The
-results of an activation function with a minimum, such as GELU, are *shifted* instead to make all
-levels positive.
+Some features of the states are far larger than the others and leave them few of the 255 levels.
+Two measures reduce that loss, by the ranges of the states on calibration texts. *Smoothing* divides
+each feature by a constant and multiplies its weights by it, as in SmoothQuant (arXiv:2211.10438).
+The results of an activation function with a minimum, such as GELU, are *shifted* instead, so that
+no level is spent on the sign.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def quantize(transformer: nn.Module, inputs: Sequence[LayerInput] = ()) -> None:
 
 def _quantized(found: LayerInput) -> dict[nn.Linear, Int8Linear]:
     """Return the quantized layers of an input, by the layer that each replaces."""
-    if MIN_ACTIVATION <= found.minimum and found.absmax.max() >= MIN_SKEW * -found.minimum:
+    if found.minimum >= MIN_ACTIVATION and found.absmax.max() >= MIN_SKEW * -found.minimum:
         return {layer: Int8Linear(layer, minimum=found.minimum) for layer in found.layers}
     with torch.no_grad():
         weights = torch.stack([layer.weight.abs().amax(0) for layer in found.layers]).amax(0)
