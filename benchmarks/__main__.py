@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import checkpoints, infinity, latency, report, tei
+from benchmarks import checkpoints, documents, infinity, latency, report, tei
 from benchmarks.checkouts import THIS
 from benchmarks.clients import Embed, grpc_client
 from benchmarks.limit import Limit
@@ -51,6 +51,7 @@ class Options:
         infinity, tei: Programs of servers to start, if any.
         encoding_format: Encoding of the vectors of every HTTP server.
         plot: Chart to write, if any.
+        update: Whether to replace the figures in the documents.
     """
 
     rounds: int
@@ -60,6 +61,7 @@ class Options:
     tei: str | None
     encoding_format: str
     plot: Path | None
+    update: bool
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
@@ -98,6 +100,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         help="encoding of the vectors of every HTTP server (default: %(default)s)",
     )
     parser.add_argument("--plot", type=Path, help="chart to write, a PNG or SVG file")
+    parser.add_argument(
+        "--update", action="store_true", help="replace the figures in README.md and docs/"
+    )
     return Options(**vars(parser.parse_args(arguments)))
 
 
@@ -116,21 +121,35 @@ def main() -> None:
         peers = [*ours, *options.peers, *_started(options, checkpoint, stack)]
         library = SentenceTransformers(checkpoint, max_tokens)
         results = _measure(options, limit, service, peers, library)
-    print(
-        f"{options.model}; {conditions()}; vectors as {options.encoding_format}; seed {SEED}; "
-        f"medians of {options.rounds} rounds; share of the limit in parentheses.\n"
-    )
-    for peer in peers:
-        if peer.description:
-            print(f"- {peer.name}: `{peer.description}`")
-    print(f"- {LIMIT}: {limit.fastest(text_sets(TEXTS, 1, 1)['mixed'])}\n")
-    print(report.main_table(results), end="\n\n")
-    print(report.ratio_table(results, OURS), end="\n\n")
-    print(report.latency_table(results))
+    figures = {
+        "throughput": "\n\n".join(
+            (
+                _conditions(options, limit, peers),
+                report.main_table(results),
+                report.ratio_table(results, OURS),
+            )
+        ),
+        "latency": report.latency_table(results),
+    }
+    print("\n\n".join(figures.values()))
+    if options.update:
+        for document in documents.DOCUMENTS:
+            documents.update(document, figures)
     if options.plot:
         from benchmarks.plot import draw
 
         draw(results, options.plot)
+
+
+def _conditions(options: Options, limit: Limit, peers: Sequence[Peer]) -> str:
+    """Return the machine, the versions and the flags of every system."""
+    lines = [
+        f"{options.model}; {conditions()}; vectors as {options.encoding_format}; seed {SEED}; "
+        f"medians of {options.rounds} rounds; share of the limit in parentheses.\n",
+        *(f"- {peer.name}: `{peer.description}`" for peer in peers if peer.description),
+        f"- {LIMIT}: {limit.fastest(text_sets(TEXTS, 1, 1)['mixed'])}",
+    ]
+    return "\n".join(lines)
 
 
 def _export(checkpoint: Path, repository: Path, model: str) -> tuple[str, Mapping[str, str]]:

@@ -20,7 +20,7 @@ from benchmarks.closed_loop import send_all
 from benchmarks.limit import Limit
 from benchmarks.rounds import Measurement, Rounds
 from benchmarks.server import MODEL_ID, conditions
-from benchmarks.texts import SEED, text_sets, uniform_texts
+from benchmarks.texts import SEED, SHORT_WORDS, text_sets, uniform_texts
 from benchmarks.throughput import LIMIT, REQUESTS, split
 from testing.server import PATIENT, RunningServer
 
@@ -38,8 +38,11 @@ CLIENTS = tuple(1 << power for power in range(9))
 LIST_SIZES = (1, 4, 16, 64, 256, 1024, 4096, 8192)
 """Texts of a list, 1 to 8192: the default maximum of a request."""
 
-POINT_TOKENS = 16384
-"""Minimum tokens of a point: about 2 s on 2 cores, and two of the longest texts."""
+POINT_TOKENS = 8192
+"""Minimum tokens of a point: about a second on 2 cores."""
+
+LIMIT_TEXTS = 512
+"""Maximum texts from which the limit is measured; more have the same speed."""
 
 LENGTH_CLIENTS = 2
 """Clients of the sweep over lengths: while one text is embedded, the next is on its way."""
@@ -86,8 +89,7 @@ def sweeps(words: Sequence[str]) -> list[Sweep]:
     Args:
         words: Words of one token each.
     """
-    count = POINT_TOKENS // 16
-    short = uniform_texts(count, 10)
+    short = uniform_texts(LIMIT_TEXTS, SHORT_WORDS)
     return [
         Sweep("tokens of a text", LONG, [_length(words, length) for length in LENGTHS]),
         Sweep(
@@ -129,12 +131,12 @@ def one_token_words(tokens: Callable[[Sequence[str]], int]) -> list[str]:
 def measure(point: Point, limit: Limit, connect: Callable[[], Embed]) -> Rounds:
     """Measure one point once, on the server and in process."""
     requests = split(point.texts, point.list_size)
-    tokens = limit.tokens(point.texts)
+    tokens, alike = limit.tokens(point.texts), point.texts[:LIMIT_TEXTS]
     passes = ceil(REQUESTS * point.clients / len(requests))
     loop = send_all(passes * requests, point.clients, connect)
     rounds = Rounds()
     rounds.add(SERVER, Measurement(loop.latencies, passes * tokens, loop.seconds))
-    rounds.add(LIMIT, Measurement((), tokens, limit.seconds(point.texts)))
+    rounds.add(LIMIT, Measurement((), limit.tokens(alike), limit.seconds(alike)))
     return rounds
 
 

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import documents
+
+TEXT = "before\n\n<!-- figures: rates -->\nold\n\nolder\n<!-- end -->\n\nafter <!-- end -->\n"
+
+
+def test_block_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "document.md"
+    path.write_text(TEXT, encoding="utf-8")
+    assert documents.update(path, {"rates": r"new \1", "others": "not there"}) == ["rates"]
+    assert path.read_text(encoding="utf-8") == TEXT.replace("old\n\nolder", r"new \1")
+
+
+@pytest.mark.parametrize(
+    ("document", "block"), zip(documents.DOCUMENTS, ("throughput", "latency"), strict=True)
+)
+def test_documents_have_the_blocks(document: Path, block: str) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert f"<!-- figures: {block} -->\n" in text
+    assert "\n<!-- end -->" in text
