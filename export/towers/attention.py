@@ -123,28 +123,30 @@ def tensorrt(layer: Attention) -> Tensor:
 LOWERINGS: dict[str, Lowering] = {"cpu": cpu, "cuda": cuda, "tensorrt": tensorrt}
 """By the name of the target."""
 
+_used = dict(LOWERINGS)
+"""The lowering of each target that registered functions call; see `executable`."""
+
 
 @contextmanager
 def executable(target: str) -> Iterator[None]:
-    """Replace the registered lowering of `target` by one that PyTorch can run, while in the block.
+    """Let the attention of `target` be one that PyTorch can run, while in the block.
 
     The others have operators of ONNX Runtime.
     """
-    register(target, tensorrt)
+    _used[target] = tensorrt
     try:
         yield
     finally:
-        register(target)
+        _used[target] = LOWERINGS[target]
 
 
-def register(target: str, lowering: Lowering | None = None) -> str:
-    """Register the lowering of `target`, or another one in its place, with transformers.
+def register(target: str) -> str:
+    """Register the lowering of `target` with transformers.
 
     Returns:
         Its name for ``attn_implementation``.
     """
     name = f"packed_{target}"
-    lower = lowering or LOWERINGS[target]
 
     def attend(
         module: Any,
@@ -172,7 +174,7 @@ def register(target: str, lowering: Lowering | None = None) -> str:
             query, key, value, packing, scaling, bool(causal), sliding_window, position_bias
         )
         heads, tokens, head_size = query.shape[1:]
-        return lower(layer).reshape(1, tokens, heads, head_size), None
+        return _used[target](layer).reshape(1, tokens, heads, head_size), None
 
     AttentionInterface.register(name, attend)
     AttentionMaskInterface.register(name, lambda *args, **kwargs: None)

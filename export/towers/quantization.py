@@ -180,7 +180,7 @@ def quantize(transformer: nn.Module, inputs: Sequence[LayerInput] = ()) -> None:
 
 def _quantized(found: LayerInput) -> dict[nn.Linear, Int8Linear]:
     """Return the quantized layers of an input, by the layer that each replaces."""
-    if found.minimum >= MIN_ACTIVATION and found.absmax.max() >= MIN_SKEW * -found.minimum:
+    if found.minimum >= MIN_ACTIVATION and found.absmax.max() > MIN_SKEW * -found.minimum:
         return {layer: Int8Linear(layer, minimum=found.minimum) for layer in found.layers}
     with torch.no_grad():
         weights = torch.stack([layer.weight.abs().amax(0) for layer in found.layers]).amax(0)

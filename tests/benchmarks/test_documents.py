@@ -16,10 +16,8 @@ def test_block_is_replaced(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == TEXT.replace("old\n\nolder", r"new \1")
 
 
-@pytest.mark.parametrize(
-    ("document", "block"), zip(documents.DOCUMENTS, ("throughput", "latency"), strict=True)
-)
-def test_documents_have_the_blocks(document: Path, block: str) -> None:
-    text = document.read_text(encoding="utf-8")
-    assert f"<!-- figures: {block} -->\n" in text
-    assert "\n<!-- end -->" in text
+@pytest.mark.parametrize("block", ["throughput", "latency"])
+def test_one_document_has_the_block(block: str) -> None:
+    texts = [document.read_text(encoding="utf-8") for document in documents.DOCUMENTS]
+    (text,) = [each for each in texts if f"<!-- figures: {block} -->\n" in each]
+    assert "\n<!-- end -->" in text.partition(f"<!-- figures: {block} -->")[2]

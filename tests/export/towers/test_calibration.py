@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -82,3 +82,11 @@ def test_layer_computes_the_product_of_the_float_layer(minimum: float | None) ->
     product = (levels - layer.zero_point) * scale[:, None] @ (layer.weight * layer.scale)
     assert layer.bias is not None
     torch.testing.assert_close(product + layer.bias, linear(states), atol=0.05, rtol=0.0)
+
+
+def test_states_that_are_never_seen_are_not_shifted() -> None:
+    (layer,) = found = [nn.Linear(4, 2)]
+    block = Block()
+    block.query = layer
+    quantize(block, [LayerInput(found, torch.zeros(4), 0.0)])
+    assert cast(Any, block.query).minimum is None
