@@ -71,3 +71,19 @@ class Mistral3Vision(nn.Module):
         merged = self.merging(self.merge_norm(states).reshape(tiles, -1))
         projected: Tensor = self.second(self.act(self.first(merged)))
         return projected
+
+
+def image_features(model: Mistral3Model, pixels: Tensor) -> Tensor:
+    """Return the features of an image, [rows, columns, hidden], by transformers' own classes.
+
+    Args:
+        model: The model.
+        pixels: The normalized image, [1, 3, height, width].
+    """
+    size = model.vision_tower.patch_size * model.config.spatial_merge_size
+    height, width = pixels.shape[2:]
+    sizes = [(height, width)]
+    states = model.vision_tower(pixels, image_sizes=sizes).last_hidden_state.squeeze(0)
+    # `get_image_features` of transformers 5.23 fails for an image of one token.
+    features: Tensor = model.multi_modal_projector(states, sizes)
+    return features.reshape(height // size, width // size, -1)
