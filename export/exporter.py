@@ -10,10 +10,11 @@ from pathlib import Path
 from tritonclient.grpc import model_config_pb2
 
 from triton_embed.contract import naming, pipelines
+from triton_embed.contract.image_spec import Resize
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export import stages
 from triton_embed.export.graph import builder, storage, tensorrt
-from triton_embed.export.graph.vision import vision_to_onnx
+from triton_embed.export.graph.vision import any_size_to_onnx, vision_to_onnx
 from triton_embed.export.parity.gate import Parity
 from triton_embed.export.parity.measurement import ServedModel, measure
 from triton_embed.export.parity.reference import Reference
@@ -21,6 +22,7 @@ from triton_embed.export.parity.texts import parity_texts
 from triton_embed.export.plan import ExportPlan
 from triton_embed.export.progress import Progress, ProgressCallback
 from triton_embed.export.request import ExportRequest
+from triton_embed.export.towers.any_size import AnySizeTower, load_any_size_tower
 from triton_embed.export.towers.text import PackedEncoder
 from triton_embed.export.towers.vision import VisionTower
 from triton_embed.repository import config, installer, layout, parity_report
@@ -115,8 +117,14 @@ def _write_vision(path: Path, plan: ExportPlan, on_progress: ProgressCallback) -
     """Write the ONNX file of the image tower to `path`."""
     assert plan.preprocessor
     target, precision = plan.options.target, plan.options.precision
-    tower = VisionTower(plan.checkpoint, plan.preprocessor, target.name, precision).eval()
-    model = vision_to_onnx(tower, target)
+    arguments = (plan.checkpoint, plan.preprocessor, target.name, precision)
+    tower: AnySizeTower | VisionTower
+    if plan.preprocessor.spec.resize is Resize.FIT:
+        tower = load_any_size_tower(*arguments)
+        model = any_size_to_onnx(tower, target)
+    else:
+        tower = VisionTower(*arguments).eval()
+        model = vision_to_onnx(tower, target)
     storage.save(model, path, on_progress)
     storage.free(model, tower)
 

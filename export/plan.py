@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2
 
+from triton_embed.contract.image_spec import Resize
 from triton_embed.contract.options import Modality
 from triton_embed.contract.pipeline import Pipeline
-from triton_embed.contract.pipelines import DUAL, FUSED, TEXT
+from triton_embed.contract.pipelines import DUAL, FUSED, FUSED_ANY_SIZE, TEXT
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.checkpoint.image_markers import (
     check_placeholder,
@@ -58,6 +59,8 @@ class ExportPlan:
         """The Triton models that the model consists of."""
         if self.preprocessor is None:
             return TEXT
+        if self.preprocessor.spec.resize is Resize.FIT:
+            return FUSED_ANY_SIZE
         return FUSED if Modality.TEXT_IMAGE in self.spec.modalities else DUAL
 
     @property
@@ -117,9 +120,12 @@ class ExportPlan:
         if family.pads_texts:
             spec = replace(spec, padding_id=tokenizer.padding_id)
         if family.vision and family.vision.markers:
+            markers = family.vision.markers
+            if self.checkpoint.image_separator is not None:
+                markers = replace(markers, separator=self.checkpoint.image_separator)
             content, image_tokens = separate_image_tokens(
                 tokenizer.content,
-                family.vision.markers,
+                markers,
                 family.sizes(self.checkpoint.config).hidden_size,
             )
             check_placeholder(self.checkpoint.config, image_tokens)

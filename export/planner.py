@@ -8,6 +8,7 @@ from dataclasses import replace
 from triton_embed.contract import naming
 from triton_embed.contract.options import Modality
 from triton_embed.export import notes
+from triton_embed.export.checkpoint.chat_template import apply_chat_template
 from triton_embed.export.checkpoint.model import Checkpoint, DenseConfig, NormalizeConfig
 from triton_embed.export.checkpoint.preprocessor import Preprocessor
 from triton_embed.export.checkpoint.reader import read_checkpoint
@@ -44,6 +45,7 @@ def plan(request: ExportRequest) -> ExportPlan:
     read = read_checkpoint(source.folder, source.files)
     check_architecture(read.config)
     family = family_of(read.config)
+    read = _with_chat_template(read, family)
     with_prompts = family.apply_defaults(read)
     flags, preset = request.overrides, find_preset(source.name, model_id)
     defaults = overrides_from_family(with_prompts, family)
@@ -82,6 +84,22 @@ def plan(request: ExportRequest) -> ExportPlan:
             *notes.guesses(spec, guessed),
         ),
     )
+
+
+def _with_chat_template(checkpoint: Checkpoint, family: Family) -> Checkpoint:
+    """Return `checkpoint` with the prompts that its chat template writes, if it has one.
+
+    Raises:
+        ExportError: the template is not supported.
+    """
+    if not checkpoint.renders_messages:
+        return checkpoint
+    if family.vision is None or family.vision.markers is None:
+        raise ExportError(
+            "sentence_bert_config.json: modality_config has 'message': the model embeds texts "
+            "rendered by the chat template of its tokenizer, which is not supported"
+        )
+    return apply_chat_template(checkpoint, family.vision.markers.placeholder)
 
 
 def _preprocessor(checkpoint: Checkpoint, family: Family) -> Preprocessor | None:

@@ -90,6 +90,10 @@ PRESETS: tuple[tuple[str, SpecOverrides], ...] = (
         "nvidia/nemotron-3-embed-*",
         SpecOverrides(**MEAN, prompt_query="query: ", prompt_passage="document: "),
     ),
+    (
+        "nvidia/nemotron-3.5-embed-*",
+        SpecOverrides(**MEAN, prompt_query="query: ", prompt_passage="passage: ", matryoshka=()),
+    ),
     ("sentence-transformers/all-minilm-*", MEAN),
     ("sentence-transformers/all-mpnet-*", MEAN),
     ("sentence-transformers/all-distilroberta-*", MEAN),

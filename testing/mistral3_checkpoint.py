@@ -109,10 +109,11 @@ def mistral3_checkpoint(folder: Path, chat_template: str | None = CHAT_TEMPLATE)
 
 
 def _write_weights(folder: Path, tokenizer: Tokenizer) -> None:
+    vocabulary = tokenizer.get_vocab()
     config = Mistral3Config(
         vision_config=dict(VISION),
-        text_config={**LANGUAGE, "vocab_size": tokenizer.get_vocab_size()},
-        image_token_index=tokenizer.token_to_id(MARKERS[0]),
+        text_config={**LANGUAGE, "vocab_size": len(vocabulary)},
+        image_token_index=vocabulary[MARKERS[0]],
         spatial_merge_size=MERGE,
         projector_hidden_act="gelu",
         dtype="float32",

@@ -58,7 +58,7 @@ class Mistral3:
         content = [{"type": "text", "text": text}]
         messages = [
             {"role": "system", "content": [{"type": "text", "text": prompt}]},
-            {"role": "user", "content": [{"type": "image"}] + content if size else content},
+            {"role": "user", "content": [{"type": "image"}, *content] if size else content},
         ]
         rendered = self._tokenizer.apply_chat_template(messages, tokenize=False)
         if size:

@@ -1,7 +1,7 @@
 """``chat_template.jinja``: the text around an input, as sentence-transformers renders it.
 
-A chat template is a program of the checkpoint. It is rendered here only, in Jinja's sandbox, to find
-the text before and after an input; the served model puts the same text there.
+A chat template is a program of the checkpoint. It is rendered here only, in Jinja's sandbox, to
+find the text before and after an input; the served model puts the same text there.
 """
 
 from __future__ import annotations
@@ -105,16 +105,18 @@ def apply_chat_template(checkpoint: Checkpoint, image_token: str) -> Checkpoint:
     """Return `checkpoint` with the rendered text before inputs as its prompts.
 
     Args:
-        checkpoint: The checkpoint. Without a chat template, it is returned as it is.
+        checkpoint: The checkpoint. If it renders no messages, it is returned as it is.
         image_token: The token that the template writes for an image.
 
     Raises:
-        ExportError: the template writes text after an input, or other text before an image than
-            before a text.
+        ExportError: there is no template, or it writes text after an input, or other text before
+            an image than before a text.
     """
-    template = checkpoint.chat_template
-    if template is None:
+    if not checkpoint.renders_messages:
         return checkpoint
+    template = read_chat_template(checkpoint.transformer)
+    if template is None:
+        raise ExportError(f"'{checkpoint.transformer}' has no {FILE}, which renders its inputs")
     passage = checkpoint.prompt_passage
     prompts = {
         "query": _before(template, prompt=checkpoint.prompt_query, task="query"),

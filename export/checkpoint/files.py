@@ -27,6 +27,8 @@ SETTINGS = (
     "adapter_config.json",
     "preprocessor_config.json",
     "processor_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
     *TRANSFORMER_SETTINGS,
 )
 """Small files that together describe the model."""

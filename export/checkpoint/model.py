@@ -69,6 +69,9 @@ class Checkpoint:
         max_seq_length: Maximum tokens of a text by the files of sentence-transformers.
         query_length: Maximum tokens of a query; ``None``: that of any text.
         document_length: Maximum tokens of a passage; ``None``: that of any text.
+        renders_messages: Whether texts are rendered by the chat template of the tokenizer.
+        image_separator: Text that the chat template writes between an image and the text that
+            follows it; ``None``: there is no template.
         tokenizer_max_length: Maximum tokens of a text by the tokenizer's files; `sys.maxsize` if
             they set none.
     """
@@ -85,6 +88,8 @@ class Checkpoint:
     max_seq_length: int | None = None
     query_length: int | None = None
     document_length: int | None = None
+    renders_messages: bool = False
+    image_separator: str | None = None
     tokenizer_max_length: int = sys.maxsize
 
     @property

@@ -19,6 +19,7 @@ from triton_embed.export.checkpoint.transformer_settings import (
     max_seq_length,
     read_config,
     read_transformer_settings,
+    renders_messages,
     token_limit,
 )
 from triton_embed.export.checkpoint.weights import OTHER_FORMATS, check_weights
@@ -66,6 +67,7 @@ def read_checkpoint(folder: Path, paths: Collection[str]) -> Checkpoint:
         or token_limit(processor, "q_max_length"),
         document_length=token_limit(transformer_settings, "document_length")
         or token_limit(processor, "p_max_length"),
+        renders_messages=renders_messages(transformer_settings),
         tokenizer_max_length=tokenizer_settings.max_length(transformer),
     )
     check_files(checkpoint, paths)

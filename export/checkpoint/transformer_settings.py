@@ -47,7 +47,7 @@ def read_transformer_settings(transformer: Path) -> dict[str, Any]:
     """Return the settings that sentence-transformers keeps for the transformer.
 
     Raises:
-        ExportError: the file is malformed, or the model does not embed plain texts one by one.
+        ExportError: the file is malformed, or the model has a vector for each token.
     """
     for name in TRANSFORMER_SETTINGS:
         settings: dict[str, Any] = read_json(transformer / name, default={})
@@ -55,11 +55,7 @@ def read_transformer_settings(transformer: Path) -> dict[str, Any]:
         for key in ARGUMENTS:
             typed.object(key)
         typed.flag("do_lower_case")
-        if "message" in typed.object("modality_config"):
-            raise ExportError(
-                f"{name}: modality_config has 'message': the model embeds texts rendered by the "
-                "chat template of its tokenizer, which is not supported"
-            )
+        typed.object("modality_config")
         if settings.get("query_expansion"):
             raise ExportError(
                 f"{name}: query_expansion is for models with a vector for each token, which are "
@@ -68,6 +64,12 @@ def read_transformer_settings(transformer: Path) -> dict[str, Any]:
         if settings:
             return settings
     return {}
+
+
+def renders_messages(settings: dict[str, Any]) -> bool:
+    """Return whether texts are rendered by the chat template of the tokenizer."""
+    modalities = settings.get("modality_config")
+    return isinstance(modalities, dict) and "message" in modalities
 
 
 def tokenizer_arguments(settings: dict[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,6 @@ FAMILY = Family(
         model_class="AutoModel",
         tower_config=None,
         default_patch_size=16,
-        embeddings=lambda model: model.vision_tower,
         outputs=image_features,
         build_any_size=build_any_size,
         # The values of PixtralImageProcessor.

@@ -40,10 +40,13 @@ class VisionFamily:
     Attributes:
         model_class: Name of the class of transformers that loads the tower from the checkpoint.
         default_patch_size: Width of a patch in pixels, if ``vision_config`` does not define it.
-        embeddings: Returns the module of a loaded tower that has its ``patch_embedding``.
         outputs: Returns the output of a tower for normalized pixels, [tiles, 3, size, size]:
-            vectors [tiles, dimension], or, with `markers`, features [tiles, tokens, width].
+            vectors [tiles, dimension], or, with `markers`, features [tiles, tokens, width]. With
+            `build_any_size`, for one image, [1, 3, height, width]: [rows, columns, width].
         preprocessor: Values of the family's image processor for keys that a file omits.
+        embeddings: Returns the module of a loaded tower that has its ``patch_embedding``.
+        build_any_size: Makes a module that runs on the tiles of several images of any size;
+            ``None``: the tower takes tiles of one size, each by itself.
         tower_config: Name of the part of config.json that the class takes; ``None``: the whole.
         weight_names: Patterns of the names of weights, and their replacements for the class.
         read_preprocessor: Reads the preprocessing of a checkpoint.
@@ -53,9 +56,10 @@ class VisionFamily:
 
     model_class: str
     default_patch_size: int
-    embeddings: Callable[[Any], Any]
     outputs: Callable[[Any, Any], Any]
     preprocessor: Mapping[str, Any]
+    embeddings: Callable[[Any], Any] = lambda tower: tower.embeddings
+    build_any_size: Callable[[Any], Any] | None = None
     tower_config: str | None = "vision_config"
     weight_names: Mapping[str, str] = field(default_factory=dict)
     read_preprocessor: Callable[[Checkpoint, VisionSettings], Preprocessor] = read_preprocessor

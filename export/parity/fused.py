@@ -18,6 +18,7 @@ from PIL import Image
 from sentence_transformers.sentence_transformer.modules import Pooling
 from tokenizers import Tokenizer
 
+from triton_embed.contract.image_spec import Resize
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.checkpoint.model import Checkpoint
 from triton_embed.export.checkpoint.preprocessor import Preprocessor
@@ -57,7 +58,7 @@ def compute(
         ExportError: the weights cannot be loaded, or transformers cannot embed with them.
     """
     model = _Model(checkpoint, preprocessor, tokenizer, spec)
-    pairs = parity_pairs(preprocessor.spec.size)
+    pairs = parity_pairs(preprocessor.spec)
     total = len(prompts) * len(texts) + len(pairs)
     done = 0
 
@@ -109,6 +110,7 @@ class _Model:
         self._tokenizer.enable_truncation(spec.max_tokens)
         self._image = preprocessor
         self._prompt = spec.prompt_passage
+        self._separator = spec.image_tokens.separator
 
     def tokenize(self, text: str) -> list[int]:
         """Return the token ids of a text."""
@@ -134,23 +136,31 @@ class _Model:
         row = markers.placeholder * features.shape[1]
         image = markers.between.join([row] * features.shape[0])
         ids = self.tokenize(
-            f"{self._prompt}{markers.before}{image}{markers.after}{markers.separator}{text}"
+            f"{self._prompt}{markers.before}{image}{markers.after}{self._separator}{text}"
         )
         return self.embed(ids, features.flatten(0, 1))
 
     def _pixels(self, image: Image.Image) -> torch.Tensor:
-        """Return the normalized tiles of an image, float32 [tiles, 3, size, size]."""
+        """Return the normalized tiles of an image, float32 [tiles, 3, size, size].
+
+        For models for images of any size: the whole image, float32 [1, 3, height, width].
+        """
         spec = self._image.spec
         columns, rows = spec.grid(*image.size)
         whole = image.resize((columns * spec.size, rows * spec.size), Image.Resampling.BICUBIC)
         pixels = torch.from_numpy(np.asarray(whole).copy()).permute(2, 0, 1)
+        if spec.resize is Resize.FIT:
+            return self._normalized(pixels[None])
         tiles = pixels.unfold(1, spec.size, spec.size).unfold(2, spec.size, spec.size)
         tiles = tiles.permute(1, 2, 0, 3, 4).flatten(0, 1)
         if spec.thumbnail and len(tiles) > 1:
             small = image.resize((spec.size, spec.size), Image.Resampling.BICUBIC)
             thumbnail = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)
             tiles = torch.cat([tiles, thumbnail[None]])
+        return self._normalized(tiles)
+
+    def _normalized(self, pixels: torch.Tensor) -> torch.Tensor:
         mean, std = (
             torch.tensor(each)[:, None, None] for each in (self._image.mean, self._image.std)
         )
-        return (tiles / 255 - mean) / std
+        return (pixels / 255 - mean) / std

@@ -7,11 +7,15 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw
 
+from triton_embed.contract.image_spec import ImageSpec, Resize
 from triton_embed.export.parity.texts import SENTENCES
 
 SHAPES = ((0.7, 0.6), (1.0, 2.0), (1.25, 0.83), (2.4, 0.1))
 """Width and height of each image for a model with tiles, as multiples of a tile: grids of 1, 2 and
 6 tiles, and an extreme shape."""
+
+TILES_PER_SIDE = 8
+"""Tiles of a model for images of any size, which are small, that take the place of one tile."""
 
 SIZES = ((512, 512), (640, 427), (427, 640), (224, 224), (90, 60), (33, 200), (1000, 250), (16, 16))
 """Width and height of each image in RGB, in pixels."""
@@ -26,13 +30,15 @@ def parity_images() -> list[bytes]:
     return [*files, _file(transparent, "PNG"), _file(pictures[1].convert("L"), "JPEG")]
 
 
-def parity_pairs(size: int) -> list[tuple[bytes, str]]:
+def parity_pairs(spec: ImageSpec) -> list[tuple[bytes, str]]:
     """Return image files with the text that follows each, which may be empty.
 
+    Few images are enough for models whose language model reads them, because their towers are slow.
+
     Args:
-        size: Width and height of a tile, in pixels. Few images are enough for models with tiles,
-            whose towers are slow.
+        spec: The preprocessing of images.
     """
+    size = spec.size * (TILES_PER_SIDE if spec.resize is Resize.FIT else 1)
     pairs = []
     for index, (columns, rows) in enumerate(SHAPES):
         picture = _draw(max(1, round(columns * size)), max(1, round(rows * size)), index)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
+from triton_embed.export.checkpoint.model import Checkpoint
+from triton_embed.export.checkpoint.preprocessor import Preprocessor
 from triton_embed.export.families.networks.mistral3 import Mistral3Vision
+from triton_embed.export.families.registry import family_of
 from triton_embed.export.image_packing import images_of
+from triton_embed.export.precision import FP32, Precision
+from triton_embed.export.towers.image_attention import register
+from triton_embed.export.towers.weights import load_tower
 
 
 class AnySizeTower(nn.Module):
@@ -19,28 +23,22 @@ class AnySizeTower(nn.Module):
     """
 
     def __init__(
-        self,
-        network: Mistral3Vision,
-        size: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-        dtype: torch.dtype,
+        self, network: Mistral3Vision, preprocessor: Preprocessor, dtype: torch.dtype
     ) -> None:
         """Share the modules of `network`.
 
         Args:
             network: The network on normalized pixels.
-            size: Width and height of a tile, in pixels.
-            mean: Mean of each channel, subtracted after division by 255.
-            std: Standard deviation of each channel.
+            preprocessor: The preprocessing of images.
             dtype: Element type of the network.
         """
         super().__init__()
         self.network = network
-        self.size = size
+        self.size = preprocessor.spec.size
         self._dtype = dtype
-        self.scale = nn.Buffer((1 / (255 * torch.tensor(std)))[:, None, None])
-        self.shift = nn.Buffer((torch.tensor(mean) / torch.tensor(std))[:, None, None])
+        mean, std = torch.tensor(preprocessor.mean), torch.tensor(preprocessor.std)
+        self.scale = nn.Buffer((1 / (255 * std))[:, None, None])
+        self.shift = nn.Buffer((mean / std)[:, None, None])
 
     def forward(self, pixels: Tensor, tile_position: Tensor) -> Tensor:
         """Compute the features of tiles.
@@ -58,3 +56,24 @@ class AnySizeTower(nn.Module):
         images = images_of(row, column, last, self.network.tile_patches)
         features = self.network(normalized.to(self._dtype), row, column, images=images)
         return features.to(torch.float32)[:, None]
+
+
+def load_any_size_tower(
+    checkpoint: Checkpoint, preprocessor: Preprocessor, target: str, precision: Precision = FP32
+) -> AnySizeTower:
+    """Return the tower of a checkpoint, in evaluation mode.
+
+    Args:
+        checkpoint: The checkpoint, whose weights are on disk.
+        preprocessor: Its preprocessing of images.
+        target: Name of the export's target.
+        precision: The tower's precision.
+
+    Raises:
+        ExportError: weights are corrupt, incomplete, of another shape or of another model.
+    """
+    family = family_of(checkpoint.config)
+    assert family.vision and family.vision.build_any_size
+    dtype: torch.dtype = getattr(torch, precision.dtype)
+    model = load_tower(checkpoint, family, register(target), dtype)
+    return AnySizeTower(family.vision.build_any_size(model), preprocessor, dtype).eval()

@@ -30,7 +30,10 @@ TEXT_TOWER = re.compile(
 )
 """Tensors that the image tower of a model with two towers does not use."""
 
-IMAGE_TOWER = re.compile(r"(vision_model|visual_projection|mlp1)\.|logit_(scale|bias)$")
+IMAGE_TOWER = re.compile(
+    r"(vision_model|visual_projection|mlp1|(model\.)?(vision_tower|multi_modal_projector))\."
+    r"|logit_(scale|bias)$"
+)
 """Tensors that the text tower of such a model does not use."""
 
 

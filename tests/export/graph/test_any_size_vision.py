@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from transformers import Mistral3Config, Mistral3Model
 
 from triton_embed.contract.fitting import fit_grid, tile_positions
+from triton_embed.contract.image_spec import ImageSpec, Resize
+from triton_embed.export.checkpoint.preprocessor import Preprocessor
 from triton_embed.export.families.networks.mistral3 import Mistral3Vision
 from triton_embed.export.graph.vision import any_size_to_onnx
 from triton_embed.export.target import TARGETS
@@ -81,7 +83,8 @@ def expected(images: Images) -> list[NDArray[np.float32]]:
 def model(request: pytest.FixtureRequest) -> ir.Model:
     model = new_model()
     model.vision_tower.config._attn_implementation = register(request.param)
-    tower = AnySizeTower(Mistral3Vision(model), SIZE, MEAN, STD, torch.float32).eval()
+    preprocessor = Preprocessor(ImageSpec(SIZE, Resize.FIT), MEAN, STD)
+    tower = AnySizeTower(Mistral3Vision(model), preprocessor, torch.float32).eval()
     return any_size_to_onnx(tower, TARGETS[request.param])
 
 
