@@ -17,6 +17,7 @@ SIZE = PATCH * MERGE
 """Width and height of the square that becomes a token, in pixels."""
 
 LONGEST_EDGE = 140
+MAX_TOKENS = 200
 
 VISION: dict[str, Any] = {
     "model_type": "pixtral",
@@ -78,9 +79,9 @@ def mistral3_checkpoint(folder: Path, chat_template: str | None = CHAT_TEMPLATE)
     """
     write_tokenizer(folder, "bytes", "<first> $A")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.add_special_tokens(list(MARKERS))
+    tokenizer.add_special_tokens([*MARKERS[1:], MARKERS[0]])
     tokenizer.save(str(folder / "tokenizer.json"))
-    edit_json(folder / "tokenizer_config.json", model_max_length=200)
+    edit_json(folder / "tokenizer_config.json", model_max_length=MAX_TOKENS)
     _write_weights(folder, tokenizer)
     write_json(
         folder / "processor_config.json",
@@ -140,7 +141,7 @@ def _write_modules(folder: Path) -> None:
                 "message": {**modality, "format": "structured"},
             },
             "module_output_name": "token_embeddings",
-            "max_seq_length": 200,
+            "max_seq_length": MAX_TOKENS,
         },
     )
     prompts = {"query": "query: ", "document": "passage: "}

@@ -16,7 +16,7 @@ from PIL import Image
 from transformers import Mistral3Model, PreTrainedTokenizerFast
 from transformers.models.pixtral.image_processing_pil_pixtral import PixtralImageProcessorPil
 
-from testing.mistral3_checkpoint import LONGEST_EDGE, MARKERS, SIZE
+from testing.mistral3_checkpoint import LONGEST_EDGE, MARKERS, MAX_TOKENS, SIZE
 
 
 class Mistral3:
@@ -67,7 +67,7 @@ class Mistral3:
             image = row_end.join([mark * columns] * rows) + image_end
             rendered = rendered.replace(mark, image, 1)
         ids: list[int] = self._tokenizer(rendered, add_special_tokens=False)["input_ids"]
-        return ids
+        return ids[:MAX_TOKENS]
 
     def _embed(self, ids: list[int], pixels: torch.Tensor | None = None) -> NDArray[np.float32]:
         row = torch.tensor([ids])
