@@ -31,6 +31,18 @@ def uniform_texts(count: int, size: int) -> list[str]:
     return [" ".join(words[index * size : (index + 1) * size]) for index in range(count)]
 
 
+def corpus_texts(count: int) -> list[str]:
+    """Return `count` texts of mixed length, all different: docstrings without their first words."""
+    passages = _passages()
+    texts: list[str] = []
+    skipped = 0
+    while len(texts) < count:
+        words = (passage.split()[skipped:] for passage in passages)
+        texts += [f"{' '.join(rest)} ({skipped})" for rest in words if rest]
+        skipped += 1
+    return texts[:count]
+
+
 @cache
 def _passages() -> list[str]:
     passages = [pair.passage for pair in pairs(10_000)]

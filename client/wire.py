@@ -1,7 +1,7 @@
 """Bodies of requests and responses: vectors travel as base64 of their bytes.
 
-Base64 over HTTP is as fast as gRPC in front of the same model (``python -m benchmarks.corpus``
-measures both), and works with every server that has OpenAI's API.
+Base64 over HTTP works with every server that has OpenAI's API. ``python -m benchmarks.corpus``
+compares its speed with that of gRPC.
 """
 
 from __future__ import annotations
