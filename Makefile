@@ -11,7 +11,7 @@ SERVE_FLAGS ?=
 BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast lint fix check dist test-clients test-compose bench constraints clean
+.PHONY: help serve test test-fast lint fix check dist test-clients test-engines test-compose bench constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ check: $(VENV)/.dev ## run all tests, with branch coverage
 
 test-clients: $(VENV)/.dev ## test third-party clients, each in its own environment (docs/clients.md)
 	$(PY) -m tests.clients
+
+test-engines: $(VENV)/.dev ## test Ray, Spark, Dask, Daft and FAISS, in an environment of their own (docs/corpus.md)
+	$(PY) -m tests.engines
 
 test-compose: ## test the containers on stand-in base images (docs/compose.md)
 	docker/test_compose.sh
