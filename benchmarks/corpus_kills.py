@@ -81,8 +81,8 @@ def main() -> int:
         THIS.export(MINILM_FOLDER, folder / "repository", MODEL_ID)
         file = write_texts(folder / "a.jsonl", corpus_texts(options.texts))
         with RunningServer(folder / "repository") as server:
-            common = (str(file), "--url", server.url, "--model", MODEL_ID, "--truncate", "END")
-            common += ("--part-rows", str(PART_ROWS))
+            options_of_all = f"--url {server.url} --truncate END --part-rows {PART_ROWS}"
+            common = (str(file), "--model", MODEL_ID, *options_of_all.split())
             calm = (*common, "--output", str(folder / "calm"))
             while not disturb(calm, server, "embed", float("inf")):
                 continue

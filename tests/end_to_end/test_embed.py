@@ -39,8 +39,8 @@ def test_killed_run_equals_the_run_of_an_offline_server(
     own_tiny_repository: Path, tmp_path: Path
 ) -> None:
     write_texts(tmp_path / "a.jsonl", TEXTS)
-    common = (str(tmp_path / "a.jsonl"), "--model", "tiny", "--truncate", "END")
-    common += ("--part-rows", "40")
+    options = "--model tiny --truncate END --part-rows 40"
+    common = (str(tmp_path / "a.jsonl"), *options.split())
     offline = ("--output", str(tmp_path / "offline"), "--repository", str(own_tiny_repository))
     process = start_embed(*common, *offline)
     summary, errors = process.communicate()
