@@ -106,6 +106,7 @@ def compare(found: Mapping[str, Measure], rounds: int, texts: int) -> bool:
     for _ in range(rounds):
         for name, measure in found.items():
             seconds[name].append(measure())
+            print(f"{name}: {seconds[name][-1]:.1f} s", file=sys.stderr, flush=True)
     print(f"| client | texts/s | relative to {BASE} | rounds |\n|---|---:|---:|---|")
     ratios = {}
     for name, values in seconds.items():
