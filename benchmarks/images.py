@@ -6,9 +6,10 @@ import argparse
 import base64
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -21,6 +22,8 @@ import orjson
 import torch
 from transformers import AutoModel
 
+from benchmarks import comparison
+from benchmarks.checkouts import THIS, Checkout
 from benchmarks.server import conditions
 from testing.image_checkpoints import VIT_B_32, clip_checkpoint
 from testing.images import data_url, encoded, picture
@@ -28,8 +31,6 @@ from testing.server import RunningServer
 from triton_embed.backends.multimodal.tiles import decode
 from triton_embed.contract import pipelines, tensors
 from triton_embed.contract.image_spec import ImageSpec, Resize
-from triton_embed.export.exporter import export
-from triton_embed.export.request import ExportRequest
 from triton_embed.repository import layout
 from triton_embed.runtime.processes import tree_rss_bytes
 
@@ -43,22 +44,34 @@ IMAGES_PER_REQUEST = 8
 TEXTS = 200
 """Short requests in a closed loop, enough for a p95."""
 
-ROUNDS = 5
+ROUNDS = 7
 """Rounds of the comparison with the tower alone; the median counts."""
 
 SPEC = ImageSpec(224, Resize.CROP, shortest_edge=224)
 
 
 @contextmanager
-def running() -> Iterator[tuple[RunningServer, Path]]:
-    """Serve a CLIP of the size of clip-vit-base-patch32, with random weights."""
-    with TemporaryDirectory(prefix="triton-embed-benchmark-") as name:
-        folder = Path(name)
+def running(checkouts: Sequence[Checkout] = (THIS,)) -> Iterator[tuple[list[RunningServer], Path]]:
+    """Serve a CLIP of the size of clip-vit-base-patch32, with random weights.
+
+    Yields:
+        The service of each checkout, and the model's checkpoint.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="triton-embed-benchmark-")))
         checkpoint = clip_checkpoint(folder / "checkpoint", VIT_B_32)
-        export(ExportRequest(str(checkpoint), folder / "repository", model_id=MODEL))
-        environment = {"TRITON_EMBED_MAX_QUEUE_SECONDS": "60"}
-        with RunningServer(folder / "repository", environment=environment) as service:
-            yield service, checkpoint
+        services = []
+        for index, checkout in enumerate(checkouts):
+            repository = folder / f"repository-{index}"
+            checkout.export(checkpoint, repository, MODEL)
+            service = RunningServer(
+                repository,
+                environment={"TRITON_EMBED_MAX_QUEUE_SECONDS": "60"},
+                program=(str(checkout.python), *checkout.serving),
+                folder=checkout.folder,
+            )
+            services.append(stack.enter_context(service))
+        yield services, checkpoint
 
 
 def photographs(count: int) -> list[bytes]:
@@ -137,8 +150,14 @@ def _p95(service: RunningServer) -> float:
     return float(np.percentile(seconds, 95))
 
 
-def images_per_second(service: RunningServer, checkpoint: Path, count: int) -> None:
-    """Print images a second over HTTP, of the tower alone, and of transformers' own in PyTorch."""
+def images_per_second(services: Sequence[RunningServer], checkpoint: Path, count: int) -> None:
+    """Print images a second over HTTP, of the tower alone, and of transformers' own in PyTorch.
+
+    Args:
+        services: The service of this checkout, and that of another one if it is compared.
+        checkpoint: The model's checkpoint.
+        count: Images in a round.
+    """
     files = photographs(count)
     urls = [data_url(data, "jpeg") for data in files]
     bodies = [
@@ -147,11 +166,11 @@ def images_per_second(service: RunningServer, checkpoint: Path, count: int) -> N
         if (inputs := urls[start : start + IMAGES_PER_REQUEST])
     ]
     pixels = np.concatenate([decode(data, SPEC) for data in files])
-    path = layout.step_file(service.repository, MODEL, pipelines.VISION)
+    path = layout.step_file(services[0].repository, MODEL, pipelines.VISION)
     session = onnxruntime.InferenceSession(str(path))
     model = AutoModel.from_pretrained(checkpoint).eval()
 
-    def over_http() -> None:
+    def over_http(service: RunningServer) -> None:
         with httpx.Client(timeout=300) as client, ThreadPoolExecutor(CLIENTS) as pool:
 
             def send(body: bytes) -> None:
@@ -171,20 +190,28 @@ def images_per_second(service: RunningServer, checkpoint: Path, count: int) -> N
                 model.get_image_features(pixel_values=batch / 127.5 - 1)
 
     systems: dict[str, Callable[[], None]] = {
-        "HTTP": over_http,
+        **{
+            name: partial(over_http, service)
+            for name, service in zip(("HTTP", "HTTP, other checkout"), services, strict=False)
+        },
         "tower in ONNX Runtime": alone,
         "tower in PyTorch": in_pytorch,
     }
+    for run in systems.values():
+        run()
     rates: dict[str, list[float]] = {name: [] for name in systems}
     for _ in range(ROUNDS):
         for name, run in systems.items():
             start = perf_counter()
             run()
             rates[name].append(count / (perf_counter() - start))
-    base = float(np.median(rates["tower in ONNX Runtime"]))
+    base = np.array(rates["tower in ONNX Runtime"])
     for name, values in rates.items():
-        rate = float(np.median(values))
-        print(f"{name}: {rate:.1f} images/s, {rate / base:.2f} of the tower in ONNX Runtime")
+        ratios = np.array(values) / base
+        print(
+            f"{name}: {np.median(values):.1f} images/s, {np.median(ratios):.2f} "
+            f"({ratios.min():.2f} to {ratios.max():.2f}) of the tower in ONNX Runtime"
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -192,12 +219,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.images", description=__doc__)
     parser.add_argument("--damaged", type=int, default=5000, help="damaged images")
     parser.add_argument("--images", type=int, default=64, help="images in a round")
+    comparison.add_flag(parser)
     options = parser.parse_args(arguments)
     print(conditions(), end="\n\n")
-    with running() as (service, checkpoint):
-        images_per_second(service, checkpoint, options.images)
-        print(f"ratio {texts_beside_images(service):.1f}")
-        return 0 if fuzz(service, options.damaged) else 1
+    with running(comparison.checkouts(options.against)) as (services, checkpoint):
+        images_per_second(services, checkpoint, options.images)
+        for service in services:
+            print(f"ratio {texts_beside_images(service):.1f}")
+        return 0 if fuzz(services[0], options.damaged) else 1
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from testing.checkpoints import tiny_checkpoint
+from testing.image_checkpoints import clip_checkpoint
+from testing.image_references import TwoTowers
+from testing.images import data_url, encoded, picture
 from testing.minilm import MINILM, minilm_checkpoint
 from testing.server import RunningServer
 from triton_embed.export.exporter import export
@@ -23,6 +26,7 @@ from triton_embed.export.request import ExportRequest
 ASYMMETRIC = "tests/asymmetric"
 MATRYOSHKA = "tests/matryoshka"
 DIMENSIONS = 8
+IMAGES = "tests/images"
 PROMPTS = {"query": "query: ", "passage": "passage: "}
 
 QUERY = "Où est la bibliothèque ?"
@@ -32,6 +36,8 @@ PASSAGES = [
     "a",
     "The library is next to the park. 📚",
 ]
+PICTURE = picture()
+IMAGE = data_url(encoded(PICTURE))
 LONG = "first" + " word" * 300
 
 
@@ -73,6 +79,18 @@ class Model:
         return sides
 
 
+@dataclass(frozen=True)
+class ImageModel(Model):
+    """A model with a tower for texts and a tower for images."""
+
+    def vectors(self) -> dict[str, dict[str, list[float]]]:
+        """Return the reference's vector of each text and of `IMAGE`."""
+        reference = TwoTowers(self.checkpoint)
+        vectors = {text: reference.text(text).tolist() for text in [QUERY, *PASSAGES]}
+        vectors[IMAGE] = reference.image(PICTURE).tolist()
+        return dict.fromkeys(PROMPTS, vectors)
+
+
 def models(folder: Path) -> list[Model]:
     """Return the models to serve, after writing their checkpoints to `folder`."""
     minilm = minilm_checkpoint()
@@ -82,6 +100,7 @@ def models(folder: Path) -> list[Model]:
         Model(MINILM, minilm),
         Model(ASYMMETRIC, asymmetric),
         Model(MATRYOSHKA, matryoshka, DIMENSIONS),
+        ImageModel(IMAGES, clip_checkpoint(folder / "images")),
     ]
 
 
@@ -97,6 +116,8 @@ def write(file: Path, service: RunningServer, served: list[Model]) -> None:
         "asymmetric": ASYMMETRIC,
         "matryoshka": MATRYOSHKA,
         "dimensions": DIMENSIONS,
+        "images": IMAGES,
+        "image": IMAGE,
         "query": QUERY,
         "passages": PASSAGES,
         "long": LONG,

@@ -20,10 +20,12 @@ MINILM: str = FACTS["minilm"]
 ASYMMETRIC: str = FACTS["asymmetric"]
 MATRYOSHKA: str = FACTS["matryoshka"]
 DIMENSIONS: int = FACTS["dimensions"]
-MODELS = {MINILM, ASYMMETRIC, MATRYOSHKA}
+IMAGES: str = FACTS["images"]
+MODELS = {MINILM, ASYMMETRIC, MATRYOSHKA, IMAGES}
 
 QUERY: str = FACTS["query"]
 PASSAGES: list[str] = FACTS["passages"]
+IMAGE: str = FACTS["image"]
 LONG: str = FACTS["long"]
 
 OVER_LONG = "Input length 303 exceeds maximum allowed token size 256"
@@ -42,7 +44,7 @@ def check(
 
     Args:
         vectors: The client's result.
-        texts: The client's input.
+        texts: The client's input; `IMAGE` for `IMAGES`.
         model: One of `MODELS`; for `MATRYOSHKA` the request had `DIMENSIONS`.
         side: ``query`` or ``passage``; they differ for `ASYMMETRIC` only.
     """

@@ -134,6 +134,14 @@ def test_image_is_accepted_in_every_form(
         {"input": [{"type": "image_url", "url": URL}]},
         {"messages": [{"role": "user", "content": [part]}], "stream": False, "max_tokens": 1},
     ]
+    # NeMo Retriever's, whatever the content is; AIPerf's three forms, NVIDIA's sample, DeepInfra's.
+    options = {"encoding_format": "float", "input_type": "passage", "truncate": "END"}
+    bodies += [
+        {"input": [URL], "modality": "image", **options},
+        {"input": [URL], **options},
+        {"input": [{"content": [part]}], "input_type": "", "modality": ["image"]},
+        {"input": [[part]], "dimensions": None, "input_type": "passage"},
+    ]
     expected = reference.image(PICTURES[0])
     for body in bodies:
         assert np.abs(embed(served, model=model, **body)[0] - expected).max() < 1e-4, body.keys()

@@ -50,6 +50,14 @@ def test_dimensions():
         embedder(dimensions=64).embed_query(live.QUERY)
 
 
+def test_images():
+    inputs = [live.IMAGE, live.PASSAGES[0]]
+    live.check(embedder(live.IMAGES).embed_documents(inputs), inputs, live.IMAGES)
+    live.check([embedder(live.IMAGES).embed_query(live.IMAGE)], [live.IMAGE], live.IMAGES)
+    with pytest.raises(Exception, match=r"^\[400\] .*'text_image'"):
+        embedder(live.IMAGES).embed_documents([f"a cat {live.IMAGE}"])
+
+
 def test_unknown_model():
     with pytest.raises(Exception, match=rf"^\[404\] {live.NO_MODEL}"):
         embedder("no/model").embed_query(live.QUERY)
