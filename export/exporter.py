@@ -11,6 +11,7 @@ from tritonclient.grpc import model_config_pb2
 
 from triton_embed.contract import naming, pipelines
 from triton_embed.contract.image_spec import Resize
+from triton_embed.contract.pipeline import Role
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export import stages
 from triton_embed.export.graph import builder, storage, tensorrt
@@ -75,7 +76,7 @@ def export(request: ExportRequest) -> ExportedModel:
         with progress.step("comparing it with the reference") as report:
             parity = _pass_gate(staged, model, plan, reference, report)
         if plan.options.target.runtime.backend == "tensorrt":
-            _build_engine(model, staged, plan, progress)
+            _build_engines(staged, plan, progress)
         with progress.step(f"installing '{plan.spec.model_id}' in {request.model_repository}"):
             _install(staged, configs, plan)
     if parity.caveat:
@@ -161,16 +162,27 @@ def _pass_gate(
     return parity
 
 
-def _build_engine(model: Path, staged: Path, plan: ExportPlan, progress: Progress) -> None:
-    """Build the TensorRT engine of `model`, or print the command that builds it elsewhere."""
-    shapes = tensorrt.profile(
-        plan.options.max_batch_size,
-        plan.spec.max_tokens,
-        plan.spec.feature_size if plan.spec.image_tokens else 0,
-    )
+def _build_engines(staged: Path, plan: ExportPlan, progress: Progress) -> None:
+    """Build the TensorRT engines, or print the commands that build them elsewhere."""
+    spec = plan.spec
+    ensemble = naming.triton_model_name(spec.model_id)
+    engines = {
+        pipelines.ENCODER: tensorrt.profile(
+            plan.options.max_batch_size,
+            spec.max_tokens,
+            spec.feature_size if spec.image_tokens else 0,
+        )
+    }
+    for step in plan.pipeline.steps:
+        if step.role is Role.VISION:
+            engines[step] = tensorrt.vision_profile(spec, step.inputs)
     with progress.step("building the TensorRT engine if there is a GPU"):
-        script = tensorrt.build(model, shapes)
-    if script:
+        scripts = {
+            script: shapes
+            for step, shapes in engines.items()
+            if (script := tensorrt.build(layout.step_file(staged, ensemble, step), shapes))
+        }
+    for script, shapes in scripts.items():
         installed = plan.request.model_repository / script.relative_to(staged)
         progress.note(
             "no engine was built, and Triton cannot load the model until "

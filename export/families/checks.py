@@ -11,6 +11,12 @@ from triton_embed.export.checkpoint.source import BYTES_PER_WEIGHT
 from triton_embed.export.errors import ExportError, one_line
 from triton_embed.export.families.registry import FAMILIES, family_of
 
+UNSUPPORTED = {
+    "siglip2": "SigLIP2 with images of variable resolution (NaFlex) is not supported; checkpoints "
+    "with a fixed image size are, such as google/siglip2-base-patch16-224",
+}
+"""Reasons and alternatives for families that are likely to be requested, by ``model_type``."""
+
 ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 """Rotary embeddings whose frequencies are independent of the longest sequence of a batch."""
 
@@ -50,6 +56,8 @@ def check_architecture(config: Mapping[str, Any]) -> None:
     """
     settings = Settings("config.json", config)
     model_type = settings.text("model_type")
+    if model_type in UNSUPPORTED:
+        raise ExportError(f"config.json: architecture '{model_type}': {UNSUPPORTED[model_type]}")
     if model_type is None or model_type not in FAMILIES:
         raise ExportError(
             f"config.json: architecture '{model_type}' is not supported; supported are "

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import importlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from triton_embed.contract import tensors
+from triton_embed.contract.pipeline import Tensor
+from triton_embed.contract.spec import ModelSpec
 from triton_embed.export.errors import ExportError
 
 ENGINE = "model.plan"
@@ -49,6 +51,21 @@ def profile(max_batch_size: int, max_tokens: int, feature_size: int = 0) -> Prof
         low, optimal, high = ((count * feature_size,) for (count,) in ids)
         shapes[tensors.FEATURES] = low, optimal, high
         shapes[tensors.FEATURE_SHAPE] = (1, 2), (items, 2), (max_batch_size, 2)
+    return shapes
+
+
+def vision_profile(spec: ModelSpec, inputs: Sequence[Tensor]) -> Profile:
+    """Return the shapes that the engine of an image tower must accept.
+
+    Args:
+        spec: The model's spec.
+        inputs: The inputs of the step, whose items are tiles.
+    """
+    largest = spec.max_batch_tiles
+    shapes: dict[str, Shapes] = {}
+    for tensor in inputs:
+        item = tensor.shape(spec)
+        shapes[tensor.name] = (1, *item), (-(-largest // 4), *item), (largest, *item)
     return shapes
 
 

@@ -21,6 +21,8 @@ from triton_embed.cli import main
 from triton_embed.contract.serialization import spec_from_parameters
 from triton_embed.contract.spec import ModelSpec
 from triton_embed.export import progress
+from triton_embed.export.errors import ExportError
+from triton_embed.export.families.checks import check_architecture
 from triton_embed.export.graph import storage
 from triton_embed.export.towers import attention
 from triton_embed.repository import config
@@ -283,6 +285,11 @@ def test_unsupported_family_is_rejected_by_name(
         "architecture 'deberta-v2' is not supported; supported are bert, camembert"
         in capsys.readouterr().err
     )
+
+
+def test_images_of_variable_resolution_are_rejected_with_the_alternative() -> None:
+    with pytest.raises(ExportError, match=r"NaFlex.*siglip2-base-patch16-224"):
+        check_architecture({"model_type": "siglip2"})
 
 
 def test_model_that_misses_parity_is_rejected_with_the_measured_error(

@@ -16,6 +16,7 @@ import onnx
 import pytest
 
 from testing.family_repository import Families
+from testing.image_checkpoints import clip_checkpoint, siglip_checkpoint
 from testing.nemotron_vl_checkpoint import nemotron_vl_checkpoint
 from testing.onnx_encoder import embed, open_encoder
 from triton_embed.cli import main
@@ -29,6 +30,7 @@ TYPES = {
     onnx.TensorProto.FLOAT: "FP32",
     onnx.TensorProto.FLOAT16: "FP16",
     onnx.TensorProto.INT32: "INT32",
+    onnx.TensorProto.UINT8: "UINT8",
     onnx.TensorProto.INT64: "INT64",
     onnx.TensorProto.BOOL: "BOOL",
 }
@@ -94,6 +96,22 @@ def test_graph_in_operators_of_tensorrt_equals_the_reference(
     together = embed(session, rows, [3, 2, -5, 2])
     assert np.abs(together[0] - embed(session, rows[:1])[0]).max() < 1e-5
     assert np.abs(together[3] - embed(session, rows[3:])[0]).max() < 1e-5
+
+
+@pytest.mark.parametrize("write", [clip_checkpoint, siglip_checkpoint])
+def test_image_tower_is_exported_in_operators_of_tensorrt(
+    tmp_path: Path, write: Callable[[Path], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = tmp_path / "repository"
+    flags = ["--model-repository", str(repository), "--model-id", "m", "--target", "tensorrt"]
+    assert main(["export", str(write(tmp_path / "checkpoint")), *flags]) == 0
+    folder = repository / "m_vision"
+    assert undocumented(folder / "1" / "model.onnx") == []
+    config = read_config(folder)
+    assert (config.backend, config.platform) == ("tensorrt", "tensorrt_plan")
+    script = folder / "1" / "build.sh"
+    assert "--maxShapes=pixels:32x3x64x64" in script.read_text()
+    assert str(script) in capsys.readouterr().err
 
 
 def test_engine_has_room_for_the_largest_batch_of_triton() -> None:
