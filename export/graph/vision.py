@@ -42,8 +42,21 @@ def vision_to_onnx(tower: VisionTower, target: Target) -> ir.Model:
     if target.runtime.backend == "onnxruntime":
         fuse_erfgelu(model)
         RemoveUnusedNodesPass()(model)
+    else:
+        _take_shapes_from_floats(model)
     model.ir_version = IR_VERSION
     return model
+
+
+def _take_shapes_from_floats(model: ir.Model) -> None:
+    """Take the number of tiles from the converted pixels: TensorRT has no Shape of bytes."""
+    (pixels,) = model.graph.inputs
+    users = [use.node for use in pixels.uses()]
+    (converted,) = [node.outputs[0] for node in users if node.op_type == "Cast"]
+    for node in users:
+        if node.op_type == "Shape":
+            node.replace_input_with(0, converted)
+    model.graph.sort()
 
 
 def any_size_to_onnx(tower: AnySizeTower, target: Target) -> ir.Model:
