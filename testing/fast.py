@@ -2,13 +2,15 @@
 
 A pytest plugin. A test is left out if its folder is in `SLOW_FOLDERS`, if it uses a fixture of
 `SLOW_FIXTURES`, or if it is marked ``torch``. The first other test before or during which a module
-of `SLOW_MODULES` is loaded fails.
+of `SLOW_MODULES` is loaded fails. ``pytest --slow`` runs the tests that are left out.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Generator
+from itertools import compress
+from operator import not_
 from pathlib import Path
 
 import pytest
@@ -38,10 +40,11 @@ SLOW_MODULES = ("pytriton", "sentence_transformers", "testing.server", "torch", 
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--fast``."""
+    """Add ``--fast`` and ``--slow``."""
     parser.addoption(
         "--fast", action="store_true", help="only tests that need neither PyTorch nor Triton"
     )
+    parser.addoption("--slow", action="store_true", help="only the tests that --fast leaves out")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,22 +56,30 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave out the slow folders; ``None`` lets pytest decide."""
     if not config.getoption("--fast"):
         return None
-    slow = (config.rootpath / folder for folder in SLOW_FOLDERS)
-    return any(collection_path.is_relative_to(folder) for folder in slow) or None
+    return _is_in_slow_folder(collection_path, config) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests with slow fixtures."""
-    if not config.getoption("--fast"):
+    """Leave out the slow tests, or all others."""
+    if not config.getoption("--fast") and not config.getoption("--slow"):
         return
-    slow = [item for item in items if _is_slow(item)]
-    config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if item not in slow]
+    slow = [_is_slow(item) for item in items]
+    wanted = [each == config.getoption("--slow") for each in slow]
+    config.hook.pytest_deselected(items=list(compress(items, map(not_, wanted))))
+    items[:] = compress(items, wanted)
+
+
+def _is_in_slow_folder(path: Path, config: pytest.Config) -> bool:
+    return any(path.is_relative_to(config.rootpath / folder) for folder in SLOW_FOLDERS)
 
 
 def _is_slow(item: pytest.Item) -> bool:
     fixtures = set(getattr(item, "fixturenames", ()))
-    return bool(fixtures & SLOW_FIXTURES) or item.get_closest_marker("torch") is not None
+    return (
+        bool(fixtures & SLOW_FIXTURES)
+        or item.get_closest_marker("torch") is not None
+        or _is_in_slow_folder(item.path, item.config)
+    )
 
 
 @pytest.hookimpl(wrapper=True)
