@@ -42,7 +42,7 @@ fix: $(VENV)/.dev ## format, and apply the linter's automatic fixes
 	$(VENV)/bin/ruff format
 
 check: $(VENV)/.dev ## run all tests, the fast ones first, with branch coverage
-	$(PY) -m pytest --fast -n 2 --cov --cov-report= --cov-fail-under=0 $(PYTEST_FLAGS)
+	$(PY) -m pytest --fast -n 2 --dist loadfile --cov --cov-report= --cov-fail-under=0 $(PYTEST_FLAGS)
 	$(PY) -m pytest --slow -n 2 --dist loadfile --cov --cov-append $(PYTEST_FLAGS)
 
 test-clients: $(VENV)/.dev ## test third-party clients, each in its own environment (docs/clients.md)
