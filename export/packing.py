@@ -83,9 +83,8 @@ class Packing:
 
     def to_padded(self, packed: Tensor) -> Tensor:
         """Return `packed` [tokens, width] as [items, longest, width]; padding holds token 0."""
-        items, longest = self.gather_index.shape
-        flat = torch.index_select(packed, 0, self.gather_index.reshape(-1))
-        return flat.reshape(items, longest, -1)
+        # Exported as one Gather; indexing or index_select would need several nodes.
+        return torch.nn.functional.embedding(self.gather_index, packed)
 
     def to_packed(self, padded: Tensor) -> Tensor:
         """Return `padded` [items, longest, width] as [tokens, width]."""

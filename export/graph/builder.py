@@ -18,6 +18,7 @@ from onnxscript.rewriter.ort_fusions.erfgelu import fuse_erfgelu
 from onnxscript.rewriter.ort_fusions.rms_normalization import fuse_rms_normalization
 from torch import Tensor, nn
 
+from triton_embed.export.graph.batch_axis import drop_batch_axis
 from triton_embed.export.graph.frame import DOMAIN, OPSET, EncoderShape
 from triton_embed.export.graph.length_sorted import length_sorted_batches
 from triton_embed.export.graph.passes import hoist_pooling_gather
@@ -61,6 +62,7 @@ def to_onnx(encoder: PackedEncoder, max_tokens: int, target: Target) -> ir.Model
     exported = _export(encoder)
     if encoder.pools_one_token:
         hoist_pooling_gather(exported)
+    drop_batch_axis(exported)
     if target.runtime.backend == "onnxruntime":
         # ONNX Runtime does not fuse the forms that PyTorch exports.
         fuse_erfgelu(exported)

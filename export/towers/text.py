@@ -17,7 +17,6 @@ from triton_embed.export.precision import FP32, Precision
 from triton_embed.export.towers.attention import executable, register
 from triton_embed.export.towers.calibration import Observer
 from triton_embed.export.towers.head import ONE_TOKEN_POOLINGS, POOLINGS, head_module
-from triton_embed.export.towers.norms import prevent_skip_norm_fusion
 from triton_embed.export.towers.quantization import quantize
 from triton_embed.export.towers.weights import load_transformer
 
@@ -60,9 +59,6 @@ class PackedEncoder(nn.Module):
         family = family_of(checkpoint.config)
         dtype: torch.dtype = getattr(torch, precision.dtype)
         self.transformer = load_transformer(checkpoint, family, register(target), dtype)
-        # In half precision, rounding the sum before it is normalized would cost accuracy.
-        if target == "cpu" and dtype == torch.float32:
-            prevent_skip_norm_fusion(self.transformer)
         self.head = nn.Sequential(*_projection(family, self.transformer))
         self.head.extend(map(head_module, checkpoint.head))
         config = self.transformer.config
@@ -149,7 +145,8 @@ class PackedEncoder(nn.Module):
             features = torch.index_select(feature_table, 0, row).to(embeddings.dtype)
             inputs["inputs_embeds"] = torch.where(is_image[:, None], features, embeddings)
         if self._token_types:
-            inputs["token_type_ids"] = torch.zeros_like(input_ids)
+            # A single type for all tokens, so that its vector is a constant of the graph.
+            inputs["token_type_ids"] = torch.zeros((), dtype=torch.int64)
         states = self.transformer(
             **{name: values[None] for name, values in inputs.items()}, packing=packing
         ).last_hidden_state.squeeze(0)

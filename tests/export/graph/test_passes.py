@@ -13,6 +13,9 @@ from testing.onnx_encoder import trace
 from triton_embed.cli import main
 
 LENGTHS = (4, 7, 6)
+PRODUCTS = {"Gemm", "MatMulIntegerToFloat"}
+"""Operators of matrix products, once ONNX Runtime has joined them with their biases."""
+
 LAYERS, LINEAR, AFTER_ATTENTION = 2, 6, 3
 """Layers of `tiny_bert`, linear layers in each, and linear layers after attention."""
 
@@ -22,7 +25,7 @@ def products(checkpoint: Path, folder: Path, precision: str = "fp32") -> list[in
     arguments = ["--model-repository", str(folder), "--model-id", "m", "--precision", precision]
     assert main(["export", str(checkpoint), *arguments]) == 0
     operations = trace(folder, "m", [[101] * length for length in LENGTHS], folder)
-    return [prod(item.outputs[0][1][:-1]) for item in operations if "MatMul" in item.kind]
+    return [prod(item.outputs[0][1][:-1]) for item in operations if item.kind in PRODUCTS]
 
 
 def test_last_layer_computes_only_the_token_that_is_pooled(
