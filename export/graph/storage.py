@@ -10,12 +10,13 @@ from torch import nn
 
 from triton_embed.export.progress import ProgressCallback, no_progress
 
-MAX_EMBEDDED_BYTES = 200_000_000
+MAX_EMBEDDED_BYTES = 10_000_000
 """Maximum bytes of weights inside the ONNX file.
 
-Larger weights go into a second file next to it, from which a server maps them into memory. Inside
+Larger weights go into a second file next to it, from which a server maps them into memory: of the
+token table, only the rows in use become resident, and matrices only until they are packed. Inside
 the file they would be held several times at once while it is parsed, and a protobuf message ends at
-2 GiB. 200 MB keep models of MiniLM's and BERT-small's size in a single file.
+2 GiB.
 """
 
 MAX_BYTES_IN_FLIGHT = 64_000_000

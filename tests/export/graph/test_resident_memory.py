@@ -53,3 +53,14 @@ def test_session_holds_weights_once(
     storage.save(to_onnx(encoder, 64, TARGETS[target]), path)
     weights = sum(file.stat().st_size for file in tmp_path.iterdir())
     assert added_bytes(path) < weights + RUNTIME_BYTES
+
+
+def test_mapped_token_table_is_not_resident(tmp_path: Path, minilm_folder: Path) -> None:
+    config = tiny_bert(vocab_size=30_000, hidden_size=1024)
+    checkpoint = tiny_checkpoint(tmp_path / "tall", minilm_folder, config=config)
+    encoder = PackedEncoder(
+        read_checkpoint(checkpoint, file_sizes(checkpoint)), "cpu", PRECISIONS["fp32"]
+    )
+    path = tmp_path / "model.onnx"
+    storage.save(to_onnx(encoder, 64, TARGETS["cpu"]), path)
+    assert added_bytes(path) < RUNTIME_BYTES + 30_000 * 1024 * 4 / 4

@@ -62,7 +62,7 @@ def test_minilm_equals_the_reference_and_the_caveat_is_printed(
     assert "its CUDA kernel was not run" in report["caveat"]
     assert "its CUDA kernel was not run" in capsys.readouterr().err
     files = {path.name for path in (encoder / "1").iterdir()}
-    assert files == {"model.onnx", "provenance.json", "parity.json"}
+    assert files == {"model.onnx", "model.onnx.data", "provenance.json", "parity.json"}
     config = read_config(encoder)
     assert config.backend == "onnxruntime"
     assert config.instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_GPU
