@@ -105,6 +105,11 @@ class Run:
             ) from error
         except ClientError as error:
             raise UsageProblem(f"the server's response is unusable: {error}") from error
+        except OSError as error:
+            raise UsageProblem(
+                f"the output folder '{self._folder.path}' cannot be written: {error.strerror}; run "
+                "the same command again to continue"
+            ) from error
         finally:
             await self._stop()
 

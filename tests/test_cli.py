@@ -13,7 +13,10 @@ from testing.paths import ROOT
 from triton_embed import cli
 from triton_embed.cli import COMMANDS, main
 
-HEAVY = ("fastapi", "grpc", "numpy", "onnxruntime", "pytriton", "torch", "tritonclient", "uvicorn")
+HEAVY = (
+    *("fastapi", "grpc", "httpx", "numpy", "onnxruntime", "pyarrow", "pytriton", "torch"),
+    *("tritonclient", "uvicorn"),
+)
 """Packages that are slow to import, or missing in an installation with another extra."""
 
 LOADED = f"""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -281,6 +282,22 @@ def test_server_that_is_gone_has_the_exit_status_3(
     assert not list((tmp_path / "out").glob(".*"))
     api.first = lambda body: None
     assert embed("a.jsonl") == 0
+
+
+def test_full_disk_is_an_error_with_the_folder(
+    embed: Embed,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_texts(tmp_path / "a.jsonl", TEXTS[:5])
+    monkeypatch.setattr(os, "fsync", fail)
+    assert embed("a.jsonl") == 2
+    assert "'out' cannot be written: No space left on device" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob(".*"))
 
 
 def test_temporary_files_of_killed_runs_are_removed(embed: Embed, tmp_path: Path) -> None:
