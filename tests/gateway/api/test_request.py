@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from testing.images import data_url, encoded, picture
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_spec import ImageSpec, Resize
+from triton_embed.contract.image_tokens import ImageTokens
 from triton_embed.contract.modality import infer_modality
 from triton_embed.contract.options import InputType, Modality, Options
 from triton_embed.contract.spec import ModelSpec
@@ -251,3 +252,41 @@ def test_body_with_too_many_surrogates_is_rejected_before_they_are_replaced() ->
 def test_body_with_a_surrogate_and_another_error_is_rejected(rest: str) -> None:
     with pytest.raises(InvalidRequest):
         parse(b'{"input": "\\ud83d", "model": "m", "other": %s}' % rest.encode())
+
+
+FUSED = replace(
+    SPEC,
+    prompt_passage="passage: ",
+    modalities=tuple(Modality),
+    image=ImageSpec(64, Resize.TILES, tokens_per_tile=4),
+    image_tokens=ImageTokens(5, (), (), (), " ", 8),
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "input_type"),
+    [
+        ({"input": PICTURE}, InputType.PASSAGE),
+        ({"input": [PICTURE, f"a cat {PICTURE}"]}, InputType.PASSAGE),
+        ({"input": [PICTURE], "modality": ["image"], "input_type": ""}, InputType.PASSAGE),
+        ({"input": [PICTURE, "a cat"]}, None),
+        ({"input": [PICTURE, "a cat"], "modality": ["image", "text"]}, None),
+        ({"input": [PICTURE], "input_type": "query"}, None),
+        ({"input": [1, 2]}, None),
+    ],
+)
+def test_request_with_images_only_is_about_passages(
+    body: dict[str, Any], input_type: InputType | None
+) -> None:
+    request = parse(json.dumps({"model": "m", **body}).encode())
+    assert request.default_input_type(FUSED) is input_type
+    assert request.default_input_type(SPEC) is None
+
+
+def test_image_of_a_fused_model_is_not_a_query() -> None:
+    file = data_url(encoded(picture()))
+    request = parse(json.dumps({"model": "m", "input": [f"a cat {file}"]}).encode())
+    with pytest.raises(InvalidRequest, match="as passages only"):
+        request.inputs(FUSED, TokenEstimator(), Options(InputType.QUERY))
+    (item,) = request.inputs(FUSED, TokenEstimator(), Options(InputType.PASSAGE))
+    assert item.kind is Modality.TEXT_IMAGE
