@@ -104,6 +104,7 @@ def test_image_tower_is_exported_in_operators_of_tensorrt(
 ) -> None:
     repository = tmp_path / "repository"
     flags = ["--model-repository", str(repository), "--model-id", "m", "--target", "tensorrt"]
+    flags += ["--precision", "fp32"]
     assert main(["export", str(write(tmp_path / "checkpoint")), *flags]) == 0
     folder = repository / "m_vision"
     assert undocumented(folder / "1" / "model.onnx") == []
