@@ -11,6 +11,7 @@ import torch
 from tritonclient.grpc import model_config_pb2
 
 from testing.family_repository import Families
+from testing.nemotron_vl_checkpoint import nemotron_vl_checkpoint
 from triton_embed.cli import main
 from triton_embed.export.graph import storage
 from triton_embed.export.packing import Packing, pack
@@ -48,6 +49,14 @@ def test_windows_shared_heads_causality_and_relative_bias_equal_the_reference(
     version = tmp_path / "repository" / "m_encoder" / "1"
     used = operators(onnx.load(version / "model.onnx").graph)
     assert {kind for kind in used if "Attention" in kind} == {kernel}
+    assert json.loads((version / "parity.json").read_text())["max_absolute_error"] < 1e-4
+
+
+def test_fused_model_equals_the_reference(tmp_path: Path) -> None:
+    assert run(nemotron_vl_checkpoint(tmp_path / "nemotron"), tmp_path / "repository") == 0
+    version = tmp_path / "repository" / "m_encoder" / "1"
+    used = operators(onnx.load(version / "model.onnx").graph)
+    assert {kind for kind in used if "Attention" in kind} == {"PackedMultiHeadAttention"}
     assert json.loads((version / "parity.json").read_text())["max_absolute_error"] < 1e-4
 
 
