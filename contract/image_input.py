@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_file import ImageFile, ImageFileError, read_image_file
+from triton_embed.contract.inputs import validate_text_size
 from triton_embed.contract.modality import find_images
 from triton_embed.contract.options import Modality
 
@@ -62,7 +63,8 @@ def read_image_input(
         max_url_bytes: Maximum bytes of the data URL.
 
     Raises:
-        InvalidRequest: the input does not fit its modality, or its image is malformed or too large.
+        InvalidRequest: the input does not fit its modality, its image is malformed, or its image or
+            text is too large.
     """
     found = list(find_images(text))
     if not found:
@@ -78,6 +80,7 @@ def read_image_input(
     if text[image.url_end : image.url_end + 1] in MALFORMED:
         raise _invalid("the base64 of the image is malformed: only A-Z, a-z, 0-9, + and / are used")
     beside = f"{text[: image.start].strip()} {text[image.end :].strip()}".strip()
+    validate_text_size(len(beside.encode()))
     if modality is Modality.IMAGE and beside:
         raise _invalid("with modality 'image', the input must not contain text")
     if modality is Modality.TEXT_IMAGE and not beside:

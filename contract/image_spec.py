@@ -101,6 +101,11 @@ class ImageSpec:
         return Grid(columns=self.tokens_per_tile, rows=self.tiles(file))
 
     @property
+    def max_image_tokens(self) -> int:
+        """Maximum tokens that stand for an image."""
+        return (self.max_tiles + self.thumbnail) * self.tokens_per_tile
+
+    @property
     def max_batch_tiles(self) -> int:
         """Maximum tiles of one execution of the tower."""
         return max(MAX_TILES, self.max_tiles + self.thumbnail)

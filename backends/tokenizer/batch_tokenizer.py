@@ -17,6 +17,7 @@ from triton_embed.backends.tokenizer.truncation import Truncation
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.inputs import MAX_TEXT_BYTES, map_inputs, validate_text_size
 from triton_embed.contract.modality import infer_modality
+from triton_embed.contract.naming import triton_model_name
 from triton_embed.contract.options import Modality, Options, parse_choice
 from triton_embed.contract.spec import ModelSpec
 
@@ -195,6 +196,7 @@ class BatchTokenizer:
         if self._images and request.grids is not None:
             self._spec.validate_image_options(options)
             separator = self._images.separator
+            map_inputs(request.grids, self._images.validate_grid)
             texts = map_inputs(request.inputs, partial(_decode, may_be_empty=True))
             return [
                 Text(index, separator, text, options, grid)
@@ -208,9 +210,15 @@ class BatchTokenizer:
     def _read_text(self, options: Options, item: tuple[bytes, bytes]) -> str:
         text = _decode(item[0])
         modality = parse_choice(Modality, item[1].decode(errors="replace"), param="modality")
-        self._spec.validate_modality(
-            modality or options.modality or infer_modality(text, self._spec)
-        )
+        modality = modality or options.modality or infer_modality(text, self._spec)
+        self._spec.validate_modality(modality)
+        if modality is not Modality.TEXT:
+            # The ensembles for texts of a model that takes images have no image tower.
+            raise InvalidRequest(
+                f"this Triton model takes texts only, but the modality is '{modality.value}': send "
+                f"images to '{triton_model_name(self._spec.model_id)}'",
+                param="modality",
+            )
         return text
 
     def _read_token_ids(self, options: Options, item: bytes) -> list[int]:

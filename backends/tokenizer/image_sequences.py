@@ -7,9 +7,11 @@ from functools import cache
 from tokenizers import Tokenizer
 
 from triton_embed.backends.tokenizer.special_tokens import special_tokens_around
+from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.messages import foreign_token_ids
 from triton_embed.contract.options import InputType, Options
 from triton_embed.contract.spec import ModelSpec
+from triton_embed.contract.tensors import IMAGE_GRID
 
 
 class ImageSequences:
@@ -20,14 +22,15 @@ class ImageSequences:
 
     Args:
         tokenizer: The model's tokenizer.
-        spec: The model's spec, with `image_tokens`.
+        spec: The model's spec, with `image` and `image_tokens`.
     """
 
     def __init__(self, tokenizer: Tokenizer, spec: ModelSpec) -> None:
-        assert spec.image_tokens
+        assert spec.image and spec.image_tokens
         self._tokenizer = tokenizer
         self._spec = spec
         self._tokens = spec.image_tokens
+        self._max_tokens = spec.image.max_image_tokens
         self._leading, _ = special_tokens_around(tokenizer)
         self._head = cache(self._encode_head)
 
@@ -49,6 +52,23 @@ class ImageSequences:
         rows, columns = grid
         start = [*self._head(options.input_type), *self._tokens.sequence(rows, columns)]
         return start + ids[len(self._leading) :], len(start)
+
+    def validate_grid(self, grid: tuple[int, int]) -> None:
+        """Check the size of an image before its tokens are allocated.
+
+        Args:
+            grid: Rows and columns of the image's tokens.
+
+        Raises:
+            InvalidRequest: no image has this size.
+        """
+        rows, columns = grid
+        if min(grid) < 1 or rows * columns > self._max_tokens:
+            raise InvalidRequest(
+                f"'{IMAGE_GRID}' is {rows}x{columns}; an image has at least 1 row and 1 column, "
+                f"and at most {self._max_tokens} tokens",
+                param=IMAGE_GRID,
+            )
 
     def validate_text(self, ids: list[int]) -> None:
         """Check token ids that a client sent as a text.

@@ -67,8 +67,7 @@ class SendWindow:
         """Return whether `job` is so short that it does not have to wait for a turn.
 
         A single input cannot be split, and fits unless it is a text far over the limit of its
-        model.
-        Images are decoded by processes of low priority, which do not delay other requests.
+        model. Images are decoded by processes of low priority, which do not delay other requests.
         """
         inputs = len(job.inputs)
         if inputs == 1 and job.has_images:

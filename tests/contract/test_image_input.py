@@ -11,6 +11,7 @@ from triton_embed.contract.image_input import (
     MAX_URL_BYTES,
     read_image_input,
 )
+from triton_embed.contract.inputs import MAX_TEXT_BYTES
 from triton_embed.contract.options import Modality
 
 PNG = encoded(picture())
@@ -90,3 +91,10 @@ def test_unsuitable_input_is_rejected_with_its_reason(
     with pytest.raises(InvalidRequest) as caught:
         read_image_input(text, modality)
     assert message in str(caught.value)
+
+
+def test_long_text_beside_an_image_is_rejected() -> None:
+    text = f"{'é' * (MAX_TEXT_BYTES // 2)} {{}} {URL}"
+    assert read_image_input(text.format(""), Modality.TEXT_IMAGE).text
+    with pytest.raises(InvalidRequest, match="exceeds the maximum of 1048576 bytes"):
+        read_image_input(text.format("a"), Modality.TEXT_IMAGE)

@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 
 from triton_embed.backends.tokenizer.batch_tokenizer import BatchTokenizer, Request, Rows
 from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.image_spec import ImageSpec, Resize
 from triton_embed.contract.image_tokens import ImageTokens
 from triton_embed.contract.options import InputType, Modality, Options, Truncate
 from triton_embed.contract.spec import ModelSpec
@@ -22,6 +23,7 @@ SPEC = ModelSpec(
     prompt_query="query: ",
     prompt_passage="passage: ",
     modalities=tuple(Modality),
+    image=ImageSpec(64, Resize.TILES, max_tiles=2, tokens_per_tile=10),
     image_tokens=ImageTokens(PLACEHOLDER, (BEFORE,), (), (AFTER,), " ", 8),
 )
 PASSAGE = Options(InputType.PASSAGE)
@@ -79,6 +81,35 @@ def test_image_is_never_truncated(
     error = encode(tokenizer, b"b c d e f g", grid, Options(InputType.PASSAGE, truncate))
     assert isinstance(error, InvalidRequest)
     assert f"Input length {length} exceeds maximum allowed token size 16" in str(error)
+
+
+@pytest.mark.parametrize(
+    "grid", [(0, 0), (0, 3), (-1, -1), (3, 7), (1, 2**31 - 1), (2**31 - 1, 2**31 - 1)]
+)
+def test_grid_of_no_image_is_rejected_with_its_place(
+    tokenizer: BatchTokenizer, grid: tuple[int, int]
+) -> None:
+    request = Request([b"", b"a cat"], PASSAGE, grids=[(2, 3), grid])
+    mate = Request([b""], PASSAGE, grids=[(1, 1)])
+    error, rows = tokenizer.encode([request, mate])
+    assert isinstance(error, InvalidRequest)
+    assert f"'image_grid' is {grid[0]}x{grid[1]}" in str(error)
+    assert error.index == 1
+    assert isinstance(rows, list)
+
+
+def test_image_without_a_grid_is_rejected(tokenizer: BatchTokenizer) -> None:
+    image = b"data:image/png;base64,AAAA"
+    requests = [
+        Request([image], PASSAGE),
+        Request([b"a cat"], PASSAGE, modalities=[b"text_image"]),
+        Request([image], Options(InputType.PASSAGE, modality=Modality.TEXT)),
+    ]
+    *errors, rows = tokenizer.encode(requests)
+    for error in errors:
+        assert isinstance(error, InvalidRequest)
+        assert "send images to 'm'" in str(error)
+    assert isinstance(rows, list)
 
 
 def test_image_is_not_a_query(tokenizer: BatchTokenizer) -> None:
