@@ -100,6 +100,7 @@ class Supervisor:
         self._board = StatusBoard()
         self._stubs = StubWatcher(self._stub_ended)
         self._step_lost = asyncio.Event()
+        self._triton_live = asyncio.Event()
         self._revivals = 0
         overrides = Overrides.from_settings(settings)
         self._reconciler = Reconciler(
@@ -156,16 +157,25 @@ class Supervisor:
             self._step_lost.set()
 
     async def _serve(self, processes: Sequence[SupervisedProcess]) -> None:
-        supervised = []
+        triton, *others = processes
+        starting = asyncio.ensure_future(self._start_beside_loading(others))
+        supervised = [starting]
         try:
-            for process in processes:
-                await process.start()
-                supervised.append(asyncio.ensure_future(process.supervise()))
+            await triton.start()
+            supervised.append(asyncio.ensure_future(triton.supervise()))
+            await starting
+            supervised += [asyncio.ensure_future(process.supervise()) for process in others]
             await self._announce()
             await asyncio.gather(*supervised)
         finally:
             for task in supervised:
                 task.cancel()
+
+    async def _start_beside_loading(self, processes: Iterable[SupervisedProcess]) -> None:
+        """Start the processes, whose imports take about as long as Triton loads a small model."""
+        await self._triton_live.wait()
+        for process in processes:
+            await process.start()
 
     async def _announce(self) -> None:
         """Log the addresses, the served and the rejected models, once any model is served."""
@@ -240,6 +250,7 @@ class Supervisor:
         while not await self._client.is_live():
             await asyncio.sleep(STARTUP_POLL_INTERVAL)
         await self._check_version()
+        self._triton_live.set()
         if not await self._reconciler.load_all():
             self._report_no_model()
 
