@@ -30,8 +30,8 @@ ZERO_POINT = 128
 """Zero point of states, which are uint8 because processors multiply uint8 by int8."""
 
 SMOOTHING = 0.5
-"""Share of a feature's range, in the exponent, that moves from the states to the weights: both get
-the same range. With MiniLM, 0.3 and 0.7 lose more."""
+"""Share of a feature's range, in the exponent, that moves from states to weights. With half,
+both get the same range (SmoothQuant, arXiv:2211.10438)."""
 
 MIN_ACTIVATION = -0.3
 """Minimum of states that are shifted. GELU's minimum is -0.17, that of SiLU -0.28; other states,
