@@ -161,15 +161,13 @@ class EmbeddingRequest(BaseModel):
         """
         if spec.image_tokens is None or self.input_type:
             return None
-        if self.modality is not None:
-            stated = [self.modality] if isinstance(self.modality, str) else self.modality
-            texts = any(each.lower() in ("", Modality.TEXT.value) for each in stated)
-        else:
-            items = [self.input] if isinstance(self.input, str) else self.input
-            texts = not all(
-                isinstance(item, str) and infer_modality(item, spec) is not Modality.TEXT
-                for item in items
-            )
+        items = [self.input] if isinstance(self.input, str) else self.input
+        stated = [self.modality] if isinstance(self.modality, str) else self.modality or [""]
+        modalities = stated * len(items) if len(stated) == 1 else stated
+        texts = any(
+            _is_text(spec, item, modality)
+            for item, modality in zip(items, modalities, strict=False)
+        )
         return None if texts else InputType.PASSAGE
 
     def inputs(
@@ -248,6 +246,13 @@ def _validated(body: bytes) -> EmbeddingRequest:
         except ValueError as error:
             raise InvalidRequest(f"The request body is not valid JSON: {error}") from None
     raise invalid_request(failure, body)
+
+
+def _is_text(spec: ModelSpec, item: object, modality: str) -> bool:
+    """Return whether an input has no image; an empty `modality` is inferred."""
+    if modality:
+        return modality.lower() == Modality.TEXT.value
+    return not isinstance(item, str) or infer_modality(item, spec) is Modality.TEXT
 
 
 def _read(

@@ -269,6 +269,8 @@ FUSED = replace(
         ({"input": PICTURE}, InputType.PASSAGE),
         ({"input": [PICTURE, f"a cat {PICTURE}"]}, InputType.PASSAGE),
         ({"input": [PICTURE], "modality": ["image"], "input_type": ""}, InputType.PASSAGE),
+        ({"input": [PICTURE, PICTURE], "modality": ["image", ""]}, InputType.PASSAGE),
+        ({"input": [PICTURE, "a cat"], "modality": ["image", ""]}, None),
         ({"input": [PICTURE, "a cat"]}, None),
         ({"input": [PICTURE, "a cat"], "modality": ["image", "text"]}, None),
         ({"input": [PICTURE], "input_type": "query"}, None),
