@@ -120,7 +120,8 @@ class PackedEncoder(nn.Module):
             feature_table: float32 [rows, hidden]: the features of all items, if there is a
                 `placeholder`.
             feature_start: int64 [items]: the first row of each item.
-            feature_rows: int64 [items]: the number of its rows, at least 1.
+            feature_rows: int64 [items]: the number of its rows. An item without rows has the
+                embeddings of its tokens.
 
         Returns:
             float32 [items, dimension].
@@ -142,8 +143,9 @@ class PackedEncoder(nn.Module):
             is_image = torch.eq(input_ids, self.placeholder)
             row = _feature_row(is_image, packing, feature_start, feature_rows)
             embeddings = self.transformer.get_input_embeddings()(input_ids)
-            features = torch.index_select(feature_table, 0, row).to(embeddings.dtype)
-            inputs["inputs_embeds"] = torch.where(is_image[:, None], features, embeddings)
+            features = torch.index_select(feature_table, 0, row.clamp(min=0)).to(embeddings.dtype)
+            has_row = is_image & (row >= 0)
+            inputs["inputs_embeds"] = torch.where(has_row[:, None], features, embeddings)
         if self._token_types:
             # A single type for all tokens, so that its vector is a constant of the graph.
             inputs["token_type_ids"] = torch.zeros((), dtype=torch.int64)
@@ -165,12 +167,14 @@ def _feature_row(is_image: Tensor, packing: Packing, start: Tensor, rows: Tensor
     """Return the row of the table of features for each token, int64 [tokens].
 
     The image tokens of an item take its rows in order. Other tokens have any valid row, and surplus
-    image tokens the last one of their item, so that no item can read the rows of another.
+    image tokens the last one of their item, so that no item can read the rows of another. Tokens of
+    an item without rows have -1.
     """
     # TensorRT has no CumSum of int64; float32 counts exactly up to 2^24 tokens.
     counted = packing.to_padded(is_image[:, None]).squeeze(-1).to(torch.float32)
     place = (counted.cumsum(1) - counted).to(torch.int64)
     row = start[:, None] + torch.minimum(place, rows[:, None] - 1)
+    row = torch.where(rows[:, None] > 0, row, -1)
     return packing.to_packed(row[:, :, None]).squeeze(-1)
 
 

@@ -79,3 +79,18 @@ def test_surplus_placeholders_do_not_change_batch_mates(
     assert np.abs(batch[2] - embed(session, [TEXT], [NO_IMAGE])[0]).max() < 1e-5
     # The rows of a neighbor are out of reach.
     assert np.abs(batch[1] - embed(session, [hostile], [NO_IMAGE])[0]).max() < 1e-5
+
+
+def test_item_without_rows_does_not_reach_those_of_its_neighbors(
+    session: onnxruntime.InferenceSession,
+) -> None:
+    hostile = [0, *[PLACEHOLDER] * 3]
+    no_rows = np.zeros((0, WIDTH), np.float32)
+    batches = []
+    for seed in (0, 9):
+        row, features = image(3, seed)
+        rows = [hostile, row, hostile, row]
+        batch = embed(session, rows, [no_rows, features, no_rows, features])
+        assert np.abs(batch[1::2] - embed(session, [row], [features])).max() < 1e-5
+        batches.append(batch[::2])
+    assert np.abs(batches[0] - batches[1]).max() < 1e-6
