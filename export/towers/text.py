@@ -143,8 +143,9 @@ class PackedEncoder(nn.Module):
             is_image = torch.eq(input_ids, self.placeholder)
             row = _feature_row(is_image, packing, feature_start, feature_rows)
             embeddings = self.transformer.get_input_embeddings()(input_ids)
-            features = torch.index_select(feature_table, 0, row.clamp(min=0)).to(embeddings.dtype)
             has_row = is_image & (row >= 0)
+            row = torch.where(has_row, row, 0)
+            features = torch.index_select(feature_table, 0, row).to(embeddings.dtype)
             inputs["inputs_embeds"] = torch.where(has_row[:, None], features, embeddings)
         if self._token_types:
             # A single type for all tokens, so that its vector is a constant of the graph.
