@@ -1,4 +1,4 @@
-"""Measure this checkout and another one in turns: throughput, latency, overhead and overload."""
+"""Measure this checkout and another one alternately: throughput, latency, overhead and overload."""
 
 from __future__ import annotations
 

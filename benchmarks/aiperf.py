@@ -1,4 +1,4 @@
-r"""Throughput and latency of OpenAI-compatible servers, measured by NVIDIA's AIPerf, in turns.
+r"""Throughput and latency of OpenAI-compatible servers, measured by NVIDIA's AIPerf, in turn.
 
 AIPerf's packages conflict with ours. These commands create its environment::
 

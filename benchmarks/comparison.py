@@ -1,4 +1,4 @@
-"""The service of this checkout and that of another checkout, measured in turns.
+"""The service of this checkout and that of another checkout, measured in turn.
 
 The speed of a shared machine changes from minute to minute, so both are measured in each round,
 and rounds are compared, not runs.
@@ -155,7 +155,7 @@ def add_flag(parser: argparse.ArgumentParser) -> None:
         "--against",
         metavar="CHECKOUT",
         type=Path,
-        help="folder of another commit with its own .venv; measured in turns with this one",
+        help="folder of another commit with its own .venv; measured alternately with this one",
     )
 
 
@@ -174,7 +174,7 @@ def run(experiments: Sequence[Experiment], sides: Sequence[Side], minutes: float
 
 
 def command(module: str, description: str | None, experiments: Sequence[Experiment]) -> None:
-    """Run ``python -m benchmarks.<module>``: measure this checkout, or two in turns, and print."""
+    """Run ``python -m benchmarks.<module>``: measure one or two checkouts, and print."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{module}", description=description)
     add_flag(parser)
     parser.add_argument(

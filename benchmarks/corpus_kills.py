@@ -21,7 +21,7 @@ from testing.corpora import read_output, start_embed, write_texts
 from testing.server import RunningServer
 
 VICTIMS = ("embed", "bin/tritonserver", "embed", "-m triton_embed gateway")
-"""Killed in turns: the command, and text in the command line of a process of its server."""
+"""Killed in turn: the command, and text in the command line of a process of its server."""
 
 PART_ROWS = 100
 """Rows of each part: so few that many kills hit the renames of a part and of its record."""
@@ -30,10 +30,10 @@ MAX_SECONDS = 4.0
 """Maximum time in seconds from the start of the command to the kill."""
 
 TOLERANCE = 1e-5
-"""Largest difference between vectors of one text in different batches."""
+"""Maximum difference between vectors of one text in different batches."""
 
 UNAVAILABLE = 3
-"""Exit status of the command if the server is away for longer than it waits."""
+"""Exit status of the command if the server is unavailable for longer than it waits."""
 
 
 def disturb(arguments: Sequence[str], server: RunningServer, victim: str, seconds: float) -> bool:
@@ -96,7 +96,7 @@ def main() -> int:
                     f"{number + 1}: {victim} after {seconds:.2f} s; {len(parts)} parts", flush=True
                 )
                 if finished:
-                    # Embed some parts again, so that the next kill hits a run that works.
+                    # Embed some parts again, so that the next kill hits a run in progress.
                     for record in generator.sample(parts, len(parts) * 2 // 3):
                         record.unlink()
             while not disturb(rough, server, "embed", float("inf")):

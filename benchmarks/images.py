@@ -151,7 +151,7 @@ def _p95(service: RunningServer) -> float:
 
 
 def images_per_second(services: Sequence[RunningServer], checkpoint: Path, count: int) -> None:
-    """Print images a second over HTTP, of the tower alone, and of transformers' own in PyTorch.
+    """Print images a second over HTTP, of the tower alone, and of transformers in PyTorch.
 
     Args:
         services: The service of this checkout, and that of another one if it is compared.
@@ -201,7 +201,7 @@ def images_per_second(services: Sequence[RunningServer], checkpoint: Path, count
 
 
 def print_rates(systems: Mapping[str, Callable[[], None]], count: int) -> None:
-    """Run the systems in turns, and print the images a second of each, and their ratio.
+    """Run the systems in turn, and print the images a second of each, and their ratio.
 
     Args:
         systems: Each embeds `count` images; among them ``tower in ONNX Runtime``.

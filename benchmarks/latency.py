@@ -26,7 +26,7 @@ LIST_TEXTS = 128
 """Texts of each list: seconds of work on few cores."""
 
 LIST_SECONDS = 3.0
-"""Seconds of lists; the last text and the last list then take as long as they take."""
+"""Seconds of lists; the last text and the last list may end later."""
 
 PAUSE_SECONDS = 0.05
 """Pause in seconds between two texts beside lists, so that they arrive at any moment and do not

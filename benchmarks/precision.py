@@ -30,7 +30,7 @@ TEXTS = 128
 """Texts of mixed length in one measurement of the speed."""
 
 ROUNDS = 5
-"""Measurements of the speed of each precision, in turns."""
+"""Measurements of the speed of each precision, in turn."""
 
 MIN_NDCG_SHARE = 0.99
 """Minimum share of fp32's nDCG that every precision must keep.

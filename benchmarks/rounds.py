@@ -1,4 +1,4 @@
-"""Results of systems that are measured in turns, round by round.
+"""Results of systems that are measured in turn, round by round.
 
 The speed of a shared machine changes from minute to minute, so systems are compared within rounds.
 """
@@ -13,7 +13,7 @@ from statistics import median
 import numpy as np
 
 MIN_COMPARED_ROUNDS = 7
-"""Minimum rounds from which the interval of a ratio says something."""
+"""Minimum rounds from which the interval of a ratio is meaningful."""
 
 RESAMPLES = 10_000
 """Bootstrap samples of the rounds; more do not change the second digit of an interval."""

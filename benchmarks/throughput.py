@@ -1,4 +1,4 @@
-"""Tokens per second of servers and libraries that embed the same texts, measured in turns."""
+"""Tokens per second of servers and libraries that embed the same texts, measured in turn."""
 
 from __future__ import annotations
 

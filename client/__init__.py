@@ -1,7 +1,8 @@
 """A client of the embeddings API for lists of any length: texts in, one NumPy array out.
 
-It cuts lists into requests of similar texts, keeps as many requests in flight as the server likes,
-retries, and restores the order. It works with any server that has OpenAI's ``/v1/embeddings``.
+It cuts lists into requests of similar texts, keeps as many requests in flight as the server can
+take, retries, and restores the order. It works with any server that has OpenAI's
+``/v1/embeddings``.
 """
 
 from triton_embed.client.async_client import AsyncClient

@@ -19,7 +19,7 @@ MIN_IN_FLIGHT = 2
 """Lower bound, and first value: while one response travels, the server works on the other."""
 
 MAX_IN_FLIGHT = 32
-"""Upper bound: with large requests, even several GPUs are busy long before."""
+"""Upper bound: fewer large requests keep even several GPUs busy."""
 
 MIN_QUEUED, MAX_QUEUED = 1.0, 2.0
 """Estimated requests that wait at the server: with fewer it may become idle, and with more each

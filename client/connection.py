@@ -19,16 +19,16 @@ from triton_embed.client.wire import Vectors, read_rejection, read_vectors, requ
 
 TIMEOUT = httpx.Timeout(600.0, connect=10.0)
 """Seconds to wait for a part of a response, and for a connection. A list takes long on a busy
-server; a machine that disappears without closing its connections is given up after that."""
+server; if a machine disappears without closing its connections, a request fails after this time."""
 
 MAX_INTERNAL_ERRORS = 3
-"""Attempts at a request that the server answers with 500: a defect that another attempt rarely
-avoids, so that the time of `Server.retry_seconds` would be wasted."""
+"""Attempts at a request to which the server responds with 500: a defect that another attempt rarely
+avoids, so that retries for `Server.retry_seconds` would waste time."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """The address of a server, and the client's patience.
+    """The address of a server, and the limits on requests to it.
 
     Attributes:
         url: Base URL, with or without the final ``/v1``.
@@ -80,7 +80,7 @@ class Connection:
         Raises:
             RequestRejected: the server rejects the request.
             ServerUnavailable: it does not respond within the time for retries.
-            InvalidResponse: the response is none of ``/v1/embeddings``.
+            InvalidResponse: the response is not one of ``/v1/embeddings``.
         """
         reply, started = await self._send("POST", "embeddings", request_body(options, inputs))
         if reply.status_code != HTTPStatus.OK:
@@ -110,7 +110,7 @@ class Connection:
     async def _send(
         self, method: str, path: str, body: bytes | None = None
     ) -> tuple[httpx.Response, float]:
-        """Return the response that is no reason for a retry, and the time of its request."""
+        """Return the first response that needs no retry, and the time of its request."""
         deadline = monotonic() + self._server.retry_seconds
         failures = internal_errors = 0
         while True:

@@ -18,7 +18,7 @@ MAX_REQUEST_ROWS = 2048
 """Inputs of a request; OpenAI's limit, which other servers have, too."""
 
 MAX_REQUEST_BYTES = 16 << 20
-"""Bytes of the inputs of a request, which images reach: half of our server's limit for a body."""
+"""Bytes of the inputs of a request, a bound for images: half of our server's limit for a body."""
 
 FIRST_CHARACTERS_PER_TOKEN = 4.0
 """Characters per token before the first response: English in most vocabularies."""
@@ -37,7 +37,7 @@ class TokenEstimator:
     """Estimates tokens by the characters of a text; learns from the counts in responses.
 
     Args:
-        max_tokens: Maximum tokens of an input, which the server truncates to; ``None``: unknown.
+        max_tokens: Maximum tokens of an input, to which the server truncates; ``None``: unknown.
     """
 
     def __init__(self, max_tokens: int | None = None) -> None:
@@ -57,7 +57,7 @@ class TokenEstimator:
         return images + (count if self._max_tokens is None else min(count, self._max_tokens))
 
     def learn(self, texts: Sequence[str], tokens: int) -> None:
-        """Compare texts with their token count; lists with images or cut texts are ignored."""
+        """Compare texts with their token count; lists with images or long texts are ignored."""
         limit = self._max_tokens or float("inf")
         if tokens and all(self.tokens(text) < limit and START not in text for text in texts):
             self._characters += sum(map(len, texts))

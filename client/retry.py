@@ -24,7 +24,7 @@ FIRST_PAUSE_SECONDS = 0.5
 """Mean pause after the first failure without ``Retry-After``; it doubles with each failure."""
 
 MAX_PAUSE_SECONDS = 30.0
-"""Longest pause, ``Retry-After`` included: a server that is back is used again soon."""
+"""Maximum pause, ``Retry-After`` included, so that a restarted server is used again soon."""
 
 RETRY_SECONDS = 300.0
 """Default time for which a request is sent again: longer than a server needs to load its models."""
@@ -38,11 +38,11 @@ def pause_seconds(
     Args:
         failures: Failures so far, at least 1.
         headers: Headers of the response, with names in lower case; empty without a response.
-        draw: Returns a random number from 0 to 1, so that clients do not all return at once.
+        draw: Returns a random number from 0 to 1, so that clients do not all retry at once.
     """
     stated = _retry_after(headers.get("retry-after", ""))
     if stated is not None:
-        # Not all clients at once, but none earlier than the server wants.
+        # Not all clients at once, but none earlier than the server states.
         return min(stated, MAX_PAUSE_SECONDS) + draw() * FIRST_PAUSE_SECONDS
     longest: float = FIRST_PAUSE_SECONDS * 2 ** min(failures, 16)
     return min(longest, MAX_PAUSE_SECONDS) * (0.5 + draw() / 2)

@@ -100,7 +100,7 @@ class Sender:
         Raises:
             RequestRejected: an input is rejected and `collect` is false, or an option is invalid.
             ServerUnavailable: the server does not respond within the time for retries.
-            InvalidResponse: a response has another form, or vectors of another length.
+            InvalidResponse: a response is malformed, or has vectors of another length.
         """
         found = Embedded(np.zeros((len(inputs), self._width), self._options.dtype))
 

@@ -55,7 +55,7 @@ def read_vectors(content: bytes, count: int, options: EmbedOptions) -> Vectors:
         options: Options of the request.
 
     Raises:
-        InvalidResponse: the body has another form, or another number of vectors.
+        InvalidResponse: the body is malformed, or has another number of vectors.
     """
     try:
         body = json.loads(content)

@@ -13,14 +13,14 @@ def fit_grid(width: int, height: int, size: int, longest_edge: int) -> Grid:
     """Return the tiles that an image becomes.
 
     Args:
-        width: Of the image, in pixels.
-        height: Of the image, in pixels.
+        width: Width of the image, in pixels.
+        height: Height of the image, in pixels.
         size: Width and height of a tile, in pixels.
         longest_edge: Maximum pixels of the longer side before it is extended to whole tiles.
     """
     ratio = max(height / longest_edge, width / longest_edge)
     if ratio > 1:
-        # Pixtral's processor fails for an image so narrow that no pixel would be left.
+        # Pixtral's processor fails if an image is so narrow that no pixel would be left.
         height, width = (max(1, int(side / ratio)) for side in (height, width))
     return Grid(columns=-(-width // size), rows=-(-height // size))
 

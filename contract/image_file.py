@@ -51,7 +51,7 @@ class ImageFile:
 
 
 def is_image_file(data: bytes) -> bool:
-    """Return whether `data` begins as a PNG or JPEG file does; no text begins so."""
+    """Return whether `data` begins as a PNG or JPEG file does; no text does."""
     return data.startswith((PNG_SIGNATURE, JPEG_SIGNATURE))
 
 

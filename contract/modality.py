@@ -22,7 +22,7 @@ HEADER = re.compile(
 )
 
 BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{60,1000}\r?\n)*[A-Za-z0-9+/]+={0,2}")
-"""Base64, in one line, or in lines of 60 and more characters, as tools such as ``base64`` write.
+"""Base64, in one line, or in lines of 60 or more characters, as tools such as ``base64`` write.
 Without a maximum, a URL in one line would be scanned three times: as a first line and backwards."""
 
 TAG_BEFORE = re.compile(r"<img\s[^<>]{0,200}?src\s*=\s*[\"']?$", re.IGNORECASE)

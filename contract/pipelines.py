@@ -58,7 +58,7 @@ def _tokenize(tokenizer: Step, length: str) -> Stage:
     outputs = {tensor.name: tensor.name for tensor in tokenizer.outputs}
     outputs[tensors.LENGTH] = length
     if length == tensors.TOKEN_COUNT:
-        # The same numbers: one tensor less to pass on.
+        # The same numbers: one tensor fewer to pass on.
         del outputs[tensors.TOKEN_COUNT]
     inputs = {tensors.TEXT: tensors.TEXT, tensors.MODALITY: tensors.MODALITY}
     return Stage(tokenizer, inputs, outputs)

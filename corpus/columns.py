@@ -66,7 +66,7 @@ def choose(schema: pa.Schema, options: ColumnOptions, name: str) -> Columns:
         text = _text_column(schema, name)
     if text is not None and not is_string(schema.field(text).type):
         raise UsageProblem(
-            f"column '{text}' of '{name}' has {schema.field(text).type}, not strings"
+            f"column '{text}' of '{name}' has the type {schema.field(text).type}, not strings"
         )
     id = options.id or (ID if ID in schema.names else None)
     used = {id, options.embedding}

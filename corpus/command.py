@@ -46,7 +46,7 @@ output_option = partial(click.option, cls=HeadedOption, heading="Output")
     type=positive,
     default=100_000,
     show_default=True,
-    help="Rows of an input file for each output file, which is lost if the run is killed.",
+    help="Rows of an input file in each output file; a killed run loses its unfinished files.",
 )
 @output_option(
     "--on-error",
@@ -59,7 +59,7 @@ output_option = partial(click.option, cls=HeadedOption, heading="Output")
 @output_option(
     "--shard",
     type=ParserType(Parser("I/N", parse_shard)),
-    help="Embed the share I of N, from 0; all shards may write to the same folder.  [default: RANK "
+    help="Embed share I of N, from 0; all shards may write to the same folder.  [default: RANK "
     "and WORLD_SIZE, Slurm's variables, or JOB_COMPLETION_INDEX and JOB_COMPLETIONS; else 0/1]",
 )
 @vectors_option("--model", required=True, metavar="ID", help="Model id.")
@@ -80,7 +80,7 @@ output_option = partial(click.option, cls=HeadedOption, heading="Output")
     help="Element type of the vectors.  [default: float]",
 )
 @columns_option(
-    "--text-column", help="Column with the texts.  [default: text, or the only one of strings]"
+    "--text-column", help="Column with the texts.  [default: text, or the only column of strings]"
 )
 @columns_option(
     "--id-column", help="Column with the ids.  [default: id if there is one, else file:row]"
@@ -126,7 +126,7 @@ output_option = partial(click.option, cls=HeadedOption, heading="Output")
     type=ParserType(seconds),
     default=300.0,
     show_default=True,
-    help="Time for which a request is sent again while the server is unavailable.",
+    help="Seconds for which a request is sent again while the server is unavailable.",
 )
 @click.pass_context
 def embed(ctx: click.Context, /, **options: Any) -> int:
@@ -134,10 +134,10 @@ def embed(ctx: click.Context, /, **options: Any) -> int:
 
     INPUT is a file, a folder or a glob pattern: Parquet, JSONL, CSV, TSV, Arrow, or plain text with
     a text in each line; text formats also with .gz, .zst or .bz2. A second run continues where a
-    killed one has stopped. The exit status is 0 if all rows were embedded, 1 if rows were rejected,
-    2 if the command line does not fit, and 3 if the server is unavailable.
+    killed one stopped. The exit status is 0 if all rows were embedded, 1 if rows were rejected,
+    2 if an option, an input or the output folder is unusable, and 3 if the server is unavailable.
     """
-    # PyArrow and NumPy take long to import.
+    # PyArrow and NumPy are slow to import.
     from triton_embed.corpus import offline, runner
 
     request = _request(ctx)

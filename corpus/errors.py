@@ -12,7 +12,7 @@ class RowRejected(CommandError):
 
 
 class UsageProblem(CommandError):
-    """An option, an input file or the output folder does not fit; nothing was embedded."""
+    """An option, an input file, the output folder or the model is unusable."""
 
     exit_code = 2
 

@@ -13,7 +13,7 @@ PNG = b"\x89PNG"
 
 
 class UnusableImage(Exception):
-    """A value is no image; the message says why."""
+    """A value is not an image; the message states the reason."""
 
 
 def data_url(value: Any, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""The input files of files, folders and glob patterns."""
+"""The input files that files, folders and glob patterns stand for."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ def find_inputs(arguments: Sequence[str], output: Path) -> list[InputFile]:
     Args:
         arguments: Files, folders and glob patterns. A folder stands for all files in it and below
             whose format is known; names that begin with a dot or an underscore are left out.
-        output: The output folder, whose files are no inputs.
+        output: The output folder, whose files are not inputs.
 
     Raises:
-        UsageProblem: an argument is no file, or its format is unknown; or there is none.
+        UsageProblem: an argument matches no file, a format is unknown, or no file is found.
     """
     names = dict.fromkeys(name for each in arguments for name in _expand(each, output))
     if not names:
         raise UsageProblem(
-            f"there is no input file in {', '.join(arguments)}; known are {', '.join(FORMATS)}, "
-            f"also with {', '.join(COMPRESSED)}"
+            f"there is no input file in {', '.join(arguments)}; known formats are "
+            f"{', '.join(FORMATS)}, also with {', '.join(COMPRESSED)}"
         )
     return [InputFile(name, _known_format(name), Path(name).stat().st_size) for name in names]
 

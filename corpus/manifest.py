@@ -10,7 +10,7 @@ from triton_embed.corpus.inputs import InputFile
 from triton_embed.corpus.job import EmbedRequest
 
 VERSION = 1
-"""Version of the manifest and of the folder's layout; another one is not continued."""
+"""Version of the manifest and of the folder's layout; a folder of another version is rejected."""
 
 Manifest = dict[str, Any]
 """A manifest, as in its JSON file."""

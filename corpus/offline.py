@@ -18,13 +18,13 @@ from triton_embed.runtime.health import is_gateway_ready
 from triton_embed.runtime.parent import ending_with_this_process
 
 POLL_SECONDS = 0.2
-"""Seconds between two checks whether the server is ready; it takes seconds to start."""
+"""Seconds between two probes of the starting server, which takes seconds."""
 
 LAST_LINES = 15
 """Lines of the server's log that an error shows."""
 
 PUBLIC_SETTINGS = ("API_KEYS", "ROOT_PATH", "TLS_CERTIFICATE", "TLS_KEY")
-"""Settings of a public server that variables may set; this one is for this run only."""
+"""Settings for a public server, which this one ignores: it serves this run only."""
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def serving(repository: Path) -> Iterator[str]:
     If this process is killed, the server ends, too. Call it in the main thread.
 
     Raises:
-        ServerGone: the server has ended before it was ready; the message has its last lines.
+        ServerGone: the server ended before it was ready; the message has its last lines.
     """
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
@@ -67,7 +67,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
         if process.poll() is not None:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
             shown = "\n".join(lines[-LAST_LINES:])
-            raise ServerGone(f"the server has ended before it was ready:\n{shown}")
+            raise ServerGone(f"the server ended before it was ready:\n{shown}")
         time.sleep(POLL_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""The output folder: finished parts, their records, and what a killed run has left.
+"""The output folder: finished parts, their records, and the remains of killed runs.
 
 A part is written to a temporary file, which is then renamed; after that, its record is written the
 same way. Only a part with a record is finished, so that a part is either complete or written again.
@@ -27,7 +27,7 @@ from triton_embed.corpus.errors import UsageProblem
 from triton_embed.corpus.windows import Part
 
 IDS_SUFFIX = ".ids.jsonl"
-"""End of the name of the file with the ids of a part, for formats without place for them."""
+"""End of the name of the file with the ids of a part, for formats without a place for them."""
 
 MANIFEST, RECORDS, REJECTS = "_manifest.json", "_parts", "_rejects"
 
@@ -70,7 +70,7 @@ class OutputFolder:
             expected: The manifest of this run.
 
         Raises:
-            UsageProblem: it has files of other programs, or of a run with another manifest.
+            UsageProblem: the folder has files of other programs, or of a run with another manifest.
         """
         target = self.path / MANIFEST
         if not target.exists():
@@ -129,7 +129,7 @@ class OutputFolder:
         Args:
             part: The part.
             written: Its temporary file.
-            beside: The temporary file with its ids, for formats without place for them.
+            beside: The temporary file with its ids, for formats without a place for them.
             rejects: Its rejected rows.
             record: Its record.
         """

@@ -12,7 +12,7 @@ REFRESH_SECONDS = 0.5
 """Seconds between two changes of the line on a terminal."""
 
 REPORT_INTERVAL_SECONDS = 10.0
-"""Seconds between two lines of a log: few enough to read it."""
+"""Seconds between two lines of a log, so that it stays readable."""
 
 BAR_CHARACTERS = 20
 """Characters of the bar."""

@@ -185,7 +185,7 @@ class Run:
         self._writer = None
 
     async def _stop(self) -> None:
-        """Cancel what is in flight, and remove the part that is not complete."""
+        """Cancel the requests in flight, and remove the incomplete part."""
         tasks = [each.embedding for each in self._pending if each.embedding]
         for task in tasks:
             task.cancel()
@@ -211,7 +211,7 @@ async def run(request: EmbedRequest, stream: TextIO) -> Summary:
     def is_wanted(part: Part) -> bool:
         if not request.shard.includes(part.number):
             return False
-        # Once decided: another run of this shard may finish the part meanwhile.
+        # Decided once, because another run of this shard may finish the part meanwhile.
         if part not in found:
             found[part] = folder.record(part)
         return found[part] is None

@@ -34,15 +34,15 @@ class Shard:
         return number % self.count == self.index
 
     def __str__(self) -> str:
-        origin = f" (from {self.source})" if self.source else ""
-        return f"shard {self.index} of {self.count}{origin}"
+        variables = f" (from {self.source})" if self.source else ""
+        return f"shard {self.index} of {self.count}{variables}"
 
 
 def parse_shard(text: str) -> Shard:
     """Return the shard ``I/N``.
 
     Raises:
-        ValueError: it is none.
+        ValueError: `text` is not of this form.
     """
     index, _, count = text.partition("/")
     if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
@@ -51,7 +51,7 @@ def parse_shard(text: str) -> Shard:
 
 
 def shard_from(environment: Mapping[str, str]) -> Shard:
-    """Return the shard that variables of an orchestrator state; all of the files if none does.
+    """Return the shard that an orchestrator's variables state; if none does, the whole run.
 
     Raises:
         ValueError: the variables are incomplete or malformed.
@@ -71,7 +71,7 @@ def shard_from(environment: Mapping[str, str]) -> Shard:
             found = parse_shard(f"{index}/{count}")
         except ValueError:
             raise ValueError(
-                f"{names[0]}={index} and {names[1]}={count} are no shard; use --shard I/N"
+                f"{names[0]}={index} and {names[1]}={count} do not state a shard; use --shard I/N"
             ) from None
         return Shard(found.index, found.count, ", ".join(names)) if found.count > 1 else Shard()
     return Shard()

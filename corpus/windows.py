@@ -56,7 +56,7 @@ class Window:
         file: Name of the input file.
         rows: The rows; its problems include those of texts and images.
         columns: The columns of the file.
-        inputs: What is sent, by position in `rows`; empty if the row has a problem.
+        inputs: The inputs to send, by position in `rows`; empty if the row has a problem.
     """
 
     part: Part
@@ -155,7 +155,7 @@ class Reader:
             yield EndOfPart(current, file.name), 1.0
 
     def _cut(self, block: Rows, columns: Columns) -> Iterator[Rows]:
-        """Yield a block in pieces that are small enough, none of them in two parts."""
+        """Yield slices of a block, each small enough for a window and within one part."""
         count = block.table.num_rows
         row_bytes = max(block.table.nbytes // max(count, 1), 1)
         size = IMAGE_WINDOW_ROWS if columns.image else max(WINDOW_BYTES // row_bytes, 1)

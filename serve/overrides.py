@@ -28,7 +28,7 @@ MAX_ROUTER_INSTANCES = 16
 and takes about 100 MB, or 200 MB more while it decodes an image of 16 million pixels."""
 
 ENCODERS = (Role.ENCODE.value, Role.VISION.value)
-"""Roles of the steps to which settings of encoders apply."""
+"""Roles of the steps to which the settings for encoders apply."""
 
 
 @dataclass(frozen=True)

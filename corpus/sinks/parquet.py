@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from triton_embed.corpus.sinks.sink import VectorColumn
 
 GROUP_BYTES = 32 << 20
-"""Bytes of vectors in a row group: few groups, and each fits the memory of any reader."""
+"""Bytes of vectors in a row group: few groups, and each fits into the memory of any reader."""
 
 METADATA_KEY = "triton_embed"
 """Key of the file's metadata; its value is JSON with the properties of the vectors."""

@@ -39,4 +39,4 @@ class Sink(Protocol):
         """
 
     def close(self) -> None:
-        """Write what is left, and close the file."""
+        """Write the remaining rows, and close the file."""

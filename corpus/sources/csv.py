@@ -1,4 +1,4 @@
-"""Files of values that a comma or a tab separates."""
+"""Files of values separated by commas or tabs."""
 
 from __future__ import annotations
 

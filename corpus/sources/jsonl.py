@@ -13,7 +13,7 @@ from triton_embed.corpus.sources.source import IsWanted, Rows, UnreadableFile
 
 
 class JsonLinesSource:
-    """A file with a JSON object in each line; blank lines are no rows.
+    """A file with a JSON object in each line; blank lines are not rows.
 
     The types of the columns are those of the first block of lines. A column whose values there have
     different types is not available.
@@ -56,8 +56,8 @@ class JsonLinesSource:
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 place = f"'{self._name}', rows {start} to {start + len(block) - 1}"
                 raise UnreadableFile(
-                    f"{place}: a value of '{field.name}' is no {field.type}, the type of the first "
-                    f"rows: {error}"
+                    f"{place}: a value of '{field.name}' is not of the type "
+                    f"{field.type}, which the first rows have: {error}"
                 ) from error
         return Rows(start, pa.table(arrays, schema), problems)
 

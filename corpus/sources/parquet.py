@@ -20,7 +20,7 @@ class ParquetSource:
         name: Its path.
 
     Raises:
-        ValueError: it is no Parquet file.
+        ValueError: it is not a Parquet file.
     """
 
     def __init__(self, name: str) -> None:

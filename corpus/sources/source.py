@@ -15,11 +15,11 @@ BLOCK_BYTES = 8 << 20
 """Bytes of text lines that are read at a time."""
 
 IsWanted = Callable[[int, int], bool]
-"""Returns whether any row from the first number up to the second, which is excluded, is wanted."""
+"""Returns whether any row from the first number up to, but not including, the second is wanted."""
 
 
 class UnreadableFile(Exception):
-    """A file is damaged, or a column changes its type; the message has the place."""
+    """A file is damaged, or a column changes its type; the message names the place."""
 
 
 @dataclass(frozen=True)

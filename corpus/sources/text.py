@@ -13,7 +13,7 @@ SCHEMA = pa.schema([("text", pa.string())])
 
 
 class TextSource:
-    """A file of texts, one in each line; blank lines are no rows.
+    """A file of texts, one in each line; blank lines are not rows.
 
     Args:
         name: Its path.

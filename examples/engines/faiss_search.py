@@ -1,4 +1,4 @@
-"""A corpus, its vectors by ``triton-embed embed``, and queries with FAISS.
+"""FAISS: search the vectors of a corpus, which ``triton-embed embed`` wrote.
 
 triton-embed embed texts.jsonl --output vectors --model MODEL
 python examples/engines/faiss_search.py vectors --model MODEL "a question" "another one"

@@ -1,4 +1,4 @@
-"""Ray Data: embed a dataset with `map_batches`; the engine is Ray's, the model server ours.
+"""Ray Data: embed a dataset with `map_batches`.
 
 python examples/engines/ray_data.py texts.parquet vectors --model MODEL
 """

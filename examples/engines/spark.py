@@ -2,7 +2,7 @@
 
     python examples/engines/spark.py texts.parquet vectors --model MODEL
 
-Set PYSPARK_PYTHON to the interpreter that has the client, and start it on every node.
+Set PYSPARK_PYTHON to an interpreter that exists on every node and has the client.
 """
 
 from __future__ import annotations

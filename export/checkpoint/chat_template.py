@@ -26,7 +26,7 @@ INPUT = "\ue000"
 SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token")
 
 DEFAULT = "default"
-"""Name of the prompt of texts of no stated type, if the checkpoint does not name one."""
+"""Name of the prompt of texts without an input type, if the checkpoint does not name one."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def apply_chat_template(checkpoint: Checkpoint, image_token: str) -> Checkpoint:
     before, token, separator = with_image.partition(image_token)
     if not token or before != prompts["passage"]:
         raise ExportError(
-            f"{FILE} writes {with_image!r} before the text of an image; supported is the text that "
-            f"it writes before other texts, {prompts['passage']!r}, then {image_token!r}"
+            f"{FILE} writes {with_image!r} before the text of an image, which is not supported; "
+            f"it must be {prompts['passage']!r}, as before other texts, then {image_token!r}"
         )
     return replace(
         checkpoint, prompts=prompts, default_prompt_name=DEFAULT, image_separator=separator

@@ -1,4 +1,4 @@
-"""The processor files of models whose images keep their aspect ratio, as Pixtral's."""
+"""The processor files of models whose images keep their aspect ratio, such as Pixtral."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def _check_tile_size(processor: Mapping[str, Any], size: int) -> None:
     patch, merge = settings.integer("patch_size"), settings.integer("spatial_merge_size")
     if patch and patch * (merge or 1) != size:
         raise ExportError(
-            f"{PROCESSOR}: patch_size × spatial_merge_size is {patch * (merge or 1)}, but by "
-            f"config.json a token is a square of {size} pixels"
+            f"{PROCESSOR}: patch_size × spatial_merge_size is {patch * (merge or 1)}, but in "
+            f"config.json, a token is a square of {size} pixels"
         )
 
 
@@ -87,6 +87,6 @@ def _longest_edge(size: Any) -> int:
     if isinstance(size, dict):
         lengths = {size[key] for key in ("longest_edge", "height", "width") if key in size}
         if len(lengths) != 1:
-            raise ValueError(f"size {size} has another maximum for each side")
+            raise ValueError(f"size {size} has different maximums for the two sides")
         (size,) = lengths
     return int(size)

@@ -30,7 +30,7 @@ FAMILY = Family(
         default_patch_size=16,
         embeddings=lambda tower: tower.vision_model.embeddings,
         outputs=lambda tower, pixels: tower(pixels),
-        # The values with which NVIDIA publishes the use of the checkpoints.
+        # The values in the usage that NVIDIA publishes with the checkpoints.
         preprocessor={
             "image_size": 512,
             "dynamic_image_size": True,

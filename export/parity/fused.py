@@ -1,6 +1,6 @@
 """The reference of a model whose language model reads images: transformers' classes, unpacked.
 
-Nothing here is shared with the exported graphs or with the steps but the loading of weights: inputs
+Only the loading of weights is shared with the exported graphs, and nothing with the steps: inputs
 are embedded one by one, their text is the string that the checkpoint's processor makes, and it is
 tokenized as a whole.
 """

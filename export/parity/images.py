@@ -33,7 +33,7 @@ def parity_images() -> list[bytes]:
 def parity_pairs(spec: ImageSpec) -> list[tuple[bytes, str]]:
     """Return image files with the text that follows each, which may be empty.
 
-    Few images are enough for models whose language model reads them, because their towers are slow.
+    There are few pairs, because the towers of models whose language model reads images are slow.
 
     Args:
         spec: The preprocessing of images.

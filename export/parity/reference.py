@@ -46,7 +46,7 @@ class Reference:
 
 
 MAX_TYPICAL_TOKENS = 256
-"""Maximum tokens of a typical text. Longer ones add nothing to a calibration but their cost."""
+"""Maximum tokens of a typical text. Longer ones add only their cost to a calibration."""
 
 BATCH_SIZE = 8
 """Texts that the reference embeds at a time. sentence-transformers pads each batch to its longest

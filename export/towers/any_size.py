@@ -1,4 +1,4 @@
-"""The image tower to be exported of models that take images of any size: tiles to features."""
+"""The exported image tower of models that take images of any size: tiles to features."""
 
 from __future__ import annotations
 

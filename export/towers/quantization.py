@@ -44,8 +44,8 @@ MIN_RANGE = 1e-5
 """Minimum range of a feature or of its weights; zeros have no factor."""
 
 MIN_SKEW = 4
-"""Minimum ratio of the largest to the smallest state of shifted ones. Less skewed states are hardly
-those of an activation function, and others of their kind may be smaller."""
+"""Minimum ratio of the largest to the smallest state of shifted ones. Less skewed states are
+unlikely to be results of an activation function, and unseen states may be smaller."""
 
 ROWS_PER_CHUNK = 8192
 """Rows of a token table that are quantized at a time; the whole table in float32 would double the
@@ -76,7 +76,7 @@ class Int8Linear(nn.Module):
             linear: The layer.
             smoothing: float32 [in_features]: factors on the states, whose weights are divided by
                 them.
-            minimum: Minimum of the states if they are to be shifted; smaller ones count as it.
+            minimum: Minimum of the states if they are to be shifted; smaller ones are clipped.
         """
         super().__init__()
         with torch.no_grad():

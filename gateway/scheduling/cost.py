@@ -28,8 +28,8 @@ slowly. Usually only an excerpt is tokenized, but the gateway cannot know that."
 
 PIXELS_PER_TOKEN = 1 << 16
 """Pixels of an image whose decoding takes as long as embedding one token: about 1 ms of a core, for
-decoding and resizing. Measured with CLIP ViT-B/32, the smallest common image tower; any other one
-embeds more slowly."""
+decoding and resizing. Measured with CLIP ViT-B/32, the smallest common image tower; others
+embed more slowly."""
 
 FIRST_TOKENS = 1000
 """Weight of the first value, in tokens: a few requests outweigh it."""

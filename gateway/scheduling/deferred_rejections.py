@@ -25,7 +25,7 @@ class DeferredRejections:
     would be rejected soon ("adaptive LIFO", Maurer, "Fail at Scale", ACM Queue 13(8), 2015).
 
     Args:
-        admission: Has the places. All large requests must be admitted through this object.
+        admission: Grants the places. All large requests must be admitted through this object.
     """
 
     def __init__(self, admission: AdmissionController) -> None:

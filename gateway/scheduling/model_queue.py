@@ -51,7 +51,7 @@ class ModelQueue:
             is_free = self._small_requests < MIN_SMALL_REQUESTS
         else:
             is_free = self._large_requests < MIN_LARGE_REQUESTS
-            # Otherwise a fourth list of seconds would share the model with three.
+            # Otherwise a fourth list that takes seconds would share the model with three.
             budgeted += self._throughput.seconds_for_tokens(tokens)
         if is_free:
             return 0.0

@@ -37,5 +37,5 @@ def test_missing_program_is_reported() -> None:
     assert programs.version("/no/such/program") == ""
 
 
-def test_version_is_what_the_program_prints() -> None:
+def test_version_is_the_output_of_the_program() -> None:
     assert programs.version(sys.executable).startswith("Python 3")

@@ -53,7 +53,7 @@ def test_estimate_learns_from_counted_tokens() -> None:
     assert 199 <= estimator.tokens("a" * 400) <= 201
 
 
-def test_estimate_does_not_learn_from_texts_that_may_be_cut_or_contain_images() -> None:
+def test_estimate_does_not_learn_from_texts_that_may_be_truncated_or_images() -> None:
     estimator = TokenEstimator(10)
     estimator.learn(["a" * 1000], 10)
     estimator.learn([IMAGE], 1)

@@ -13,7 +13,7 @@ def pause(failures: int, *, retry_after: str | None = None, draw: float = 0.0) -
     return pause_seconds(failures, headers, lambda: draw)
 
 
-def test_pause_doubles_with_each_failure_up_to_the_longest() -> None:
+def test_pause_doubles_with_each_failure_up_to_the_maximum() -> None:
     assert [pause(failures, draw=1.0) for failures in (1, 2, 3)] == [1.0, 2.0, 4.0]
     assert pause(1000, draw=1.0) == MAX_PAUSE_SECONDS
     assert pause(1) == 0.5

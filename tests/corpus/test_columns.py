@@ -39,7 +39,7 @@ def test_images_need_no_texts() -> None:
     [
         (TWO, {}, r"--text-column; its columns are a \(string\), b \(dictionary"),
         (SCHEMA, {"text": "c"}, "'file' has no column 'c'; its columns are id"),
-        (SCHEMA, {"text": "n"}, "column 'n' of 'file' has int32, not strings"),
+        (SCHEMA, {"text": "n"}, "column 'n' of 'file' has the type int32, not strings"),
         (SCHEMA, {"keep": ("x",)}, "no column 'x'"),
         (SCHEMA, {"id": "n", "keep": ("id",)}, "'id' .* cannot be kept"),
         (SCHEMA, {"keep": ("n",), "embedding": "n"}, "'n' .* cannot be kept"),

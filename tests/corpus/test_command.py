@@ -272,7 +272,7 @@ def test_rejected_option_has_the_exit_status_2(
     assert "the server rejects the options: unknown model 'm'" in capsys.readouterr().err
 
 
-def test_server_that_is_gone_has_the_exit_status_3(
+def test_unavailable_server_has_the_exit_status_3(
     embed: Embed, api: EmbeddingApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.first = lambda body: (503, {}, {"message": "down"}) if len(api.bodies) > 1 else None

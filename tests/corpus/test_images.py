@@ -21,7 +21,7 @@ def test_image_becomes_a_data_url(value: Any, tmp_path: Path) -> None:
     assert data_url(value, tmp_path) == URL
 
 
-def test_other_image_is_declared_as_jpeg(tmp_path: Path) -> None:
+def test_file_other_than_png_is_declared_as_jpeg(tmp_path: Path) -> None:
     assert data_url(b"\xff\xd8", tmp_path).startswith("data:image/jpeg;base64,")
 
 

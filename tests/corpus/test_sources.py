@@ -125,7 +125,7 @@ def test_malformed_lines_are_problems_of_their_rows(tmp_path: Path) -> None:
 def test_column_that_changes_its_type_is_an_error_with_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a", "n": 1}\n' * BLOCK_ROWS + '{"text": "a", "n": "x"}\n')
-    with pytest.raises(UnreadableFile, match=r"a.jsonl', rows 4096 to 4096: a value of 'n' is no"):
+    with pytest.raises(UnreadableFile, match=r"a.jsonl', rows 4096 to 4096: a value of 'n' is not"):
         read(opened(path), "text", "n")
 
 

@@ -15,7 +15,7 @@ from testing.waiting import eventually
 
 TEXTS = [pair.passage for pair in pairs(400)]
 TOLERANCE = 1e-5
-"""Largest difference between vectors of one text in different batches."""
+"""Maximum difference between vectors of one text in different batches."""
 
 
 def rows(table: pa.Table) -> tuple[list[str], np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
@@ -29,7 +29,7 @@ def finish(arguments: Sequence[str], server: RunningServer, victim: str = "") ->
         server.kill(victim)
     summary, errors = process.communicate()
     if process.returncode == 3:
-        # The server was away for longer than the command waits at its start.
+        # The server was unavailable for longer than the command waits at its start.
         return finish(arguments, server)
     assert process.returncode == 0, errors
     return summary

@@ -35,7 +35,7 @@ def test_text_modality_makes_a_file_a_text() -> None:
     assert read_inputs([FILE], [b"text"], Options(), SPEC) == [FILE]
 
 
-def test_damaged_file_is_rejected_with_its_place() -> None:
+def test_damaged_file_is_rejected_with_its_index() -> None:
     with pytest.raises(InvalidRequest, match="without a header") as caught:
         read_inputs([b"a cat", FILE[:20]], None, Options(), SPEC)
     assert caught.value.index == 1

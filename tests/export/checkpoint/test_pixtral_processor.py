@@ -47,7 +47,7 @@ def test_preprocessing_is_read_from_files_of_each_version(
     ("files", "message"),
     [
         ({"processor_config": {"patch_size": 16}}, "a token is a square of 28 pixels"),
-        ({"preprocessor_config": {"size": {"height": 9, "width": 8}}}, "another maximum"),
+        ({"preprocessor_config": {"size": {"height": 9, "width": 8}}}, "different maximums"),
         ({"preprocessor_config": {"size": {"longest_edge": 20}}}, "not between 28 and 4096"),
         ({"preprocessor_config": {"size": {"longest_edge": "a"}}}, "invalid literal"),
         ({"preprocessor_config": {"image_std": [0, 1, 1]}}, "not three numbers"),

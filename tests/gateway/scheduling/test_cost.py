@@ -42,20 +42,20 @@ def test_image_costs_its_tokens_and_its_decoding() -> None:
     assert estimator.image(50, 10 * PIXELS_PER_TOKEN) == 60
 
 
-def test_image_teaches_nothing() -> None:
+def test_image_does_not_change_the_estimate() -> None:
     estimator = TokenEstimator()
     image = Input(Modality.IMAGE, b"x" * 10**5, 50)
     estimator.learn(EmbedJob(MODEL, [image], Options()), [counted(2)])
     assert estimator.bytes_per_token == FIRST_BYTES_PER_TOKEN
 
 
-def test_truncated_text_teaches_nothing() -> None:
+def test_truncated_text_does_not_change_the_estimate() -> None:
     estimator = TokenEstimator()
     estimator.learn(make_job(b"x" * 10**6), [counted(8)])
     assert estimator.bytes_per_token == FIRST_BYTES_PER_TOKEN
 
 
-def test_token_ids_teach_nothing() -> None:
+def test_token_ids_do_not_change_the_estimate() -> None:
     estimator = TokenEstimator()
     estimator.learn(make_job(b"x" * 10**6, options=Options(token_ids=True)), [counted(1)])
     assert estimator.bytes_per_token == FIRST_BYTES_PER_TOKEN
