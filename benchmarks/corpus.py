@@ -117,7 +117,7 @@ def compare(found: Mapping[str, Measure], rounds: int, texts: int) -> bool:
     return ratios["triton-embed embed"] >= MIN_RATIO
 
 
-def whole(service: RunningServer, texts: Sequence[str], folder: Path) -> bool:
+def embed_all(service: RunningServer, texts: Sequence[str], folder: Path) -> bool:
     """Embed all texts, print rate and memory, and return whether the memory is within limits."""
     file = folder / "all.txt"
     file.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
@@ -158,7 +158,7 @@ def main() -> int:
                 found = measurements(service, sample, folder, options.langchain)
                 met = compare(found, options.rounds, len(sample))
             if options.texts > options.sample:
-                met = whole(service, texts, folder) and met
+                met = embed_all(service, texts, folder) and met
     return 0 if met else 1
 
 

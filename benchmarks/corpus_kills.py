@@ -83,15 +83,15 @@ def main() -> int:
         with RunningServer(folder / "repository") as server:
             options_of_all = f"--url {server.url} --truncate END --part-rows {PART_ROWS}"
             common = (str(file), "--model", MODEL_ID, *options_of_all.split())
-            calm = (*common, "--output", str(folder / "calm"))
-            while not disturb(calm, server, "embed", float("inf")):
+            undisturbed = (*common, "--output", str(folder / "undisturbed"))
+            while not disturb(undisturbed, server, "embed", float("inf")):
                 continue
-            rough = (*common, "--output", str(folder / "rough"))
+            disturbed = (*common, "--output", str(folder / "disturbed"))
             for number in range(options.kills):
                 victim = VICTIMS[number % len(VICTIMS)]
                 seconds = generator.uniform(0.0, MAX_SECONDS)
-                finished = disturb(rough, server, victim, seconds)
-                parts = sorted((folder / "rough").glob("_parts/*.json"))
+                finished = disturb(disturbed, server, victim, seconds)
+                parts = sorted((folder / "disturbed").glob("_parts/*.json"))
                 print(
                     f"{number + 1}: {victim} after {seconds:.2f} s; {len(parts)} parts", flush=True
                 )
@@ -99,10 +99,12 @@ def main() -> int:
                     # Embed some parts again, so that the next kill hits a run in progress.
                     for record in generator.sample(parts, len(parts) * 2 // 3):
                         record.unlink()
-            while not disturb(rough, server, "embed", float("inf")):
+            while not disturb(disturbed, server, "embed", float("inf")):
                 continue
-        problems = differences(read_output(folder / "rough"), read_output(folder / "calm"))
-        problems += [f"'{left.name}' is left" for left in (folder / "rough").glob(".*")]
+        problems = differences(
+            read_output(folder / "disturbed"), read_output(folder / "undisturbed")
+        )
+        problems += [f"'{left.name}' remains" for left in (folder / "disturbed").glob(".*")]
     print("\n".join(problems) or "ok")
     return 1 if problems else 0
 

@@ -122,19 +122,19 @@ class OutputFolder:
         return self.path / f"{part.name}{self._suffix}"
 
     def commit(
-        self, part: Part, written: Path, beside: Path | None, rejects: Sequence[Any], record: Record
+        self, part: Part, written: Path, ids: Path | None, rejects: Sequence[Any], record: Record
     ) -> None:
         """Publish a part that is completely written.
 
         Args:
             part: The part.
             written: Its temporary file.
-            beside: The temporary file with its ids, for formats without a place for them.
+            ids: The temporary file with its ids, for formats without a place for them.
             rejects: Its rejected rows.
             record: Its record.
         """
-        if beside is not None:
-            _publish(beside, self.path / f"{part.name}{IDS_SUFFIX}")
+        if ids is not None:
+            _publish(ids, self.path / f"{part.name}{IDS_SUFFIX}")
         _publish(written, self._file(part))
         reasons = self.path / REJECTS / f"{part.name}.jsonl"
         if rejects:

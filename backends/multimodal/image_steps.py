@@ -73,7 +73,7 @@ class FusedSteps:
             InvalidRequest: an input is invalid; with its index.
             StepFailed: a step could not respond.
         """
-        # An input over the limit of tokens is rejected before the expensive steps.
+        # An input over the token limit is rejected before the expensive steps.
         rows = await self._tokenize(images, options)
         tiles = await decode(images)
         pixels: dict[str, NDArray[np.generic]] = {tensors.PIXELS: np.concatenate(tiles)}
@@ -83,8 +83,8 @@ class FusedSteps:
             pixels[tensors.TILE_POSITION] = np.array(positions, np.int32)
         (features,) = await infer(self._vision, pixels, (tensors.FEATURES,))
         ends = np.cumsum(list(map(len, tiles)))
-        parts = np.split(features, ends[:-1])
-        vectors = await asyncio.gather(*map(self._encode, rows, parts))
+        per_image = np.split(features, ends[:-1])
+        vectors = await asyncio.gather(*map(self._encode, rows, per_image))
         return list(zip(map(len, rows), vectors, strict=True))
 
     async def _tokenize(

@@ -2,7 +2,7 @@
 
 A network computes [1, tokens, hidden], and its attention [tokens, hidden], so that each layer
 reshapes its states many times. That copies nothing, but a short text is embedded in so little time
-that the number of nodes counts.
+that the number of nodes matters.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class _BatchAxis:
         return self._graph.initializers[found]
 
     def _reshape(self, node: ir.Node, sizes: list[int]) -> None:
-        """Reshape what the preceding reshapes began with, or nothing if it has that shape."""
+        """Reshape the input of the preceding reshapes; do nothing if it has that shape."""
         (output,) = node.outputs
         source = node.inputs[0]
         assert source is not None

@@ -108,7 +108,7 @@ class _Model:
         self._tokenizer = Tokenizer.from_str(tokenizer.whole)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(spec.max_tokens)
-        self._image = preprocessor
+        self._preprocessor = preprocessor
         self._prompt = spec.prompt_passage
         self._separator = spec.image_tokens.separator
 
@@ -145,7 +145,7 @@ class _Model:
 
         For models for images of any size: the whole image, float32 [1, 3, height, width].
         """
-        spec = self._image.spec
+        spec = self._preprocessor.spec
         columns, rows = spec.grid(*image.size)
         whole = image.resize((columns * spec.size, rows * spec.size), Image.Resampling.BICUBIC)
         pixels = torch.from_numpy(np.asarray(whole).copy()).permute(2, 0, 1)
@@ -161,6 +161,7 @@ class _Model:
 
     def _normalized(self, pixels: torch.Tensor) -> torch.Tensor:
         mean, std = (
-            torch.tensor(each)[:, None, None] for each in (self._image.mean, self._image.std)
+            torch.tensor(each)[:, None, None]
+            for each in (self._preprocessor.mean, self._preprocessor.std)
         )
         return (pixels / 255 - mean) / std

@@ -277,7 +277,7 @@ FUSED = replace(
         ({"input": [1, 2]}, None),
     ],
 )
-def test_request_with_images_only_is_about_passages(
+def test_request_with_images_only_defaults_to_passage(
     body: dict[str, Any], input_type: InputType | None
 ) -> None:
     request = parse(json.dumps({"model": "m", **body}).encode())
