@@ -22,12 +22,12 @@ MAX_IN_FLIGHT = 32
 """Upper bound: fewer large requests keep even several GPUs busy."""
 
 MIN_QUEUED, MAX_QUEUED = 1.0, 2.0
-"""Estimated requests that wait at the server: with fewer it may become idle, and with more each
-request only takes longer, without more throughput."""
+"""Bounds of the estimated number of requests that wait at the server: with fewer it may become idle,
+and with more each request only takes longer, without more throughput."""
 
 BASE_SECONDS = 300.0
 """Seconds after which the shortest round-trip time is measured again, from `MIN_IN_FLIGHT` on: the
-network path may be another, or the server shared with more clients."""
+network path may have changed, or more clients may share the server."""
 
 
 class ConcurrencyLimit:
@@ -102,7 +102,7 @@ class ConcurrencyLimit:
             self._limit = max(self._limit - 1 / self._limit, self._minimum)
 
     def overloaded(self, started: float, retry_after_seconds: float) -> None:
-        """Back off: a request was rejected because of too much load, or the server is gone.
+        """Back off: a request was rejected because of too much load, or the server is unavailable.
 
         Requests that were sent before the last reduction do not reduce the limit again.
 

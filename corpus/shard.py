@@ -22,7 +22,7 @@ class Shard:
     Attributes:
         index: Its number, from 0.
         count: Number of runs.
-        source: The variables that it was read from; empty: the command line.
+        source: The variables that state it; empty: the command line, or none.
     """
 
     index: int = 0
