@@ -22,8 +22,8 @@ MAX_IN_FLIGHT = 32
 """Upper bound: fewer large requests keep even several GPUs busy."""
 
 MIN_QUEUED, MAX_QUEUED = 1.0, 2.0
-"""Bounds of the estimated number of requests that wait at the server: with fewer it may become idle,
-and with more each request only takes longer, without more throughput."""
+"""Bounds of the estimated number of requests that wait at the server: with fewer it may become
+idle, and with more each request only takes longer, without more throughput."""
 
 BASE_SECONDS = 300.0
 """Seconds after which the shortest round-trip time is measured again, from `MIN_IN_FLIGHT` on: the

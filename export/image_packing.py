@@ -39,8 +39,8 @@ class Images:
 def images_of(row: Tensor, column: Tensor, last: Tensor, tile_patches: int) -> Images:
     """Return the images of tiles.
 
-    An image begins at row 0 and column 0, or after the last tile of the preceding image. Either rule
-    alone would let a malformed request become a part of another request's image.
+    An image begins at row 0 and column 0, or after the last tile of the preceding image. Either
+    rule alone would let a malformed request become a part of another request's image.
 
     Args:
         row: Row of each tile in its image, int64 [tiles].
