@@ -30,7 +30,7 @@ Reply = tuple[int, dict[str, str], Any]
 
 
 def vector(text: str, dtype: Any = np.float32) -> NDArray[Any]:
-    """Return the vector of a text, [WIDTH]: integers from -128 to 127 in any type."""
+    """Return the vector of a text, [WIDTH]: integers from -128 to 127; from 0 to 255 in uint8."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=WIDTH).digest()
     return np.frombuffer(digest, np.uint8 if dtype == np.uint8 else np.int8).astype(dtype)
 

@@ -190,7 +190,7 @@ class BatchTokenizer:
                 yield encoding.ids
 
     def _read_texts(self, index: int, request: Request) -> list[Text]:
-        """Return the texts of `request`, the one with this index."""
+        """Return the texts of `request`, whose position is `index`."""
         options = request.options
         prompt = self._spec.prompt(options.input_type)
         if self._images and request.grids is not None:

@@ -67,7 +67,7 @@ def test_vectors_have_the_elements_of_the_embedding_type(kind: str, dtype: Any) 
     ],
     ids=["HTML", "list", "too few", "ragged", "index"],
 )
-def test_other_responses_are_errors(content: bytes, named: str) -> None:
+def test_malformed_responses_are_errors(content: bytes, named: str) -> None:
     with pytest.raises(InvalidResponse, match=named):
         read_vectors(content, 2, OPTIONS)
 

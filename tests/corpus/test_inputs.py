@@ -45,7 +45,7 @@ def test_unusable_argument_is_an_error(argument: str, message: str, corpus: Path
         names(corpus, argument)
 
 
-def test_format_is_that_of_the_name() -> None:
+def test_format_follows_from_the_name() -> None:
     assert file_format("a.JSONL.zst") == "jsonl"
     assert file_format("a.gz") is None
 
