@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_start", description=__doc__)
     parser.add_argument("--starts", type=int, default=5, help="starts (default: %(default)s)")
     parser.add_argument(
-        "--against", type=Path, metavar="CHECKOUT", help="another checkout, started in turns"
+        "--against", type=Path, metavar="CHECKOUT", help="another checkout, started alternately"
     )
     options = parser.parse_args()
     checkouts = {"this": THIS}

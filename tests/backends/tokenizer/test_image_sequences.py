@@ -86,7 +86,7 @@ def test_image_is_never_truncated(
 @pytest.mark.parametrize(
     "grid", [(0, 0), (0, 3), (-1, -1), (3, 7), (1, 2**31 - 1), (2**31 - 1, 2**31 - 1)]
 )
-def test_grid_of_no_image_is_rejected_with_its_place(
+def test_grid_of_no_image_is_rejected_with_its_index(
     tokenizer: BatchTokenizer, grid: tuple[int, int]
 ) -> None:
     request = Request([b"", b"a cat"], PASSAGE, grids=[(2, 3), grid])
