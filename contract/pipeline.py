@@ -106,6 +106,13 @@ class Step:
         """Return Triton's name of this step of the model with the entry `model`."""
         return f"{model}_{self.name}"
 
+    def entry_name(self, triton_name: str) -> str:
+        """Return Triton's name of the entry of the model whose step this Triton name is.
+
+        Unlike the public model id, it does not change with ``--served-model-name``.
+        """
+        return triton_name.removesuffix(f"_{self.name}")
+
 
 @dataclass(frozen=True)
 class Stage:

@@ -21,13 +21,13 @@ from triton_embed.backends.multimodal.image_steps import DualSteps, FusedSteps
 from triton_embed.backends.multimodal.inputs import read_inputs
 from triton_embed.backends.multimodal.steps import Embedded, StepFailed, infer
 from triton_embed.backends.postprocess.conversion import convert
-from triton_embed.contract import naming, tensors
+from triton_embed.contract import tensors
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_file import ImageFileError
 from triton_embed.contract.image_input import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, ImageInput
 from triton_embed.contract.options import EmbeddingType, InputType, Modality, Options
 from triton_embed.contract.pipeline import Role
-from triton_embed.contract.pipelines import DUAL
+from triton_embed.contract.pipelines import DUAL, ROUTER
 
 
 class TritonPythonModel:
@@ -42,7 +42,7 @@ class TritonPythonModel:
         """Read the model spec from the configuration and prepare the decoder."""
         self._spec = model_spec(args)
         assert self._spec.image
-        name = naming.triton_model_name(self._spec.model_id)
+        name = ROUTER.entry_name(args["model_name"])
         steps = FusedSteps if self._spec.image_tokens else DualSteps
         self._image_steps = steps(name, self._spec)
         self._text_model = DUAL.declaration(Role.DIRECT).triton_name(name)

@@ -1,0 +1,53 @@
+"""The router within its process of Triton."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from unittest.mock import MagicMock
+
+import pytest
+
+from triton_embed.contract.image_spec import ImageSpec, Resize
+from triton_embed.contract.pipelines import ROUTER, VISION
+from triton_embed.contract.serialization import spec_to_parameters
+from triton_embed.contract.spec import ModelSpec
+
+SPEC = ModelSpec("Public/Name", 8, 9, 2, image=ImageSpec(64, Resize.STRETCH))
+
+
+@pytest.fixture
+def router(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module, with a stand-in for the one that exists in Triton only."""
+    stand_in = MagicMock()
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", stand_in)
+    module = importlib.import_module("triton_embed.backends.multimodal.model")
+    monkeypatch.setattr(module, "Decoder", MagicMock())
+    yield module
+    for name, each in list(sys.modules.items()):
+        if getattr(each, "pb_utils", None) is stand_in:
+            del sys.modules[name]
+
+
+def test_router_calls_the_steps_of_its_model_under_another_public_name(
+    router: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = MagicMock()
+    monkeypatch.setattr(router, "DualSteps", steps)
+    parameters = {
+        name: {"string_value": value}
+        for name, value in {**spec_to_parameters(SPEC), "model_id": SPEC.model_id}.items()
+    }
+    model = router.TritonPythonModel()
+    model.initialize(
+        {
+            "model_name": ROUTER.triton_name("installed_name"),
+            "model_config": json.dumps({"parameters": parameters}),
+        }
+    )
+    name, _ = steps.call_args.args
+    assert VISION.triton_name(name) == "installed_name_vision"
+    assert model._text_model == "installed_name_text_direct"
