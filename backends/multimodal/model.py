@@ -110,7 +110,7 @@ class TritonPythonModel:
         ):
             if isinstance(part, InvalidRequest) and len(items) > 1:
                 index = part.index or 0
-                raise part.with_index(places[index] - index)
+                raise part.with_index(places[index] - index, len(places))
             if isinstance(part, BaseException):
                 raise part
             results.update(zip(places, part, strict=True))
@@ -136,7 +136,9 @@ class TritonPythonModel:
             try:
                 results += await self._image_steps.embed(images[start:stop], self._decode, options)
             except InvalidRequest as error:
-                raise error.with_index(start) from None
+                if len(images) == 1:
+                    raise
+                raise error.with_index(start, stop - start) from None
         return results
 
     def _chunks(self, images: Sequence[ImageInput]) -> Iterator[tuple[int, int]]:
@@ -156,7 +158,7 @@ class TritonPythonModel:
         """Return the tiles of each image.
 
         Raises:
-            InvalidRequest: an image is truncated or corrupt; with its index.
+            InvalidRequest: an image is truncated or corrupt; if there are several, with its index.
         """
         loop = asyncio.get_running_loop()
         tiles: list[NDArray[np.uint8]] = []
@@ -167,7 +169,8 @@ class TritonPythonModel:
                 )
             except ImageFileError as error:
                 message = f"'input': the image {error}"
-                raise InvalidRequest(message, param="input", index=index) from None
+                place = index if len(images) > 1 else None
+                raise InvalidRequest(message, param="input", index=place) from None
         return tiles
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
-from unittest.mock import MagicMock
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 
+from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.image_file import ImageFile, ImageFileError
+from triton_embed.contract.image_input import ImageInput
 from triton_embed.contract.image_spec import ImageSpec, Resize
+from triton_embed.contract.options import Options
 from triton_embed.contract.pipelines import ROUTER, VISION
 from triton_embed.contract.serialization import spec_to_parameters
 from triton_embed.contract.spec import ModelSpec
@@ -51,3 +57,35 @@ def test_router_calls_the_steps_of_its_model_under_another_public_name(
     name, _ = steps.call_args.args
     assert VISION.triton_name(name) == "installed_name_vision"
     assert model._text_model == "installed_name_text_direct"
+
+
+@pytest.mark.parametrize(("images", "index"), [(["bad"], None), (["good", "good", "bad"], 2)])
+def test_damaged_image_is_rejected_with_its_place_if_there_are_several(
+    router: ModuleType, images: list[str], index: int | None
+) -> None:
+    def decode(data: bytes) -> None:
+        if data == b"bad":
+            raise ImageFileError("cannot be decoded")
+
+    model = router.TritonPythonModel()
+    model._spec = SPEC
+    model._decoding = ThreadPoolExecutor(1)
+    model._decoder = MagicMock(decode=decode)
+    model._image_steps = MagicMock(embed=lambda images, decode, options: decode(images))
+    file = ImageFile("png", 64, 64, 1)
+    inputs = [ImageInput("", each.encode(), file) for each in images]
+    with pytest.raises(InvalidRequest, match="the image cannot be decoded") as caught:
+        asyncio.run(model._embed(inputs, Options()))
+    assert caught.value.index == index
+
+
+def test_error_about_all_texts_names_none(
+    router: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = router.TritonPythonModel()
+    model._spec = SPEC
+    model._text_model = "m_text_direct"
+    monkeypatch.setattr(router, "infer", AsyncMock(side_effect=InvalidRequest("options")))
+    with pytest.raises(InvalidRequest, match="options") as caught:
+        asyncio.run(model._embed([b"a cat", b"a dog"], Options()))
+    assert caught.value.index is None
