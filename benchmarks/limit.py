@@ -46,7 +46,7 @@ class Arrangement:
     parallel: bool
 
     def __str__(self) -> str:
-        cores = "each core for itself" if self.parallel else "all cores together"
+        cores = "each core separately" if self.parallel else "all cores together"
         return f"{self.texts} texts per execution, {cores}"
 
 

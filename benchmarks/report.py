@@ -77,7 +77,7 @@ def ratio_table(results: Results, ours: str) -> str:
             ratio = rounds.ratio(ours, other, quantity) if other in rounds else None
             cells.append(f"{ratio.median:.2f} (≥ {ratio.low:.2f})" if ratio else "")
         rows.append([other, *cells])
-    return markdown([f"{ours} is times as fast as", *columns], rows)
+    return markdown([f"speed of {ours} relative to", *columns], rows)
 
 
 def _rate_of(measurement: Measurement) -> float:

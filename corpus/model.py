@@ -25,7 +25,7 @@ class Model:
         options: The options, completed.
         version: Time of its export; empty: the server does not state it.
         width: Length of the vectors, in elements.
-        max_tokens: Tokens of the longest text; ``None``: unknown.
+        max_tokens: Maximum tokens of a text; ``None``: unknown.
     """
 
     options: EmbedOptions

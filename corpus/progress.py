@@ -56,7 +56,7 @@ class Progress:
         self.tokens += tokens
 
     def line(self) -> str:
-        """Return the progress: share, rows, rates, and the estimated time that is left."""
+        """Return the progress: share, rows, rates, and the estimated remaining time."""
         seconds = max(self.seconds, 1e-9)
         left = "?"
         if self._first is not None and self.fraction > self._first:

@@ -35,7 +35,7 @@ both get the same range (SmoothQuant, arXiv:2211.10438)."""
 
 MIN_ACTIVATION = -0.3
 """Minimum of states that are shifted. GELU's minimum is -0.17, that of SiLU -0.28; other states,
-such as those of a gate, have no minimum and reach below."""
+such as those of a gate, have no minimum and can be smaller."""
 
 MIN_SCALE = 1e-30
 """Minimum scale, so that a row of zeros is not divided by 0."""

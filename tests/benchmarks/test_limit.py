@@ -76,4 +76,4 @@ def test_tokens_are_counted(encoder: Limit) -> None:
 
 def test_arrangement_is_described() -> None:
     assert str(Arrangement(8, False)) == "8 texts per execution, all cores together"
-    assert str(Arrangement(32, True)) == "32 texts per execution, each core for itself"
+    assert str(Arrangement(32, True)) == "32 texts per execution, each core separately"
