@@ -107,7 +107,7 @@ class Step:
         return f"{model}_{self.name}"
 
     def entry_name(self, triton_name: str) -> str:
-        """Return Triton's name of the entry of the model whose step this Triton name is.
+        """Return Triton's name of the model's entry, given that of this step.
 
         Unlike the public model id, it does not change with ``--served-model-name``.
         """

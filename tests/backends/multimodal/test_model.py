@@ -60,7 +60,7 @@ def test_router_calls_the_steps_of_its_model_under_another_public_name(
 
 
 @pytest.mark.parametrize(("images", "index"), [(["bad"], None), (["good", "good", "bad"], 2)])
-def test_damaged_image_is_rejected_with_its_place_if_there_are_several(
+def test_damaged_image_is_rejected_with_its_index_if_there_are_several(
     router: ModuleType, images: list[str], index: int | None
 ) -> None:
     def decode(data: bytes) -> None:
@@ -79,7 +79,7 @@ def test_damaged_image_is_rejected_with_its_place_if_there_are_several(
     assert caught.value.index == index
 
 
-def test_error_about_all_texts_names_none(
+def test_error_about_all_texts_has_no_index(
     router: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = router.TritonPythonModel()
