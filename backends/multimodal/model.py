@@ -29,6 +29,10 @@ from triton_embed.contract.options import EmbeddingType, InputType, Modality, Op
 from triton_embed.contract.pipeline import Role
 from triton_embed.contract.pipelines import DUAL, ROUTER
 
+MAX_FEATURE_BYTES = 32 << 20
+"""Maximum bytes of the features in one request to the image tower, unless a single image has more.
+They pass through /dev/shm twice, to and from the router, and each router has its own."""
+
 
 class TritonPythonModel:
     """One instance of the entry."""
@@ -142,12 +146,16 @@ class TritonPythonModel:
         return results
 
     def _chunks(self, images: Sequence[ImageInput]) -> Iterator[tuple[int, int]]:
-        """Yield the start and stop of consecutive images whose tiles fit into one execution."""
+        """Yield the start and stop of consecutive images that go to the image tower together."""
         assert self._spec.image
+        limit = self._spec.image.max_batch_tiles
+        if self._spec.image_tokens:
+            tile_bytes = self._spec.tokens_per_tile * self._spec.feature_size * 4
+            limit = min(limit, MAX_FEATURE_BYTES // tile_bytes)
         start = tiles = 0
         for index, image in enumerate(images):
             count = self._spec.image.tiles(image.file)
-            if tiles + count > self._spec.image.max_batch_tiles and index > start:
+            if tiles + count > limit and index > start:
                 yield start, index
                 start, tiles = index, 0
             tiles += count

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import ModuleType
 from unittest.mock import AsyncMock, MagicMock
 
@@ -17,6 +18,7 @@ from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_file import ImageFile, ImageFileError
 from triton_embed.contract.image_input import ImageInput
 from triton_embed.contract.image_spec import ImageSpec, Resize
+from triton_embed.contract.image_tokens import ImageTokens
 from triton_embed.contract.options import Options
 from triton_embed.contract.pipelines import ROUTER, VISION
 from triton_embed.contract.serialization import spec_to_parameters
@@ -77,6 +79,25 @@ def test_damaged_image_is_rejected_with_its_index_if_there_are_several(
     with pytest.raises(InvalidRequest, match="the image cannot be decoded") as caught:
         asyncio.run(model._embed(inputs, Options()))
     assert caught.value.index == index
+
+
+def test_images_with_large_features_go_to_the_tower_in_parts(router: ModuleType) -> None:
+    tokens = ImageTokens(9, (), (), (), "", feature_size=2048)
+    model = router.TritonPythonModel()
+    model._spec = replace(
+        SPEC, image=ImageSpec(64, Resize.STRETCH, tokens_per_tile=1024), image_tokens=tokens
+    )
+    requested: list[int] = []
+
+    async def embed(images: list[ImageInput], decode: object, options: Options) -> list[None]:
+        requested.append(len(images))
+        return [None] * len(images)
+
+    model._image_steps = MagicMock(embed=embed)
+    images = [ImageInput("", b"", ImageFile("png", 64, 64, 1))] * 6
+    asyncio.run(model._embed(images, Options()))
+    # The features of an image have 8 MiB.
+    assert requested == [4, 2]
 
 
 def test_error_about_all_texts_has_no_index(
