@@ -24,7 +24,8 @@ class AsyncClient:
         server: The server, if more than its URL must be given; takes precedence over `url`.
 
     Raises:
-        ValueError: an option is unknown.
+        TypeError: an option is unknown.
+        ValueError: the embedding type is unknown.
     """
 
     def __init__(

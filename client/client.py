@@ -29,7 +29,8 @@ class Client:
         server: The server, if more than its URL must be given; takes precedence over `url`.
 
     Raises:
-        ValueError: an option is unknown.
+        TypeError: an option is unknown.
+        ValueError: the embedding type is unknown.
     """
 
     def __init__(
@@ -74,7 +75,12 @@ class Client:
             if self._loop is None:
                 self._start()
         assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(self._embed(inputs), self._loop).result()
+        future = asyncio.run_coroutine_threadsafe(self._embed(inputs), self._loop)
+        try:
+            return future.result()
+        finally:
+            # Ctrl-C interrupts this thread only.
+            future.cancel()
 
     async def _embed(self, inputs: Sequence[str]) -> NDArray[Any]:
         if self._client is None:
@@ -89,14 +95,26 @@ class Client:
         self._thread.start()
 
     def close(self) -> None:
-        """Close all connections; the next list opens new ones."""
+        """Close all connections; the next list opens new ones.
+
+        Lists that other threads are embedding end with ``concurrent.futures.CancelledError``.
+        """
         with self._lock:
             loop, thread, client = self._loop, self._thread, self._client
             self._loop = self._thread = self._client = None
         if loop is None or thread is None or os.getpid() != self._pid:
             return
-        if client is not None:
-            asyncio.run_coroutine_threadsafe(client.close(), loop).result()
+        asyncio.run_coroutine_threadsafe(_end(client), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _end(client: AsyncClient | None) -> None:
+    """Cancel the other tasks of this event loop, and close the client."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    if client is not None:
+        await client.close()

@@ -62,7 +62,12 @@ class ConcurrencyLimit:
     async def slot(self) -> AsyncIterator[None]:
         """Wait until another request may be sent, and count it while in the block."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._in_flight < self.limit)
+            try:
+                await self._changed.wait_for(lambda: self._in_flight < self.limit)
+            except asyncio.CancelledError:
+                # Python before 3.13 loses the notification of a canceled task.
+                self._notify()
+                raise
             self._in_flight += 1
         try:
             await self._pause()
@@ -70,7 +75,11 @@ class ConcurrencyLimit:
         finally:
             async with self._changed:
                 self._in_flight -= 1
-                self._changed.notify_all()
+                self._notify()
+
+    def _notify(self) -> None:
+        """Wake no more requests than may be sent: a list can have thousands that wait."""
+        self._changed.notify(max(self.limit - self._in_flight, 0))
 
     async def _pause(self) -> None:
         while (remaining := self._paused_until - self._clock()) > 0:

@@ -33,7 +33,7 @@ class Server:
     Attributes:
         url: Base URL, with or without the final ``/v1``.
         api_key: Sent as ``Authorization: Bearer KEY``; empty: none is sent.
-        retry_seconds: Time for which a request is sent again while the server is unavailable.
+        retry_seconds: Time for which requests are sent again after the server's last response.
         max_in_flight: Maximum requests in flight.
         headers: Further headers of each request.
         transport: Replaces the network, in tests.
@@ -69,6 +69,7 @@ class Connection:
         )
         self._server = server
         self._limit = ConcurrencyLimit(server.max_in_flight)
+        self._available_at = float("-inf")
 
     async def close(self) -> None:
         """Close all connections."""
@@ -111,19 +112,22 @@ class Connection:
         self, method: str, path: str, body: bytes | None = None
     ) -> tuple[httpx.Response, float]:
         """Return the first response that needs no retry, and the time of its request."""
-        deadline = monotonic() + self._server.retry_seconds
+        called = monotonic()
         failures = internal_errors = 0
         while True:
             async with self._limit.slot():
                 started = monotonic()
                 reply = await self._attempt(method, path, body)
                 if isinstance(reply, httpx.Response) and reply.status_code not in RETRIED:
+                    self._available_at = monotonic()
                     return reply, started
                 failures += 1
                 pause = pause_seconds(failures, getattr(reply, "headers", {}))
                 self._limit.overloaded(started, pause)
             if getattr(reply, "status_code", 0) == HTTPStatus.INTERNAL_SERVER_ERROR:
                 internal_errors += 1
+            # A long list waits for its turn; that is no time without a response.
+            deadline = max(called, self._available_at) + self._server.retry_seconds
             if internal_errors >= MAX_INTERNAL_ERRORS or monotonic() + pause > deadline:
                 raise ServerUnavailable(f"{self._server.url}: {_reason(reply)}")
 

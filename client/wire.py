@@ -62,10 +62,16 @@ def read_vectors(content: bytes, count: int, options: EmbedOptions) -> Vectors:
         items = body["data"]
         if len(items) != count:
             raise InvalidResponse(f"the server returned {len(items)} vectors for {count} inputs")
-        first = _vector(items[0]["embedding"], options)
-        rows = np.empty((count, len(first)), options.dtype)
-        for position, item in enumerate(items):
-            rows[item.get("index", position)] = _vector(item["embedding"], options)
+        places = [item.get("index", position) for position, item in enumerate(items)]
+        if sorted(places) != list(range(count)):
+            raise InvalidResponse(
+                f"the server returned {count} vectors, but not one for each input: the first "
+                f"indices are {places[:10]}"
+            )
+        width = len(_vector(items[0]["embedding"], options))
+        rows = np.empty((count, width), options.dtype)
+        for place, item in zip(places, items, strict=True):
+            rows[place] = _vector(item["embedding"], options).reshape(width)
         tokens = int((body.get("usage") or {}).get("total_tokens") or 0)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         text = content[:MAX_QUOTED_CHARACTERS].decode(errors="replace")

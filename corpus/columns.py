@@ -58,6 +58,10 @@ def choose(schema: pa.Schema, options: ColumnOptions, name: str) -> Columns:
     Raises:
         UsageProblem: a column is missing, ambiguous, of another type, or named twice in the output.
     """
+    if options.embedding == ID:
+        raise UsageProblem(
+            f"the output has a column '{ID}' already; set another --embedding-column"
+        )
     for column in (options.text, options.image, options.id, *options.keep):
         if column is not None and column not in schema.names and column != ALL_COLUMNS:
             raise UsageProblem(f"'{name}' has no column '{column}'; {_listed(schema)}")

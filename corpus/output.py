@@ -71,30 +71,38 @@ class OutputFolder:
 
         Raises:
             UsageProblem: the folder has files of other programs, or of a run with another manifest.
+            OSError: the folder cannot be written.
         """
         target = self.path / MANIFEST
+        # Before the manifest is looked up: parts of a faster shard are younger than its manifest.
+        has_files = self.path.exists() and any(
+            not each.name.startswith((".", "_")) for each in self.path.iterdir()
+        )
         if not target.exists():
-            if self.path.exists() and any(
-                not each.name.startswith((".", "_")) for each in self.path.iterdir()
-            ):
+            if has_files:
                 raise UsageProblem(
                     f"the output folder '{self.path}' is not empty and has no {MANIFEST}; choose "
                     "another folder"
                 )
-            for folder in (RECORDS, REJECTS):
-                (self.path / folder).mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             temporary = self.temporary(MANIFEST)
-            _write(temporary, json.dumps(expected, indent=1))
-            # Unlike a rename, a link fails if another shard was faster.
-            with suppress(FileExistsError):
-                os.link(temporary, target)
-            temporary.unlink()
+            try:
+                _write(temporary, json.dumps(expected, indent=1))
+                _sync(temporary)
+                with suppress(FileExistsError):
+                    _link(temporary, target)
+            finally:
+                temporary.unlink(missing_ok=True)
+            _sync(self.path)
         found = json.loads(target.read_text(encoding="utf-8"))
         if changed := manifest.differences(found, expected):
             raise UsageProblem(
                 f"the output folder '{self.path}' belongs to another run: {'; '.join(changed)}; "
                 "choose another folder, or delete it"
             )
+        for folder in (RECORDS, REJECTS):
+            # Also in an existing folder: copies to object stores lose empty folders.
+            (self.path / folder).mkdir(exist_ok=True)
         self._remove_temporary_files()
 
     def temporary(self, name: str) -> Path:
@@ -164,11 +172,30 @@ def _write(path: Path, text: str) -> None:
 
 def _publish(temporary: Path, target: Path) -> None:
     """Rename a file once its content is on the disk."""
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
+    _sync(temporary)
     temporary.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
+    _sync(target.parent)
+
+
+def _link(temporary: Path, target: Path) -> None:
+    """Publish a file unless another shard was faster, which only a link can show.
+
+    Raises:
+        FileExistsError: another shard was faster.
+    """
     try:
-        os.fsync(folder)
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Mounted object stores have no links.
+        temporary.replace(target)
+
+
+def _sync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on the disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)

@@ -37,6 +37,10 @@ FIRST_CONTACT_SECONDS = 30.0
 AHEAD_WINDOWS = 64
 """Windows that are read before the oldest one is written; matters if files or images are small."""
 
+AHEAD_CHARACTERS = 64 << 20
+"""Characters that are read before the oldest window is written; bounds the memory if texts are long
+or images are large."""
+
 
 @dataclass
 class Pending:
@@ -54,6 +58,11 @@ class Pending:
     def rows(self) -> int:
         """Rows of the window."""
         return len(self.item.inputs) if isinstance(self.item, Window) else 0
+
+    @property
+    def characters(self) -> int:
+        """Characters of the inputs of the window."""
+        return sum(map(len, self.item.inputs)) if isinstance(self.item, Window) else 0
 
 
 class Run:
@@ -106,10 +115,7 @@ class Run:
         except ClientError as error:
             raise UsageProblem(f"the server's response is unusable: {error}") from error
         except OSError as error:
-            raise UsageProblem(
-                f"the output folder '{self._folder.path}' cannot be written: {error.strerror}; run "
-                "the same command again to continue"
-            ) from error
+            raise _unwritable(self._folder, error) from error
         finally:
             await self._stop()
 
@@ -117,6 +123,7 @@ class Run:
         """Start to embed the next windows; return whether there may be more."""
         while (
             sum(each.rows for each in self._pending) < AHEAD_ROWS
+            and sum(each.characters for each in self._pending) < AHEAD_CHARACTERS
             and len(self._pending) < AHEAD_WINDOWS
         ):
             item = await asyncio.to_thread(next, items, None)
@@ -224,7 +231,10 @@ async def run(request: EmbedRequest, stream: TextIO) -> Summary:
         stream.write(f"input type: {model.options.input_type}\n")
     request = replace(request, options=model.options)
     expected = await asyncio.to_thread(manifest.build, request, files, model.version, model.width)
-    folder.open(expected)
+    try:
+        folder.open(expected)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     connection = Connection(request.server)
     showing = asyncio.ensure_future(progress.show())
     try:
@@ -236,6 +246,13 @@ async def run(request: EmbedRequest, stream: TextIO) -> Summary:
         await connection.close()
     skipped = [record for record in found.values() if record is not None]
     return Summary.of(work.written, skipped, progress.seconds, request.output)
+
+
+def _unwritable(folder: OutputFolder, error: OSError) -> UsageProblem:
+    return UsageProblem(
+        f"the output folder '{folder.path}' cannot be written: {error.strerror}; run the same "
+        "command again to continue"
+    )
 
 
 async def _describe(request: EmbedRequest) -> Model:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -105,7 +106,7 @@ class EmbeddingApi:
     @contextmanager
     def listening(self, port: int = 0) -> Iterator[str]:
         """Serve on a port of this machine while in the block, and yield the base URL."""
-        server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        server = _Server(("127.0.0.1", port), _handler(self))
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
@@ -115,6 +116,13 @@ class EmbeddingApi:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print errors, except that a client has closed its connection."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(api: EmbeddingApi) -> type[BaseHTTPRequestHandler]:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from triton_embed.corpus.sinks.sink import VectorColumn
 
 GROUP_BYTES = 32 << 20
-"""Bytes of vectors in a row group: few groups, and each fits into the memory of any reader."""
+"""Bytes of a row group, kept columns included: few groups, and each fits into the memory of any
+reader."""
 
 METADATA_KEY = "triton_embed"
 """Key of the file's metadata; its value is JSON with the properties of the vectors."""
@@ -51,7 +52,7 @@ class ParquetSink:
             # PyArrow before 26 cannot read null: https://github.com/apache/arrow/issues/35692
             rows = rows.cast(pa.list_(flat.type))
         self._waiting.append(table.append_column(self._column, rows))
-        self._bytes += vectors.nbytes
+        self._bytes += table.nbytes + vectors.nbytes
         if self._bytes >= GROUP_BYTES:
             self._flush()
 

@@ -11,6 +11,9 @@ import pyarrow as pa
 from triton_embed.corpus.sources.lines import Lines
 from triton_embed.corpus.sources.source import IsWanted, Rows, UnreadableFile
 
+UNSUITABLE = (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
+"""Errors about values that a column cannot have; the last one is about integers over 64 bits."""
+
 
 class JsonLinesSource:
     """A file with a JSON object in each line; blank lines are not rows.
@@ -53,7 +56,7 @@ class JsonLinesSource:
             values = [each.get(field.name) for each in objects]
             try:
                 arrays.append(pa.array(values, field.type))
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            except UNSUITABLE as error:
                 place = f"'{self._name}', rows {start} to {start + len(block) - 1}"
                 raise UnreadableFile(
                     f"{place}: a value of '{field.name}' is not of the type "
@@ -68,7 +71,13 @@ def _objects(block: Sequence[bytes]) -> tuple[list[dict[str, Any]], dict[int, st
     for position, line in enumerate(block):
         try:
             found = json.loads(line)
-        except ValueError as error:
+            if b"\\ud" in line.lower():
+                # Half of a surrogate pair is valid JSON, and no character.
+                json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            problems[position] = f"the line is not Unicode: {error.reason}"
+            found = {}
+        except (ValueError, RecursionError) as error:
             problems[position] = f"the line is not JSON: {error}"
             found = {}
         if not isinstance(found, dict):
@@ -84,7 +93,7 @@ def _infer(block: Sequence[bytes]) -> pa.Schema:
     for name in dict.fromkeys(key for each in objects for key in each):
         try:
             kind = pa.array([each.get(name) for each in objects]).type
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
+        except UNSUITABLE:
             continue
         fields.append((name, pa.string() if pa.types.is_null(kind) else kind))
     return pa.schema(fields)

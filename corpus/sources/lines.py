@@ -43,10 +43,7 @@ class Lines:
         self._name = name
         self._raw = pa.OSFile(name, "rb")
         self._size = self._raw.size()
-        compression = COMPRESSIONS.get(Path(name).suffix.lower())
-        self._stream = (
-            pa.CompressedInputStream(self._raw, compression) if compression else self._raw
-        )
+        self._stream = decompressed(self._raw, name)
 
     @property
     def fraction(self) -> float:

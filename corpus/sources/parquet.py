@@ -7,7 +7,13 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from triton_embed.corpus.sources.source import BLOCK_ROWS, IsWanted, Rows, UnreadableFile
+from triton_embed.corpus.sources.source import (
+    BLOCK_BYTES,
+    BLOCK_ROWS,
+    IsWanted,
+    Rows,
+    UnreadableFile,
+)
 
 BUFFER_BYTES = 1 << 20
 """Bytes of a column that are read at a time: a row group may be larger than the memory."""
@@ -49,10 +55,22 @@ class ParquetSource:
 
     def _group(self, group: int, start: int, columns: Sequence[str]) -> Iterator[Rows]:
         try:
-            for batch in self._file.iter_batches(BLOCK_ROWS, [group], list(columns)):
+            rows = self._block_rows(group, columns)
+            for batch in self._file.iter_batches(rows, [group], list(columns)):
                 yield Rows(start, pa.Table.from_batches([batch]))
                 start += len(batch)
                 self._read = start
         except (OSError, ValueError) as error:
             place = f"row group {group} of '{self._name}'"
             raise UnreadableFile(f"{place} cannot be read: {error}") from error
+
+    def _block_rows(self, group: int, columns: Sequence[str]) -> int:
+        """Return the rows of a block: fewer if documents or images make them large."""
+        metadata = self._file.metadata.row_group(group)
+        chunks = [metadata.column(index) for index in range(metadata.num_columns)]
+        size = sum(
+            chunk.total_uncompressed_size
+            for chunk in chunks
+            if chunk.path_in_schema.split(".")[0] in columns
+        )
+        return min(max(BLOCK_BYTES * metadata.num_rows // max(size, 1), 1), BLOCK_ROWS)

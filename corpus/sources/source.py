@@ -12,7 +12,7 @@ BLOCK_ROWS = 4096
 """Maximum rows that are read at a time."""
 
 BLOCK_BYTES = 8 << 20
-"""Bytes of text lines that are read at a time."""
+"""Bytes of lines, or of rows of a Parquet file, that are read at a time."""
 
 IsWanted = Callable[[int, int], bool]
 """Returns whether any row from the first number up to, but not including, the second is wanted."""

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -182,3 +183,37 @@ async def test_sync_client_works_beside_a_running_event_loop() -> None:
     with Client(server=server(EmbeddingApi()), model="m") as client:
         found = await asyncio.to_thread(client.embed, ["a"])
     np.testing.assert_array_equal(found, vectors(["a"]))
+
+
+async def test_time_in_the_queue_is_no_time_for_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def first(body: dict[str, Any]) -> Reply | None:
+        nonlocal now
+        now += 200.0
+        return OVERLOADED if len(api.bodies) == 4 else None
+
+    monkeypatch.setattr("triton_embed.client.connection.monotonic", lambda: now)
+    monkeypatch.setattr("triton_embed.client.cutting.MAX_REQUEST_ROWS", 1)
+    api = EmbeddingApi(first=first)
+    texts = TEXTS[:6]
+    found = await embed(api, texts, retry_seconds=300.0, max_in_flight=1)
+    np.testing.assert_array_equal(found, vectors(texts))
+
+
+def test_closed_sync_client_ends_the_lists_of_other_threads() -> None:
+    received, replied = threading.Event(), threading.Event()
+
+    def first(body: dict[str, Any]) -> None:
+        received.set()
+        replied.wait(60)
+
+    api = EmbeddingApi(first=first)
+    with api.listening() as url, ThreadPoolExecutor(1) as pool:
+        client = Client(url, model="m")
+        embedded = pool.submit(client.embed, ["a"])
+        received.wait()
+        client.close()
+        replied.set()
+        with pytest.raises(CancelledError):
+            embedded.result(60)

@@ -115,3 +115,41 @@ async def test_overload_pauses_all_requests() -> None:
     await asyncio.sleep(0)
     clock.now = 0.01
     await task
+
+
+class CountingLimit(ConcurrencyLimit):
+    wakes = 0
+
+    @property
+    def limit(self) -> int:
+        self.wakes += 1
+        return super().limit
+
+
+async def test_returned_slot_wakes_only_requests_that_may_be_sent() -> None:
+    limit, count = CountingLimit(1), 100
+
+    async def send() -> None:
+        async with limit.slot():
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(send() for _ in range(count)))
+    assert limit.wakes <= 5 * count
+
+
+async def test_slot_is_given_although_the_first_that_waits_is_canceled() -> None:
+    limit = ConcurrencyLimit(1)
+
+    async def send() -> None:
+        async with limit.slot():
+            pass
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(limit.slot())
+        first, second = (asyncio.ensure_future(send()) for _ in range(2))
+        for _ in range(10):
+            await asyncio.sleep(0)
+    # The first task is notified, and has not run yet.
+    first.cancel()
+    await second
+    assert first.cancelled() or first.done()

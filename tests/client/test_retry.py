@@ -30,6 +30,6 @@ def test_retry_after_may_be_a_date() -> None:
     assert 15 < pause(1, retry_after=date) <= 20
 
 
-@pytest.mark.parametrize("value", ["soon", ""])
+@pytest.mark.parametrize("value", ["soon", "", "nan", "Mon, 01 Jan 99999999999999 00:00:00 GMT"])
 def test_malformed_retry_after_is_ignored(value: str) -> None:
     assert pause(1, retry_after=value) == pause(1)

@@ -63,9 +63,12 @@ def test_vectors_have_the_elements_of_the_embedding_type(kind: str, dtype: Any) 
         (b"[]", "not a response"),
         (response(encoded(1)), "1 vectors for 2"),
         (response(encoded(1), encoded(1, 2)), "not a response"),
-        (response(encoded(1), encoded(1), order=[0, 5]), "not a response"),
+        (response(encoded(1), encoded(1), order=[0, 5]), "not one for each input"),
+        (response(encoded(1), encoded(1), order=[1, 1]), "not one for each input"),
+        (response(encoded(1), encoded(1), order=[0, -1]), "not one for each input"),
+        (response(encoded(1, 2), encoded(1)), "not a response"),
     ],
-    ids=["HTML", "list", "too few", "ragged", "index"],
+    ids=["HTML", "list", "too few", "ragged", "index", "twice", "negative", "short"],
 )
 def test_malformed_responses_are_errors(content: bytes, named: str) -> None:
     with pytest.raises(InvalidResponse, match=named):

@@ -42,6 +42,7 @@ def test_images_need_no_texts() -> None:
         (SCHEMA, {"text": "n"}, "column 'n' of 'file' has the type int32, not strings"),
         (SCHEMA, {"keep": ("x",)}, "no column 'x'"),
         (SCHEMA, {"id": "n", "keep": ("id",)}, "'id' .* cannot be kept"),
+        (SCHEMA, {"embedding": "id"}, "already; set another --embedding-column"),
         (SCHEMA, {"keep": ("n",), "embedding": "n"}, "'n' .* cannot be kept"),
     ],
 )

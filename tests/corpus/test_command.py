@@ -16,7 +16,9 @@ import pytest
 from testing.corpora import outcome, read_output, write_texts
 from testing.embedding_api import BAD, WIDTH, EmbeddingApi, rejection, vectors
 from triton_embed.cli import main
+from triton_embed.corpus.part_writer import PartWriter
 from triton_embed.corpus.sinks.parquet import METADATA_KEY
+from triton_embed.corpus.windows import Window, _window
 
 TEXTS = [f"{'word ' * (index * 7 % 60)}{index}" for index in range(250)]
 OURS = {"id": "m", "owned_by": "triton-embed", "exported_at": "2026-01-01", "max_tokens": 8}
@@ -284,13 +286,20 @@ def test_unavailable_server_has_the_exit_status_3(
     assert embed("a.jsonl") == 0
 
 
+@pytest.mark.parametrize("calls", [0, 2], ids=["manifest", "part"])
 def test_full_disk_is_an_error_with_the_folder(
+    calls: int,
     embed: Embed,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    fsync, done = os.fsync, []
+
     def fail(file: int) -> None:
+        done.append(file)
+        if len(done) <= calls:
+            return fsync(file)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     write_texts(tmp_path / "a.jsonl", TEXTS[:5])
@@ -310,3 +319,27 @@ def test_temporary_files_of_killed_runs_are_removed(embed: Embed, tmp_path: Path
         path.touch()
     assert embed("a.jsonl") == 0
     assert (left.exists(), running.exists()) == (False, True)
+
+
+def test_long_texts_are_read_ahead_up_to_a_size(
+    embed: Embed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead: list[int] = []
+    write = PartWriter.write
+
+    def read(*arguments: Any) -> Window:
+        ahead.append(len(ahead) + 1 - len(written))
+        return _window(*arguments)
+
+    def count(*arguments: Any) -> None:
+        written.append(None)
+        write(*arguments)
+
+    written: list[None] = []
+    monkeypatch.setattr("triton_embed.corpus.windows.WINDOW_BYTES", 1)
+    monkeypatch.setattr("triton_embed.corpus.windows._window", read)
+    monkeypatch.setattr("triton_embed.corpus.runner.AHEAD_CHARACTERS", 20)
+    monkeypatch.setattr(PartWriter, "write", count)
+    write_texts(tmp_path / "a.jsonl", ["ten chars."] * 12)
+    assert embed("a.jsonl") == 0
+    assert len(ahead) == 12 and max(ahead) == 2

@@ -60,6 +60,15 @@ def test_parquet_has_row_groups_of_bounded_size(tmp_path: Path) -> None:
     assert pq.ParquetFile(tmp_path / "part").metadata.num_row_groups == 2
 
 
+def test_row_groups_are_bounded_by_kept_columns(tmp_path: Path) -> None:
+    sink = FORMATS["parquet"].open(tmp_path / "part", VectorColumn("vector"))
+    table = pa.table({"id": [1], "text": ["a" * (GROUP_BYTES // 2)]})
+    for _ in range(4):
+        sink.write(table, VECTORS[:1], VALID[:1])
+    sink.close()
+    assert pq.ParquetFile(tmp_path / "part").metadata.num_row_groups == 2
+
+
 def test_parquet_without_rows_has_the_schema(tmp_path: Path) -> None:
     sink = FORMATS["parquet"].open(tmp_path / "part", VectorColumn("vector"))
     sink.write(TABLE.slice(0, 0), VECTORS[:0], VALID[:0])

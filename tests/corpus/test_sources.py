@@ -13,7 +13,13 @@ import pytest
 
 from triton_embed.corpus.inputs import InputFile, file_format
 from triton_embed.corpus.sources import open_source
-from triton_embed.corpus.sources.source import BLOCK_ROWS, Rows, Source, UnreadableFile
+from triton_embed.corpus.sources.source import (
+    BLOCK_BYTES,
+    BLOCK_ROWS,
+    Rows,
+    Source,
+    UnreadableFile,
+)
 
 COUNT = 2 * BLOCK_ROWS + 100
 TABLE = pa.table(
@@ -120,6 +126,30 @@ def test_malformed_lines_are_problems_of_their_rows(tmp_path: Path) -> None:
     assert rows.table["text"].to_pylist() == ["a", None, None, None]
     assert list(rows.problems) == [1, 2]
     assert "not JSON" in rows.problems[1] and "not a JSON object" in rows.problems[2]
+
+
+def test_half_a_surrogate_pair_is_a_problem_of_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "\\ud83d\\ude00"}\n{"text": "\\ud83d"}\n{"text": "b"}\n')
+    (rows,) = read(opened(path), "text")
+    assert rows.table["text"].to_pylist() == ["\U0001f600", None, "b"]
+    assert list(rows.problems) == [1] and "not Unicode" in rows.problems[1]
+
+
+def test_integer_over_64_bits_makes_its_column_unavailable(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": "a", "n": 2**70}))
+    assert opened(path).schema.names == ["text"]
+
+
+def test_large_rows_of_a_parquet_file_are_read_a_few_at_a_time(tmp_path: Path) -> None:
+    text = [str(n) * (BLOCK_BYTES // 8) for n in range(10)]
+    table = pa.table({"text": text, "n": list(range(10))})
+    pq.write_table(table, tmp_path / "a.parquet", use_dictionary=False)
+    blocks = read(opened(tmp_path / "a.parquet"), "text", "n")
+    assert max(block.table.nbytes for block in blocks) <= BLOCK_BYTES
+    assert pa.concat_tables(block.table for block in blocks).to_pydict() == table.to_pydict()
+    assert len(read(opened(tmp_path / "a.parquet"), "n")) == 1
 
 
 def test_column_that_changes_its_type_is_an_error_with_its_rows(tmp_path: Path) -> None:
