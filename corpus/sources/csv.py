@@ -7,14 +7,21 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.csv as csv
 
-from triton_embed.corpus.sources.lines import BUFFER_BYTES, decompressed, share_read
-from triton_embed.corpus.sources.source import BLOCK_ROWS, IsWanted, Rows, UnreadableFile
+from triton_embed.corpus.sources.lines import decompressed, share_read
+from triton_embed.corpus.sources.source import (
+    BLOCK_BYTES,
+    BLOCK_ROWS,
+    IsWanted,
+    Rows,
+    UnreadableFile,
+)
 
 
 class CsvSource:
     """A file with the names of the columns in its first line; quoted values may have line ends.
 
-    The types of the columns are those of the first block; columns of strings stay strings.
+    The types of the columns are those of the first block; columns of strings stay strings. A row
+    has at most `BLOCK_BYTES`.
 
     Args:
         name: Its path.
@@ -37,7 +44,7 @@ class CsvSource:
         types = {name: self._schema.field(name).type for name in columns} if columns else None
         return csv.open_csv(
             decompressed(self._raw, self._name),
-            csv.ReadOptions(block_size=BUFFER_BYTES, use_threads=False),
+            csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
             csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
             csv.ConvertOptions(column_types=types, include_columns=columns),
         )

@@ -197,7 +197,16 @@ async def test_time_in_the_queue_is_no_time_for_retries(monkeypatch: pytest.Monk
     monkeypatch.setattr("triton_embed.client.cutting.MAX_REQUEST_ROWS", 1)
     api = EmbeddingApi(first=first)
     texts = TEXTS[:6]
-    found = await embed(api, texts, retry_seconds=300.0, max_in_flight=1)
+    transport = api.transport()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        # All requests of the list are queued before the first response.
+        await asyncio.sleep(0)
+        return await transport.handle_async_request(request)
+
+    busy = Server("http://server", "", 300.0, 1, transport=httpx.MockTransport(handle))
+    async with AsyncClient(server=busy, model="m") as client:
+        found = await client.embed(texts)
     np.testing.assert_array_equal(found, vectors(texts))
 
 

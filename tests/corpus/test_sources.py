@@ -172,6 +172,13 @@ def test_quoted_values_of_a_csv_file_may_have_line_ends(tmp_path: Path) -> None:
     assert rows.table.to_pydict() == {"text": ["two\nlines", "plain"], "n": [1, None]}
 
 
+def test_text_of_a_csv_file_may_have_megabytes(tmp_path: Path) -> None:
+    texts = ["a", "b" * (BLOCK_BYTES // 2), "c"]
+    csv.write_csv(pa.table({"text": texts}), tmp_path / "a.csv")
+    blocks = read(opened(tmp_path / "a.csv"), "text")
+    assert pa.concat_tables(block.table for block in blocks)["text"].to_pylist() == texts
+
+
 @pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.jsonl.gz", "a.csv"])
 def test_damaged_file_is_an_error_with_its_name(name: str, tmp_path: Path) -> None:
     WRITERS[name](tmp_path / name)
