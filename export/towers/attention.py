@@ -123,8 +123,8 @@ def tensorrt(layer: Attention) -> Tensor:
 LOWERINGS: dict[str, Lowering] = {"cpu": cpu, "cuda": cuda, "tensorrt": tensorrt}
 """By the name of the target."""
 
-_used = dict(LOWERINGS)
-"""The lowering of each target that registered functions call; see `executable`."""
+_executable: set[str] = set()
+"""Targets whose attention PyTorch can run at the moment; see `executable`."""
 
 
 @contextmanager
@@ -133,11 +133,11 @@ def executable(target: str) -> Iterator[None]:
 
     The others have operators of ONNX Runtime.
     """
-    _used[target] = tensorrt
+    _executable.add(target)
     try:
         yield
     finally:
-        _used[target] = LOWERINGS[target]
+        _executable.remove(target)
 
 
 def register(target: str) -> str:
@@ -174,7 +174,8 @@ def register(target: str) -> str:
             query, key, value, packing, scaling, bool(causal), sliding_window, position_bias
         )
         heads, tokens, head_size = query.shape[1:]
-        return _used[target](layer).reshape(1, tokens, heads, head_size), None
+        lowering = tensorrt if target in _executable else LOWERINGS[target]
+        return lowering(layer).reshape(1, tokens, heads, head_size), None
 
     AttentionInterface.register(name, attend)
     AttentionMaskInterface.register(name, lambda *args, **kwargs: None)
