@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -25,6 +24,7 @@ from triton_embed.serve.actions import (
 )
 from triton_embed.serve.admin_client import TritonAdmin
 from triton_embed.serve.errors import ServeError, TritonError
+from triton_embed.serve.load_retries import LoadRetries
 from triton_embed.serve.loading import ModelLoader
 from triton_embed.serve.overrides import Overrides
 from triton_embed.serve.probe import HealthProbe, ProbeResult
@@ -33,12 +33,6 @@ from triton_embed.serve.retirement import Retirement
 from triton_embed.serve.served_names import ServedNames
 
 logger = logging.getLogger("serve")
-
-STUB_ENDED = "Stub process"
-"""Part of Triton's error if the process of a step ended, which says nothing about the model."""
-
-MAX_RETRIES = 2
-"""Number of further attempts to load a model whose process has ended, one at each scan."""
 
 
 class Reconciler:
@@ -79,7 +73,7 @@ class Reconciler:
         self._scanned: Models = {}
         self._desired: Models = {}
         self._statuses: dict[str, ModelStatus] = {}
-        self._retries: Counter[str] = Counter()
+        self._retries = LoadRetries()
         self._logged_rejections: dict[str, str] = {}
 
     @property
@@ -322,7 +316,7 @@ class Reconciler:
             else:
                 # The failure may stem from the change itself; the next scan handles it.
                 logger.info("%s was changed or removed while it was being loaded", model.name)
-            self._fail(model, serving, error.message)
+            self._fail(model, serving, error.message, error.status)
             if not serving:
                 await self._unload_if_loaded(self._only_in(model))
             return False
@@ -333,19 +327,20 @@ class Reconciler:
         reasons = (result.models[name] for name in model.ensembles if name in result.models)
         reason = next(reasons, None)
         if reason is None:
-            del self._retries[model.name]
+            self._retries.forget(model.name)
             self._set(model, ModelState.READY, serving=model)
             return
         logger.error("%s failed its first inference (%s); unloading it", model.name, reason)
         self._fail(model, None, reason)
         await self._unload_if_loaded(self._only_in(model))
 
-    def _fail(self, model: InstalledModel, serving: InstalledModel | None, reason: str) -> None:
+    def _fail(
+        self, model: InstalledModel, serving: InstalledModel | None, reason: str, status: str = ""
+    ) -> None:
         """Mark a model as failed, or for the next scan to load it again."""
-        if STUB_ENDED not in reason or self._retries[model.name] >= MAX_RETRIES:
+        if not self._retries.allow(model.name, reason, status):
             self._set(model, ModelState.FAILED, serving, reason=reason)
             return
-        self._retries[model.name] += 1
         state = ModelState.FAILED if serving else ModelState.LOADING
         self._set(replace(model, fingerprints={}), state, serving, reason=reason)
 

@@ -176,6 +176,21 @@ async def test_publication_has_the_reason_of_a_failure(
     assert (model.state, model.reason) == (ModelState.FAILED, "failed to load 'tiny'")
 
 
+async def test_model_is_still_expected_if_triton_ends_while_it_is_loaded(
+    stub_repository: Path, triton: FakeTriton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ended(model: str, *arguments: Any) -> Any:
+        raise TritonError("its HTTP API does not respond", "UNAVAILABLE")
+
+    with monkeypatch.context() as during_the_crash:
+        during_the_crash.setattr(triton, "load", ended)
+        reconciler, states = published_by(stub_repository, triton)
+        await reconciler.load_all()
+    assert [each.state for (each,) in states] == [ModelState.LOADING, ModelState.LOADING]
+    await reconciler.reconcile()
+    assert reconciler.states == {"tiny": ModelState.READY}
+
+
 async def test_publication_has_the_public_id(stub_repository: Path, triton: FakeTriton) -> None:
     reconciler, states = published_by(stub_repository, triton, served_model_names=("public",))
     await reconciler.load_all()
