@@ -18,7 +18,7 @@ def update(path: Path, blocks: Mapping[str, str]) -> list[str]:
 
     Args:
         path: A Markdown file.
-        blocks: The new text of each block, by name; the file need not have all of them.
+        blocks: The new text of each block, by name; the file may lack some of them.
     """
     text = path.read_text(encoding="utf-8")
     found = []

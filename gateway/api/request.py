@@ -278,7 +278,7 @@ def _read(
         image = read_image_input(item, modality, max_image_bytes)
         tokens = estimator.image(spec.image.tokens(image.file), image.file.pixels)
         if not image.text:
-            # The file itself: the router need not find and decode it again.
+            # The file itself: the router would have to find and decode it again.
             return Input(modality, image.data, tokens)
         text = estimator.text(len(image.text.encode()), limit)
         return Input(modality, item.encode(), tokens + text)

@@ -64,7 +64,7 @@ class SendWindow:
         self._bulk_only_from = self._clock() + INTERACTIVE_HOLD_SECONDS
 
     def fits(self, job: EmbedJob) -> bool:
-        """Return whether `job` need not wait for a turn.
+        """Return whether `job` is sent without a turn.
 
         A single input cannot be split, and fits unless it is a text far over the limit of its
         model. Images are decoded by processes of low priority, which do not delay other requests.
