@@ -11,6 +11,7 @@ from triton_embed.client.errors import (
     ClientError,
     InvalidResponse,
     RequestRejected,
+    ServerFailed,
     ServerUnavailable,
 )
 from triton_embed.client.options import EmbedOptions
@@ -22,5 +23,6 @@ __all__ = [
     "EmbedOptions",
     "InvalidResponse",
     "RequestRejected",
+    "ServerFailed",
     "ServerUnavailable",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -12,10 +13,21 @@ from urllib.parse import quote
 import httpx
 
 from triton_embed.client.concurrency import MAX_IN_FLIGHT, ConcurrencyLimit
-from triton_embed.client.errors import InvalidResponse, RequestRejected, ServerUnavailable
+from triton_embed.client.errors import (
+    InvalidResponse,
+    RequestRejected,
+    ServerFailed,
+    ServerUnavailable,
+)
 from triton_embed.client.options import EmbedOptions
 from triton_embed.client.retry import RETRIED, RETRY_SECONDS, pause_seconds
-from triton_embed.client.wire import Vectors, read_rejection, read_vectors, request_body
+from triton_embed.client.wire import (
+    Encoding,
+    Vectors,
+    read_rejection,
+    read_vectors,
+    request_body,
+)
 
 TIMEOUT = httpx.Timeout(600.0, connect=10.0)
 """Seconds to wait for a part of a response, and for a connection. A list takes long on a busy
@@ -75,15 +87,19 @@ class Connection:
         """Close all connections."""
         await self._http.aclose()
 
-    async def embed(self, options: EmbedOptions, inputs: Sequence[str]) -> Vectors:
+    async def embed(
+        self, options: EmbedOptions, inputs: Sequence[str], encoding: Encoding = "base64"
+    ) -> Vectors:
         """Embed the inputs of one request.
 
         Raises:
             RequestRejected: the server rejects the request.
+            ServerFailed: it responds with 500 to each attempt.
             ServerUnavailable: it does not respond within the time for retries.
             InvalidResponse: the response is not one of ``/v1/embeddings``.
         """
-        reply, started = await self._send("POST", "embeddings", request_body(options, inputs))
+        body = request_body(options, inputs, encoding)
+        reply, started = await self._send("POST", "embeddings", body)
         if reply.status_code != HTTPStatus.OK:
             raise _error(reply)
         vectors = read_vectors(reply.content, len(inputs), options)
@@ -123,13 +139,22 @@ class Connection:
                     return reply, started
                 failures += 1
                 pause = pause_seconds(failures, getattr(reply, "headers", {}))
-                self._limit.overloaded(started, pause)
-            if getattr(reply, "status_code", 0) == HTTPStatus.INTERNAL_SERVER_ERROR:
-                internal_errors += 1
+                is_defect = (
+                    isinstance(reply, httpx.Response)
+                    and reply.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+                )
+                if is_defect:
+                    internal_errors += 1
+                else:
+                    self._limit.overloaded(started, pause)
             # A long list waits for its turn; that is no time without a response.
             deadline = max(called, self._available_at) + self._server.retry_seconds
             if internal_errors >= MAX_INTERNAL_ERRORS or monotonic() + pause > deadline:
-                raise ServerUnavailable(f"{self._server.url}: {_reason(reply)}")
+                kind = ServerFailed if is_defect else ServerUnavailable
+                raise kind(f"{self._server.url}: {_reason(reply)}")
+            if is_defect:
+                # The other requests continue: an input of this one may be the reason.
+                await asyncio.sleep(pause)
 
     async def _attempt(
         self, method: str, path: str, body: bytes | None

@@ -5,6 +5,7 @@
     ClientError
     ├── RequestRejected     the server rejects an input or an option; a retry cannot help
     ├── ServerUnavailable   no response, or 503, for longer than the client retries
+    │   └── ServerFailed    500 several times; the server may have a defect, or an input reveals one
     └── InvalidResponse     the response is not one of ``/v1/embeddings``
 """
 
@@ -57,5 +58,9 @@ class ServerUnavailable(ClientError):
     """The server did not respond, or was overloaded, for longer than the client retries."""
 
 
+class ServerFailed(ServerUnavailable):
+    """The server responded with 500 to each attempt at a request."""
+
+
 class InvalidResponse(ClientError):
-    """The response is not one of ``/v1/embeddings``: the URL may be that of another service."""
+    """The response is not one of ``/v1/embeddings``, or the server ignores an option."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,14 @@ class EmbedOptions:
     def dtype(self) -> np.dtype[Any]:
         """Type of the elements of the returned vectors."""
         return np.dtype(DTYPES[self.embedding_type or "float"])
+
+    @property
+    def width(self) -> int | None:
+        """Elements of the returned vectors; ``None``: those of the model."""
+        if self.dimensions is None:
+            return None
+        is_packed = self.embedding_type in ("binary", "ubinary")
+        return ceil(self.dimensions / 8) if is_packed else self.dimensions
 
     def fields(self) -> dict[str, str | int]:
         """Return the fields of the request, without the input."""

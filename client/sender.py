@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 
 from triton_embed.client.connection import Connection
 from triton_embed.client.cutting import TokenEstimator, cut
-from triton_embed.client.errors import InvalidResponse, RequestRejected
+from triton_embed.client.errors import InvalidResponse, RequestRejected, ServerFailed
 from triton_embed.client.options import EmbedOptions
 
 INPUT_STATUSES = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
 """Statuses that can be about a single input; any other is about the whole list."""
+
+CONTROL = ("word", "word")
+"""Texts that every model embeds: a check of the options and of the server. With a single text, our
+server would keep chunks small for some seconds, as for a person who waits."""
 
 INPUT_FIELDS = (None, "input", "modality")
 """Fields at fault that can be those of a single input."""
@@ -86,6 +90,7 @@ class Sender:
         self._options = options
         self._estimator = estimator or TokenEstimator()
         self._width = width
+        self._is_checked = options.dtype == np.float32
 
     async def embed(
         self, inputs: Sequence[str], *, collect: bool = False, report: Report = no_report
@@ -100,8 +105,11 @@ class Sender:
         Raises:
             RequestRejected: an input is rejected and `collect` is false, or an option is invalid.
             ServerUnavailable: the server does not respond within the time for retries.
-            InvalidResponse: a response is malformed, or has vectors of another length.
+            InvalidResponse: a response is malformed, has vectors of another length, or shows that
+                the server ignores an option.
         """
+        if inputs:
+            await self._check_type()
         found = Embedded(np.zeros((len(inputs), self._width), self._options.dtype))
 
         async def send(positions: Sequence[int]) -> None:
@@ -112,15 +120,43 @@ class Sender:
                 if not _is_about_input(error):
                     raise
                 rest = _without_rejected(positions, error, found, collect=collect)
-                middle = len(rest) // 2
-                await gather(send(half) for half in (rest[:middle], rest[middle:]) if half)
+            except ServerFailed as error:
+                if not collect:
+                    raise
+                rest = await self._without_failed(positions, error, found)
             else:
                 self._estimator.learn(texts, vectors.tokens)
                 found.store(positions, vectors.rows, vectors.tokens)
                 report(len(positions), vectors.tokens)
+                return
+            middle = len(rest) // 2
+            await gather(send(half) for half in (rest[:middle], rest[middle:]) if half)
 
         await gather(map(send, cut(inputs, self._estimator)))
         return found
+
+    async def _check_type(self) -> None:
+        """Check once that the elements are of the embedding type, which base64 does not show."""
+        if not self._is_checked:
+            await self._connection.embed(self._options, CONTROL, "float")
+            self._is_checked = True
+
+    async def _without_failed(
+        self, positions: Sequence[int], error: ServerFailed, found: Embedded
+    ) -> Sequence[int]:
+        """Return the positions of a failed request to send again; a single one is rejected.
+
+        Raises:
+            ServerFailed: the server fails with other texts, too.
+        """
+        await self._connection.embed(self._options, CONTROL)
+        if len(positions) > 1:
+            return positions
+        (at_fault,) = positions
+        found.rejected[at_fault] = RequestRejected(
+            str(error), status=HTTPStatus.INTERNAL_SERVER_ERROR, index=at_fault
+        )
+        return []
 
 
 def _is_about_input(error: RequestRejected) -> bool:

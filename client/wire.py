@@ -11,7 +11,7 @@ import re
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from triton_embed.client.options import EmbedOptions
 
 INDEX = re.compile(r" \(input\[(\d+)\]\)$")
 """The position of the input at fault, at the end of our server's messages."""
+
+Encoding = Literal["base64", "float"]
+"""Values of ``encoding_format``: the bytes of a vector, or its numbers."""
 
 MAX_QUOTED_CHARACTERS = 300
 """Maximum characters of an unknown response that an error message quotes."""
@@ -39,9 +42,11 @@ class Vectors:
     tokens: int
 
 
-def request_body(options: EmbedOptions, inputs: Sequence[str]) -> bytes:
+def request_body(
+    options: EmbedOptions, inputs: Sequence[str], encoding: Encoding = "base64"
+) -> bytes:
     """Return the body of a request."""
-    fields = {**options.fields(), "encoding_format": "base64", "input": inputs}
+    fields = {**options.fields(), "encoding_format": encoding, "input": inputs}
     # Escapes, the default, also carry lone surrogates, which UTF-8 cannot.
     return json.dumps(fields, separators=(",", ":")).encode()
 
@@ -55,7 +60,8 @@ def read_vectors(content: bytes, count: int, options: EmbedOptions) -> Vectors:
         options: Options of the request.
 
     Raises:
-        InvalidResponse: the body is malformed, or has another number of vectors.
+        InvalidResponse: the body is malformed, has another number of vectors, or shows that the
+            server ignores an option.
     """
     try:
         body = json.loads(content)
@@ -69,6 +75,11 @@ def read_vectors(content: bytes, count: int, options: EmbedOptions) -> Vectors:
                 f"indices are {places[:10]}"
             )
         width = len(_vector(items[0]["embedding"], options))
+        if options.width not in (None, width):
+            raise InvalidResponse(
+                f"the server returned vectors of length {width}, not {options.width}: it ignores "
+                "'dimensions'"
+            )
         rows = np.empty((count, width), options.dtype)
         for place, item in zip(places, items, strict=True):
             rows[place] = _vector(item["embedding"], options).reshape(width)
@@ -83,7 +94,15 @@ def _vector(value: str | list[float], options: EmbedOptions) -> NDArray[Any]:
     """Return one vector; some servers send numbers although base64 was requested."""
     if isinstance(value, str):
         return np.frombuffer(b64decode(value), options.dtype.newbyteorder("<"))
-    return np.asarray(value, options.dtype)
+    if options.dtype.kind == "f":
+        return np.asarray(value, options.dtype)
+    numbers, limits = np.asarray(value, np.float64), np.iinfo(options.dtype)
+    if ((numbers < limits.min) | (numbers > limits.max) | (numbers % 1 != 0)).any():
+        raise InvalidResponse(
+            f"the server returned numbers that are not of the type {options.dtype}: it ignores "
+            f"'embedding_type'; leave '{options.embedding_type}' out"
+        )
+    return numbers.astype(options.dtype)
 
 
 def read_rejection(status: int, content: bytes) -> RequestRejected:

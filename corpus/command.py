@@ -146,7 +146,7 @@ def embed(ctx: click.Context, /, **options: Any) -> int:
     with ExitStack() as stack:
         if repository := options["repository"]:
             click.echo(f"starting a server on '{repository}' ...", err=True)
-            url = stack.enter_context(offline.serving(repository))
+            url = stack.enter_context(offline.serving(repository, options["model"]))
             request = replace(request, server=replace(request.server, url=url))
         summary = asyncio.run(runner.run(request, sys.stderr))
     click.echo(summary.json())

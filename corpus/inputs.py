@@ -46,11 +46,18 @@ class InputFile:
     size: int
 
     def digest(self) -> str:
-        """Return the SHA-256 of its content, in hexadecimal."""
+        """Return the SHA-256 of its content, in hexadecimal.
+
+        Raises:
+            UsageProblem: it cannot be read.
+        """
         digest = hashlib.sha256()
-        with open(self.name, "rb") as file:
-            while block := file.read(HASH_BLOCK_BYTES):
-                digest.update(block)
+        try:
+            with open(self.name, "rb") as file:
+                while block := file.read(HASH_BLOCK_BYTES):
+                    digest.update(block)
+        except OSError as error:
+            raise _unreadable(self.name, error) from error
         return digest.hexdigest()
 
 
@@ -63,15 +70,25 @@ def find_inputs(arguments: Sequence[str], output: Path) -> list[InputFile]:
         output: The output folder, whose files are not inputs.
 
     Raises:
-        UsageProblem: an argument matches no file, a format is unknown, or no file is found.
+        UsageProblem: an argument matches no file, a format is unknown, no file is found, or a
+            folder cannot be read.
     """
-    names = dict.fromkeys(name for each in arguments for name in _expand(each, output))
+    names: dict[str, None] = {}
+    for argument in arguments:
+        try:
+            names.update(dict.fromkeys(_expand(argument, output)))
+        except OSError as error:
+            raise _unreadable(argument, error) from error
     if not names:
         raise UsageProblem(
             f"there is no input file in {', '.join(arguments)}; known formats are "
             f"{', '.join(FORMATS)}, also with {', '.join(COMPRESSED)}"
         )
     return [InputFile(name, _known_format(name), Path(name).stat().st_size) for name in names]
+
+
+def _unreadable(name: str, error: OSError) -> UsageProblem:
+    return UsageProblem(f"the input '{name}' cannot be read: {error.strerror or error}")
 
 
 def _expand(argument: str, output: Path) -> Iterator[str]:

@@ -6,12 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from triton_embed.client.connection import Connection
-from triton_embed.client.errors import InvalidResponse, RequestRejected
 from triton_embed.client.options import EmbedOptions
-from triton_embed.corpus.errors import UsageProblem
-
-PROBE = "word"
-"""The text that is embedded first: it shows the width, and errors of the options."""
+from triton_embed.client.sender import CONTROL, Sender
 
 OWNER = "triton-embed"
 """Value of ``owned_by`` of our servers; only their descriptions have more than an id."""
@@ -40,21 +36,18 @@ async def describe(connection: Connection, options: EmbedOptions) -> Model:
     An asymmetric model gets the input type ``passage`` if the options have none.
 
     Raises:
-        UsageProblem: the server has no such model, or rejects the options.
+        RequestRejected: the server has no such model, or rejects the options or the key.
         ServerUnavailable: it does not respond.
+        InvalidResponse: it has another API, or ignores an option.
     """
-    try:
-        description = await connection.describe(options.model)
-        if description.get("owned_by") != OWNER:
-            description = {}
-        if description.get("input_type_required") and not options.input_type:
-            options = replace(options, input_type="passage")
-        probe = await connection.embed(options, [PROBE])
-    except (RequestRejected, InvalidResponse) as error:
-        raise UsageProblem(f"the server rejects the options: {error}") from error
-    return Model(
-        options, version_of(description), probe.rows.shape[1], description.get("max_tokens")
-    )
+    description = await connection.describe(options.model)
+    if description.get("owned_by") != OWNER:
+        description = {}
+    if description.get("input_type_required") and not options.input_type:
+        options = replace(options, input_type="passage")
+    probe = await Sender(connection, options).embed(CONTROL)
+    width = probe.vectors.shape[1]
+    return Model(options, version_of(description), width, description.get("max_tokens"))
 
 
 def version_of(description: dict[str, Any]) -> str:

@@ -8,17 +8,27 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import quote
 
 from triton_embed.corpus.errors import ServerGone
-from triton_embed.runtime.health import is_gateway_ready
 from triton_embed.runtime.parent import ending_with_this_process
 
 POLL_SECONDS = 0.2
 """Seconds between two probes of the starting server, which takes seconds."""
+
+MAX_START_SECONDS = 900.0
+"""Time in seconds after which the model should be loaded: a TensorRT engine is built, or tens of
+gigabytes are read, in less. The run ends if it takes longer."""
+
+TIMEOUT_SECONDS = 10.0
+"""Maximum time in seconds for one probe of the starting server."""
 
 LAST_LINES = 15
 """Lines of the server's log that an error shows."""
@@ -28,13 +38,18 @@ PUBLIC_SETTINGS = ("API_KEYS", "ROOT_PATH", "TLS_CERTIFICATE", "TLS_KEY")
 
 
 @contextmanager
-def serving(repository: Path) -> Iterator[str]:
+def serving(repository: Path, model: str) -> Iterator[str]:
     """Serve a model repository on a free port of this machine, and yield the base URL.
 
     If this process is killed, the server ends, too. Call it in the main thread.
 
+    Args:
+        repository: The model repository.
+        model: The model id, which is waited for.
+
     Raises:
-        ServerGone: the server ended before it was ready; the message has its last lines.
+        ServerGone: the server ended, or `MAX_START_SECONDS` passed, before the model was loaded;
+            the message has the last lines of the server's log.
     """
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
@@ -55,20 +70,41 @@ def serving(repository: Path) -> Iterator[str]:
                 stderr=output,
             )
         try:
-            _wait_until_ready(process, url, log)
+            _wait_until_loaded(process, f"{url}/v1/models/{quote(model)}", log)
             yield url
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    while not is_gateway_ready(url):
+def _wait_until_loaded(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + MAX_START_SECONDS
+    while not _is_decided(url):
         if process.poll() is not None:
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-            shown = "\n".join(lines[-LAST_LINES:])
-            raise ServerGone(f"the server ended before it was ready:\n{shown}")
+            raise ServerGone(f"the server ended before it was ready:\n{_last_lines(log)}")
+        if time.monotonic() > deadline:
+            raise ServerGone(
+                f"the server has not loaded the model in {MAX_START_SECONDS:.0f} s; the last lines "
+                f"of its log are:\n{_last_lines(log)}"
+            )
         time.sleep(POLL_SECONDS)
+
+
+def _is_decided(url: str) -> bool:
+    """Return whether the model at `url` is served, or is not one of the server's."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=TIMEOUT_SECONDS):
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code != HTTPStatus.SERVICE_UNAVAILABLE
+    except OSError:
+        return False
+
+
+def _last_lines(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-LAST_LINES:])
 
 
 def _free_port() -> int:

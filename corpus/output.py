@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from typing import Any
 
 from triton_embed.corpus import manifest
 from triton_embed.corpus.errors import UsageProblem
+from triton_embed.corpus.run_lock import RunLock
 from triton_embed.corpus.windows import Part
 
 IDS_SUFFIX = ".ids.jsonl"
@@ -60,9 +60,10 @@ class OutputFolder:
     def __init__(self, path: Path, suffix: str) -> None:
         self.path = path
         self._suffix = suffix
+        self._lock = RunLock(path)
 
     def open(self, expected: manifest.Manifest) -> None:
-        """Create the folder, or continue in it.
+        """Create the folder, or continue in it; `close` must follow, also after an error.
 
         Several shards may do this at the same time.
 
@@ -85,15 +86,9 @@ class OutputFolder:
                     "another folder"
                 )
             self.path.mkdir(parents=True, exist_ok=True)
-            temporary = self.temporary(MANIFEST)
-            try:
-                _write(temporary, json.dumps(expected, indent=1))
-                _sync(temporary)
-                with suppress(FileExistsError):
-                    _link(temporary, target)
-            finally:
-                temporary.unlink(missing_ok=True)
-            _sync(self.path)
+        self._lock.acquire()
+        if not target.exists():
+            self._write_manifest(target, expected)
         found = json.loads(target.read_text(encoding="utf-8"))
         if changed := manifest.differences(found, expected):
             raise UsageProblem(
@@ -103,27 +98,43 @@ class OutputFolder:
         for folder in (RECORDS, REJECTS):
             # Also in an existing folder: copies to object stores lose empty folders.
             (self.path / folder).mkdir(exist_ok=True)
-        self._remove_temporary_files()
+        self._lock.remove_ended()
+
+    def close(self) -> None:
+        """Release the folder."""
+        self._lock.release()
+
+    def _write_manifest(self, target: Path, expected: manifest.Manifest) -> None:
+        temporary = self.temporary(MANIFEST)
+        try:
+            _write(temporary, json.dumps(expected, indent=1))
+            _sync(temporary)
+            with suppress(FileExistsError):
+                _link(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync(self.path)
 
     def temporary(self, name: str) -> Path:
-        """Return the path of the temporary file of this process for a file of the folder."""
-        return self.path / f".{name}.{socket.gethostname()}.{os.getpid()}.tmp"
-
-    def _remove_temporary_files(self) -> None:
-        """Remove the temporary files of runs on this machine that have ended."""
-        for path in self.path.glob(f".*.{socket.gethostname()}.*.tmp"):
-            process = path.name.split(".")[-2]
-            if process.isdecimal() and not _is_running(int(process)):
-                path.unlink(missing_ok=True)
+        """Return the path of the temporary file of this run for a file of the folder."""
+        return self.path / f".{name}.{self._lock.name}.tmp"
 
     def record(self, part: Part) -> Record | None:
-        """Return the record of a part; ``None``: it must be written."""
+        """Return the record of a part; ``None``: it must be written.
+
+        Raises:
+            UsageProblem: the folder cannot be read.
+        """
         try:
             text = (self.path / RECORDS / f"{part.name}.json").read_text(encoding="utf-8")
             found = Record(**json.loads(text))
             size = self._file(part).stat().st_size
         except (FileNotFoundError, ValueError, TypeError):
             return None
+        except OSError as error:
+            raise UsageProblem(
+                f"the output folder '{self.path}' cannot be read: {error.strerror or error}"
+            ) from error
         return found if size == found.size else None
 
     def _file(self, part: Part) -> Path:
@@ -154,16 +165,6 @@ class OutputFolder:
         temporary = self.temporary(f"{part.name}.json")
         _write(temporary, json.dumps(asdict(record)))
         _publish(temporary, self.path / RECORDS / f"{part.name}.json")
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _write(path: Path, text: str) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 
 from triton_embed.client.connection import Connection
 from triton_embed.client.cutting import TokenEstimator
-from triton_embed.client.errors import ClientError, ServerUnavailable
+from triton_embed.client.errors import ClientError
 from triton_embed.client.sender import Embedded, Sender
 from triton_embed.corpus import manifest
-from triton_embed.corpus.errors import RowRejected, ServerGone, UsageProblem
+from triton_embed.corpus.errors import RowRejected, UsageProblem, described
 from triton_embed.corpus.inputs import find_inputs
 from triton_embed.corpus.job import EmbedRequest
 from triton_embed.corpus.model import Model, describe, version_of
@@ -108,14 +108,10 @@ class Run:
         try:
             while await self._read_ahead(items) or self._pending:
                 await self._write(self._pending.popleft())
-        except ServerUnavailable as error:
-            raise ServerGone(
-                f"the server is unavailable: {error}; run the same command again to continue"
-            ) from error
         except ClientError as error:
-            raise UsageProblem(f"the server's response is unusable: {error}") from error
-        except OSError as error:
-            raise _unwritable(self._folder, error) from error
+            url, model = self._request.server.url, self._model.options.model
+            advice = "run the same command again to continue"
+            raise described(error, url, model, advice) from error
         finally:
             await self._stop()
 
@@ -181,15 +177,23 @@ class Run:
     async def _finish_part(self) -> None:
         assert self._writer is not None
         if self._model.version:
-            found = version_of(await self._connection.describe(self._model.options.model))
-            if found != self._model.version:
-                raise UsageProblem(
-                    f"the model '{self._model.options.model}' was replaced during the run: it was "
-                    f"exported at {self._model.version}, and now at {found or 'an unknown time'}; "
-                    "choose another output folder"
-                )
+            await self._check_version()
         self.written.append(await asyncio.to_thread(self._writer.finish))
         self._writer = None
+
+    async def _check_version(self) -> None:
+        id, version = self._model.options.model, self._model.version
+        found = version_of(await self._connection.describe(id))
+        if not found:
+            raise UsageProblem(
+                f"{self._request.server.url} does not serve '{id}' any longer; run the same "
+                "command again once it does"
+            )
+        if found != version:
+            raise UsageProblem(
+                f"the model '{id}' was replaced during the run: it was exported at {version}, and "
+                f"now at {found}; choose another output folder"
+            )
 
     async def _stop(self) -> None:
         """Cancel the requests in flight, and remove the incomplete part."""
@@ -231,27 +235,27 @@ async def run(request: EmbedRequest, stream: TextIO) -> Summary:
         stream.write(f"input type: {model.options.input_type}\n")
     request = replace(request, options=model.options)
     expected = await asyncio.to_thread(manifest.build, request, files, model.version, model.width)
-    try:
-        folder.open(expected)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
     connection = Connection(request.server)
     showing = asyncio.ensure_future(progress.show())
     try:
+        folder.open(expected)
         work = Run(request, connection, model, folder, reader, progress)
         await work.embed()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     finally:
         showing.cancel()
         await asyncio.gather(showing, return_exceptions=True)
         await connection.close()
+        folder.close()
     skipped = [record for record in found.values() if record is not None]
     return Summary.of(work.written, skipped, progress.seconds, request.output)
 
 
 def _unwritable(folder: OutputFolder, error: OSError) -> UsageProblem:
     return UsageProblem(
-        f"the output folder '{folder.path}' cannot be written: {error.strerror}; run the same "
-        "command again to continue"
+        f"the output folder '{folder.path}' cannot be written: {error.strerror or error}; run the "
+        "same command again to continue"
     )
 
 
@@ -260,9 +264,8 @@ async def _describe(request: EmbedRequest) -> Model:
     connection = Connection(replace(request.server, retry_seconds=seconds))
     try:
         return await describe(connection, request.options)
-    except ServerUnavailable as error:
-        raise ServerGone(
-            f"the server is unavailable: {error}; start it, or set --url or --repository"
-        ) from error
+    except ClientError as error:
+        advice = "start it, or set --url or --repository"
+        raise described(error, request.server.url, request.options.model, advice) from error
     finally:
         await connection.close()

@@ -34,8 +34,8 @@ class Shard:
         return number % self.count == self.index
 
     def __str__(self) -> str:
-        variables = f" (from {self.source})" if self.source else ""
-        return f"shard {self.index} of {self.count}{variables}"
+        variables = f"; from {self.source}" if self.source else ""
+        return f"shard {self.index + 1} of {self.count} (index {self.index}{variables})"
 
 
 def parse_shard(text: str) -> Shard:

@@ -31,9 +31,10 @@ Reply = tuple[int, dict[str, str], Any]
 
 
 def vector(text: str, dtype: Any = np.float32) -> NDArray[Any]:
-    """Return the vector of a text, [WIDTH]: integers from -128 to 127; from 0 to 255 in uint8."""
+    """Return the vector of a text, [WIDTH]: any integers; in float32, integers and a half."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=WIDTH).digest()
-    return np.frombuffer(digest, np.uint8 if dtype == np.uint8 else np.int8).astype(dtype)
+    found = np.frombuffer(digest, np.uint8 if dtype == np.uint8 else np.int8)
+    return found + np.float32(0.5) if dtype == np.float32 else found.astype(dtype)
 
 
 def vectors(texts: Sequence[str], dtype: Any = np.float32) -> NDArray[Any]:
@@ -54,6 +55,7 @@ class EmbeddingApi:
     Attributes:
         first: Called with each body before it is served; a reply takes precedence.
         names_index: Whether errors name the input at fault, as our server does.
+        ignored: Options that the server ignores, ``encoding_format`` included.
         model: The description of the model in ``/v1/models``.
         bodies: The bodies received.
         authorizations: The ``Authorization`` headers received.
@@ -61,6 +63,7 @@ class EmbeddingApi:
 
     first: Callable[[dict[str, Any]], Reply | None] = lambda body: None
     names_index: bool = True
+    ignored: tuple[str, ...] = ()
     model: dict[str, Any] = field(default_factory=lambda: {"id": "m", "owned_by": "someone"})
     bodies: list[dict[str, Any]] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
@@ -76,7 +79,8 @@ class EmbeddingApi:
             return 200, {}, self.model
         body = json.loads(content)
         self.bodies.append(body)
-        return self.first(body) or self._embed(body)
+        heeded = {name: body[name] for name in body if name not in self.ignored}
+        return self.first(body) or self._embed(heeded)
 
     def _embed(self, body: dict[str, Any]) -> Reply:
         texts = body["input"]
@@ -86,10 +90,12 @@ class EmbeddingApi:
                 return rejection(f"this text is {BAD}{place}")
         kinds: dict[Any, Any] = {"int8": np.int8, "uint8": np.uint8}
         kind = kinds.get(body.get("embedding_type"), np.float32)
-        data = [
-            {"index": index, "embedding": base64.b64encode(vector(text, kind).tobytes()).decode()}
-            for index, text in enumerate(texts)
-        ]
+        data = []
+        for index, text in enumerate(texts):
+            found = vector(text, kind)
+            is_base64 = body.get("encoding_format") == "base64"
+            encoded = base64.b64encode(found.tobytes()).decode() if is_base64 else found.tolist()
+            data.append({"index": index, "embedding": encoded})
         return 200, {}, {"data": data, "usage": {"total_tokens": sum(map(len, texts))}}
 
     def transport(self) -> httpx.MockTransport:

@@ -20,8 +20,9 @@ from triton_embed.corpus.sources.source import (
 class CsvSource:
     """A file with the names of the columns in its first line; quoted values may have line ends.
 
-    The types of the columns are those of the first block; columns of strings stay strings. A row
-    has at most `BLOCK_BYTES`.
+    All columns are strings: CSV has no types, and an id such as ``007``, or one of 20 digits, would
+    be another id as a number. A value without quotes and characters is null. A row has at most
+    `BLOCK_BYTES`.
 
     Args:
         name: Its path.
@@ -37,16 +38,22 @@ class CsvSource:
         self._raw = pa.OSFile(name, "rb")
         self._size = self._raw.size()
         with self._open() as reader:
-            self._schema = reader.schema
+            names = reader.schema.names
+        self._schema = pa.schema([(name, pa.string()) for name in names])
 
-    def _open(self, columns: Sequence[str] | None = None) -> csv.CSVStreamingReader:
+    def _open(self, columns: Sequence[str] = ()) -> csv.CSVStreamingReader:
         self._raw = pa.OSFile(self._name, "rb")
-        types = {name: self._schema.field(name).type for name in columns} if columns else None
         return csv.open_csv(
             decompressed(self._raw, self._name),
             csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
             csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
-            csv.ConvertOptions(column_types=types, include_columns=columns),
+            csv.ConvertOptions(
+                column_types={name: pa.string() for name in columns},
+                include_columns=columns,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
         )
 
     @property

@@ -17,8 +17,10 @@ from triton_embed.client import (
     Client,
     InvalidResponse,
     RequestRejected,
+    ServerFailed,
     ServerUnavailable,
 )
+from triton_embed.client.concurrency import ConcurrencyLimit
 from triton_embed.client.connection import MAX_INTERNAL_ERRORS, Connection, Server
 from triton_embed.client.options import EmbedOptions
 from triton_embed.client.sender import Sender
@@ -82,9 +84,65 @@ async def test_retries_end_after_the_given_time() -> None:
 
 async def test_internal_errors_are_retried_a_few_times() -> None:
     api = EmbeddingApi(first=lambda body: (500, {}, {"message": "defect"}))
-    with pytest.raises(ServerUnavailable, match="HTTP status 500: defect"):
+    with pytest.raises(ServerFailed, match="HTTP status 500: defect"):
         await embed(api, ["a"])
     assert len(api.bodies) == MAX_INTERNAL_ERRORS
+
+
+def failing(body: dict[str, Any]) -> Reply | None:
+    """The reply of a server with a defect that some texts reveal."""
+    reveals = any(BAD in text for text in body["input"])
+    return (500, {}, {"message": "defect"}) if reveals else None
+
+
+async def test_inputs_that_reveal_a_defect_are_collected() -> None:
+    texts = [BAD if index in (3, 70) else text for index, text in enumerate(TEXTS[:100])]
+    connection = Connection(server(EmbeddingApi(first=failing)))
+    found = await Sender(connection, EmbedOptions("m")).embed(texts, collect=True)
+    await connection.close()
+    assert sorted(found.rejected) == [3, 70]
+    assert found.rejected[70].message == "http://server: HTTP status 500: defect"
+    good = [index for index in range(100) if index not in found.rejected]
+    np.testing.assert_array_equal(found.vectors[good], vectors([texts[each] for each in good]))
+
+
+async def test_server_that_fails_with_all_texts_is_an_error() -> None:
+    api = EmbeddingApi(first=lambda body: (500, {}, {"message": "defect"}))
+    connection = Connection(server(api))
+    with pytest.raises(ServerFailed, match="defect"):
+        await Sender(connection, EmbedOptions("m")).embed(["a", "b", "c"], collect=True)
+    await connection.close()
+    assert len(api.bodies) == 2 * MAX_INTERNAL_ERRORS
+
+
+async def test_internal_error_does_not_pause_other_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reductions: list[float] = []
+    monkeypatch.setattr(
+        ConcurrencyLimit, "overloaded", lambda self, started, pause: reductions.append(pause)
+    )
+    with pytest.raises(ServerFailed):
+        await embed(EmbeddingApi(first=failing), [BAD])
+    assert reductions == []
+
+
+async def test_server_without_base64_is_usable() -> None:
+    found = await embed(EmbeddingApi(ignored=("encoding_format",)), TEXTS[:10])
+    np.testing.assert_array_equal(found, vectors(TEXTS[:10]))
+
+
+async def test_ignored_embedding_type_is_an_error() -> None:
+    api = EmbeddingApi(ignored=("embedding_type",))
+    async with AsyncClient(server=server(api), model="m", embedding_type="int8") as client:
+        with pytest.raises(InvalidResponse, match="it ignores 'embedding_type'; leave 'int8' out"):
+            await client.embed(["a"])
+
+
+async def test_ignored_dimensions_are_an_error() -> None:
+    async with AsyncClient(server=server(EmbeddingApi()), model="m", dimensions=4) as client:
+        with pytest.raises(InvalidResponse, match="length 8, not 4: it ignores 'dimensions'"):
+            await client.embed(["a"])
 
 
 async def test_server_that_does_not_listen_is_named() -> None:

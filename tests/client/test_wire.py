@@ -47,6 +47,20 @@ def test_vectors_are_returned_in_the_order_of_their_indices() -> None:
 
 def test_vectors_as_numbers_are_accepted() -> None:
     assert read_vectors(response([1, 2]), 1, OPTIONS).rows.tolist() == [[1, 2]]
+    options = EmbedOptions("m", embedding_type="int8")
+    assert read_vectors(response([1, -128]), 1, options).rows.tolist() == [[1, -128]]
+
+
+@pytest.mark.parametrize(("kind", "value"), [("int8", 0.5), ("int8", 128), ("ubinary", -1)])
+def test_numbers_of_another_type_are_an_error(kind: str, value: float) -> None:
+    with pytest.raises(InvalidResponse, match="ignores 'embedding_type'"):
+        read_vectors(response([1, value]), 1, EmbedOptions("m", embedding_type=kind))
+
+
+def test_packed_vectors_have_eight_dimensions_in_each_element() -> None:
+    content = response(b64encode(bytes([1, 2])).decode())
+    options = EmbedOptions("m", embedding_type="ubinary", dimensions=16)
+    assert read_vectors(content, 1, options).rows.tolist() == [[1, 2]]
 
 
 @pytest.mark.parametrize(("kind", "dtype"), [("int8", np.int8), ("ubinary", np.uint8)])

@@ -16,6 +16,7 @@ import pytest
 from testing.corpora import outcome, read_output, write_texts
 from testing.embedding_api import BAD, WIDTH, EmbeddingApi, rejection, vectors
 from triton_embed.cli import main
+from triton_embed.client.sender import CONTROL
 from triton_embed.corpus.part_writer import PartWriter
 from triton_embed.corpus.sinks.parquet import METADATA_KEY
 from triton_embed.corpus.windows import Window, _window
@@ -113,7 +114,7 @@ def test_second_run_skips_finished_parts(
     capsys.readouterr()
     assert embed("a.jsonl") == 0
     assert outcome(capsys.readouterr().out) == (3, 1, 250, 250, 0)
-    assert sorted(api.texts[before + 1 :]) == sorted(TEXTS[100:])
+    assert sorted(api.texts[before + len(CONTROL) :]) == sorted(TEXTS[100:])
     np.testing.assert_array_equal(column(read_output(tmp_path / "out")), vectors(TEXTS))
 
 
@@ -239,7 +240,7 @@ def test_images_are_sent_as_data_urls(embed: Embed, api: EmbeddingApi, tmp_path:
     columns = ("--image-column", "image", "--text-column", "text")
     assert embed("a.jsonl", *columns, "--on-error", "null") == 1
     url = f"data:image/png;base64,{base64.b64encode(bytes([0x89]) + b'PNG').decode()}"
-    assert sorted(api.texts[1:]) == sorted([url, f"a cat\n{url}"])
+    assert sorted(api.texts[len(CONTROL) :]) == sorted([url, f"a cat\n{url}"])
     rejects = (tmp_path / "out" / "_rejects" / "part-00000-00000.jsonl").read_text()
     assert "b.png' cannot be read" in rejects
 
@@ -265,13 +266,60 @@ def test_wrong_usage_has_the_exit_status_2(
     assert message in capsys.readouterr().err
 
 
-def test_rejected_option_has_the_exit_status_2(
-    embed: Embed, api: EmbeddingApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("status", "param", "message"),
+    [
+        (404, "model", "does not serve 'm': no; check --model and --url"),
+        (401, None, "rejects the API key: no; set --api-key"),
+        (400, "embedding_type", "rejects --embedding-type: no"),
+        (400, "input", "rejects a request: no"),
+    ],
+)
+def test_rejection_names_the_option_to_change(
+    status: int,
+    param: str | None,
+    message: str,
+    embed: Embed,
+    api: EmbeddingApi,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    api.first = lambda body: rejection("unknown model 'm'", 404, "model")
+    api.first = lambda body: rejection("no (input[0])", status, param)
     write_texts(tmp_path / "a.jsonl", TEXTS[:5])
     assert embed("a.jsonl") == 2
-    assert "the server rejects the options: unknown model 'm'" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
+
+
+def test_ignored_embedding_type_has_the_exit_status_2(
+    embed: Embed, api: EmbeddingApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.ignored = ("embedding_type",)
+    write_texts(tmp_path / "a.jsonl", TEXTS[:5])
+    assert embed("a.jsonl", "--embedding-type", "int8") == 2
+    assert "it ignores 'embedding_type'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_row_that_reveals_a_defect_of_the_server_is_rejected(
+    embed: Embed, api: EmbeddingApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.first = lambda body: (500, {}, {"message": "defect"}) if "7" in body["input"] else None
+    write_texts(tmp_path / "a.jsonl", [*"0123456789"])
+    assert embed("a.jsonl") == 1
+    assert "'a.jsonl', row 7: " in capsys.readouterr().err
+    assert embed("a.jsonl", "--on-error", "skip", "--output", "other") == 1
+    assert outcome(capsys.readouterr().out) == (1, 0, 10, 9, 1)
+    rejects = (tmp_path / "other" / "_rejects" / "part-00000-00000.jsonl").read_text()
+    assert "HTTP status 500: defect" in rejects
+
+
+def test_server_that_fails_with_all_texts_has_the_exit_status_3(
+    embed: Embed, api: EmbeddingApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.first = lambda body: (500, {}, {"message": "defect"})
+    write_texts(tmp_path / "a.jsonl", TEXTS[:5])
+    assert embed("a.jsonl", "--on-error", "skip") == 3
+    assert "the server fails with every text: " in capsys.readouterr().err
 
 
 def test_unavailable_server_has_the_exit_status_3(
@@ -307,18 +355,6 @@ def test_full_disk_is_an_error_with_the_folder(
     assert embed("a.jsonl") == 2
     assert "'out' cannot be written: No space left on device" in capsys.readouterr().err
     assert not list((tmp_path / "out").glob(".*"))
-
-
-def test_temporary_files_of_killed_runs_are_removed(embed: Embed, tmp_path: Path) -> None:
-    write_texts(tmp_path / "a.jsonl", TEXTS[:5])
-    assert embed("a.jsonl") == 0
-    host = os.uname().nodename
-    left = tmp_path / "out" / f".part-00000-00000.parquet.{host}.{2**22 + 1}.tmp"
-    running = tmp_path / "out" / f".part-00000-00000.parquet.{host}.{os.getpid()}.tmp"
-    for path in (left, running):
-        path.touch()
-    assert embed("a.jsonl") == 0
-    assert (left.exists(), running.exists()) == (False, True)
 
 
 def test_long_texts_are_read_ahead_up_to_a_size(

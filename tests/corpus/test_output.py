@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ EXPECTED = {"version": 1, "inputs": []}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> OutputFolder:
-    return OutputFolder(tmp_path / "a" / "out", ".parquet")
+def folder(tmp_path: Path) -> Iterator[OutputFolder]:
+    folder = OutputFolder(tmp_path / "a" / "out", ".parquet")
+    yield folder
+    folder.close()
 
 
 def test_manifest_is_on_the_disk_before_it_has_its_name(
@@ -43,11 +46,13 @@ def test_manifest_needs_no_links(folder: OutputFolder, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(os, "link", fail)
     folder.open(EXPECTED)
+    folder.close()
     assert sorted(path.name for path in folder.path.iterdir()) == [MANIFEST, RECORDS, REJECTS]
 
 
 def test_empty_folders_that_are_missing_are_created_again(folder: OutputFolder) -> None:
     folder.open(EXPECTED)
+    folder.close()
     for name in (RECORDS, REJECTS):
         (folder.path / name).rmdir()
     folder.open(EXPECTED)

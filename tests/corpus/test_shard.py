@@ -34,10 +34,10 @@ def test_shard_is_read_from_variables(environment: dict[str, str], index: int, c
     assert (found.index, found.count) == (index, count)
 
 
-def test_shard_names_its_variables() -> None:
+def test_shard_counts_from_one_and_names_its_index_and_variables() -> None:
     found = shard_from({"RANK": "2", "WORLD_SIZE": "4"})
-    assert str(found) == "shard 2 of 4 (from RANK, WORLD_SIZE)"
-    assert str(Shard(1, 2)) == "shard 1 of 2"
+    assert str(found) == "shard 3 of 4 (index 2; from RANK, WORLD_SIZE)"
+    assert str(Shard(1, 2)) == "shard 2 of 2 (index 1)"
 
 
 @pytest.mark.parametrize(
