@@ -29,6 +29,7 @@ from triton_embed.gateway.triton.resolver import server_name
 from triton_embed.gateway.triton.servers import Servers
 from triton_embed.runtime.addresses import grpc_target
 from triton_embed.runtime.channel import TlsFiles, open_channel
+from triton_embed.runtime.memory import MemoryCollector
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ async def running_services(
     metrics.register(TritonPhaseCollector(catalog.phases))
     metrics.register(CatalogCollector(catalog))
     metrics.register(WorkerProcessCollector())
+    metrics.register(MemoryCollector())
     await catalog.refresh()
     refreshing = asyncio.ensure_future(catalog.run(settings.model_refresh_seconds))
     try:

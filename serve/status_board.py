@@ -17,8 +17,8 @@ class StatusBoard:
     Attributes:
         state: The published state. Its first generation is the time in milliseconds, so that the
             generation also increases when the supervisor restarts.
-        process_restarts: Number of restarts of each process, by its name.
-        step_reloads: Number of reloads of each step whose process had died.
+        process_restarts: Number of restarts of each process, by its name; 0 for expected ones.
+        step_reloads: Number of reloads of each step whose process had died, likewise.
         waiting: Number of waits that have not ended.
     """
 
@@ -47,6 +47,11 @@ class StatusBoard:
         self.state = PublishedState(self.state.generation + 1, changed)
         self._notify()
         return True
+
+    def expect_restarts(self, processes: Iterable[str], steps: Iterable[str] = ()) -> None:
+        """Start the counters at 0, so that ``increase()`` includes the first restart."""
+        self.process_restarts.update(dict.fromkeys(processes, 0))
+        self.step_reloads.update(dict.fromkeys(steps, 0))
 
     def close(self) -> None:
         """End all waits; later waits return immediately."""

@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from triton_embed.contract.status import LONG_POLL_SECONDS, READY_PATH, STATUS_PATH, ModelState
+from triton_embed.runtime.memory import MemoryCollector
 from triton_embed.serve.errors import ServeError
 from triton_embed.serve.status_board import StatusBoard
 
@@ -81,6 +82,7 @@ def application(board: StatusBoard) -> web.Application:
 
     registry = CollectorRegistry()
     registry.register(BoardCollector(board))
+    registry.register(MemoryCollector())
 
     async def metrics(request: web.Request) -> web.Response:
         return web.Response(

@@ -65,16 +65,22 @@ class StubWatcher:
         self._running = running
         self._watched: dict[int, tuple[int, str]] = {}
 
-    def refresh(self) -> None:
-        """Watch the stubs that have been started since the last call."""
+    def refresh(self) -> set[str]:
+        """Watch the stubs that have been started since the last call.
+
+        Returns:
+            The steps of all running stubs.
+        """
         loop = asyncio.get_running_loop()
-        for pid, instance in self._running().items():
+        running = self._running()
+        for pid, instance in running.items():
             if pid not in self._watched:
                 # It may have ended, or the kernel may not have pidfds (before Linux 5.3).
                 with suppress(OSError):
                     pidfd = os.pidfd_open(pid)
                     self._watched[pid] = pidfd, instance
                     loop.add_reader(pidfd, self._report, pid)
+        return {step_of(instance) for instance in running.values()}
 
     def _report(self, pid: int) -> None:
         instance = self._forget(pid)

@@ -118,8 +118,10 @@ class Supervisor:
         self._reconciler.announce()
         backend_directory.assemble(self._installation, self._files.folder)
         processes = [SupervisedProcess(self._triton_spec())]
+        self._board.expect_restarts(["triton"])
         if settings.gateway:
             processes.append(SupervisedProcess(self._gateway_spec()))
+            self._board.expect_restarts(["gateway"])
         async with serving(self._board, settings.triton_host, settings.status_port):
             await self._run_until(stopped, processes)
         logger.info("stopped")
@@ -149,7 +151,7 @@ class Supervisor:
     def _publish(self, models: Iterable[PublishedModel]) -> None:
         if self._board.publish(models):
             # A model that was loaded has new stubs.
-            self._stubs.refresh()
+            self._board.expect_restarts((), self._stubs.refresh())
 
     def _stub_ended(self, step: str) -> None:
         if self._reconciler.lose_step(step):

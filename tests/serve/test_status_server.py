@@ -78,11 +78,16 @@ async def test_metrics_have_restarts_and_states(
     board: StatusBoard, client: httpx.AsyncClient
 ) -> None:
     board.publish([READY])
+    board.expect_restarts(["triton", "gateway"], ["a_encoder", "b_encoder"])
     board.process_restarts["triton"] += 2
     board.step_reloads["a_encoder"] += 1
+    board.expect_restarts((), ["a_encoder"])
     lines = (await client.get("/metrics")).text.splitlines()
     assert 'triton_embed_process_restarts_total{process="triton"} 2.0' in lines
+    assert 'triton_embed_process_restarts_total{process="gateway"} 0.0' in lines
     assert 'triton_embed_step_reloads_total{step="a_encoder"} 1.0' in lines
+    assert 'triton_embed_step_reloads_total{step="b_encoder"} 0.0' in lines
+    assert any(line.startswith("triton_embed_memory_used_bytes ") for line in lines)
     assert 'triton_embed_model_state{model="a",state="READY"} 1.0' in lines
     assert 'triton_embed_model_state{model="a",state="FAILED"} 0.0' in lines
 

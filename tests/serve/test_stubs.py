@@ -52,7 +52,7 @@ class Ends:
 async def test_killed_stub_is_reported(process: subprocess.Popen[bytes]) -> None:
     ends = Ends()
     watcher = StubWatcher(ends)
-    watcher.refresh()
+    assert watcher.refresh() == {"m_encoder"}
     process.kill()
     await asyncio.wait_for(ends.reported.wait(), 60)
     assert ends.steps == ["m_encoder"]
