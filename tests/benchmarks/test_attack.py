@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.attack import MAX_RATIO, Result
+from benchmarks.attack import MAX_RATIO, Result, memory_growths
 from benchmarks.attacks import Attack
 
 ATTACK = Attack("some attack", lambda url: Counter(), frozenset({400, 503}))
@@ -34,3 +34,16 @@ def test_attack_within_all_bounds_has_no_faults() -> None:
 def test_each_broken_bound_is_a_fault(broken: Result, fault: str) -> None:
     (found,) = broken.faults()
     assert found.startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("readings", "bounded"),
+    [
+        ([100, 149, 160, 163], [True, True, True]),
+        ([100, 151], [False]),
+        ([100, 140, 150, 160], [True, True, False]),
+        ([], []),
+    ],
+)
+def test_memory_may_grow_once(readings: list[int], bounded: list[bool]) -> None:
+    assert [growth.is_bounded for growth in memory_growths(readings)] == bounded
