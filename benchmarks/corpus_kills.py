@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,8 +21,11 @@ from benchmarks.texts import SEED, corpus_texts
 from testing.corpora import read_output, start_embed, write_texts
 from testing.server import RunningServer
 
-VICTIMS = ("embed", "bin/tritonserver", "embed", "-m triton_embed gateway")
-"""Killed in turn: the command, and text in the command line of a process of its server."""
+COMMAND, COMMIT = "embed", "embed, within a commit"
+"""Victims: the command after a random time, and once a part has its name but no record yet."""
+
+VICTIMS = (COMMAND, "bin/tritonserver", COMMIT, "-m triton_embed gateway")
+"""Killed in turn: the command, or text in the command line of a process of its server."""
 
 PART_ROWS = 100
 """Rows of each part: so few that many kills hit the renames of a part and of its record."""
@@ -36,24 +40,77 @@ UNAVAILABLE = 3
 """Exit status of the command if the server is unavailable for longer than it waits."""
 
 
-def disturb(arguments: Sequence[str], server: RunningServer, victim: str, seconds: float) -> bool:
-    """Start the command, kill the victim, and return whether the command has finished.
+@dataclass(frozen=True)
+class Corpus:
+    """A run of the command on a server, with output folders of its own.
 
-    Raises:
-        RuntimeError: the command failed for another reason.
+    Attributes:
+        server: The server.
+        arguments: Arguments of all runs.
+        folder: The folder of the output folders.
     """
-    process = start_embed(*arguments)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        if victim == "embed":
-            process.kill()
-        else:
-            server.kill(victim)
-    _, errors = process.communicate()
-    if process.returncode not in (0, -9, UNAVAILABLE):
-        raise RuntimeError(errors)
-    return process.returncode == 0
+
+    server: RunningServer
+    arguments: Sequence[str]
+    folder: Path
+
+    def start(self, output: str, **environment: str) -> subprocess.Popen[str]:
+        """Start the command with an output folder."""
+        return start_embed(*self.arguments, "--output", str(self.folder / output), **environment)
+
+    def finish(self, output: str) -> None:
+        """Run the command to its end, however long its server is unavailable."""
+        while not self._has_finished(self.start(output)):
+            continue
+
+    def disturb(self, output: str, victim: str, seconds: float) -> bool:
+        """Start the command, kill the victim, and return whether the command has finished.
+
+        Raises:
+            RuntimeError: the command failed for another reason.
+        """
+        before = self.unrecorded(output)
+        process = self.start(output)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            if victim == COMMIT:
+                while process.poll() is None and not self.unrecorded(output) - before:
+                    continue
+                process.kill()
+            elif victim == COMMAND:
+                process.kill()
+            else:
+                self.server.kill(victim)
+        return self._has_finished(process)
+
+    def unrecorded(self, output: str) -> set[str]:
+        """Return the names of the parts that have been written, but not recorded."""
+        # Parts first: a part that is recorded meanwhile is not one without a record.
+        parts = {path.stem for path in (self.folder / output).glob("part-*")}
+        return parts - {path.stem for path in self.records(output)}
+
+    def records(self, output: str) -> list[Path]:
+        """Return the records of the finished parts."""
+        return sorted((self.folder / output).glob("_parts/*.json"))
+
+    def shards(self, output: str, count: int) -> None:
+        """Run all shards of the command at the same time.
+
+        Raises:
+            RuntimeError: a shard failed.
+        """
+        size = str(count)
+        running = [self.start(output, RANK=str(each), WORLD_SIZE=size) for each in range(count)]
+        if not all([self._has_finished(process) for process in running]):
+            raise RuntimeError("the server became unavailable")
+
+    @staticmethod
+    def _has_finished(process: subprocess.Popen[str]) -> bool:
+        _, errors = process.communicate()
+        if process.returncode not in (0, -9, UNAVAILABLE):
+            raise RuntimeError(errors)
+        return process.returncode == 0
 
 
 def differences(found: pa.Table, expected: pa.Table) -> list[str]:
@@ -75,38 +132,43 @@ def main() -> int:
     parser.add_argument("--texts", type=int, default=6000, help="texts (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="seed (default: %(default)s)")
     options = parser.parse_args()
-    generator = random.Random(options.seed)
     with TemporaryDirectory(prefix="triton-embed-benchmark-") as path:
         folder = Path(path)
         THIS.export(MINILM_FOLDER, folder / "repository", MODEL_ID)
         file = write_texts(folder / "a.jsonl", corpus_texts(options.texts))
         with RunningServer(folder / "repository") as server:
-            options_of_all = f"--url {server.url} --truncate END --part-rows {PART_ROWS}"
-            common = (str(file), "--model", MODEL_ID, *options_of_all.split())
-            undisturbed = (*common, "--output", str(folder / "undisturbed"))
-            while not disturb(undisturbed, server, "embed", float("inf")):
-                continue
-            disturbed = (*common, "--output", str(folder / "disturbed"))
-            for number in range(options.kills):
-                victim = VICTIMS[number % len(VICTIMS)]
-                seconds = generator.uniform(0.0, MAX_SECONDS)
-                finished = disturb(disturbed, server, victim, seconds)
-                parts = sorted((folder / "disturbed").glob("_parts/*.json"))
-                print(
-                    f"{number + 1}: {victim} after {seconds:.2f} s; {len(parts)} parts", flush=True
-                )
-                if finished:
-                    # Embed some parts again, so that the next kill hits a run in progress.
-                    for record in generator.sample(parts, len(parts) * 2 // 3):
-                        record.unlink()
-            while not disturb(disturbed, server, "embed", float("inf")):
-                continue
-        problems = differences(
-            read_output(folder / "disturbed"), read_output(folder / "undisturbed")
-        )
-        problems += [f"'{left.name}' remains" for left in (folder / "disturbed").glob(".*")]
+            flags = f"--url {server.url} --model {MODEL_ID} --truncate END --part-rows {PART_ROWS}"
+            corpus = Corpus(server, (str(file), *flags.split()), folder)
+            corpus.finish("undisturbed")
+            corpus.shards("shards", 2)
+            disturb_all(corpus, options.kills, random.Random(options.seed))
+            corpus.finish("disturbed")
+        expected = read_output(folder / "undisturbed")
+        problems = [
+            *differences(read_output(folder / "shards"), expected),
+            *differences(read_output(folder / "disturbed"), expected),
+            *(f"'{left.name}' remains" for left in folder.glob("*/.*")),
+        ]
     print("\n".join(problems) or "ok")
     return 1 if problems else 0
+
+
+def disturb_all(corpus: Corpus, kills: int, generator: random.Random) -> None:
+    """Kill the victims in turn, and print each kill."""
+    for number in range(kills):
+        victim, seconds = VICTIMS[number % len(VICTIMS)], generator.uniform(0.0, MAX_SECONDS)
+        has_finished = corpus.disturb("disturbed", victim, seconds)
+        records, unrecorded = corpus.records("disturbed"), corpus.unrecorded("disturbed")
+        print(
+            f"{number + 1}: {victim} after {seconds:.2f} s; {len(records)} parts, "
+            f"{len(unrecorded)} without a record",
+            flush=True,
+        )
+        if has_finished:
+            # Embed some parts again, so that the next kill hits a run in progress.
+            for record in generator.sample(records, len(records) * 2 // 3):
+                record.unlink()
+                (corpus.folder / "disturbed" / f"{record.stem}.parquet").unlink()
 
 
 if __name__ == "__main__":

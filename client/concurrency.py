@@ -5,14 +5,15 @@ wait, where `base` is the shortest round-trip time per token and `now` that of t
 The limit grows by one in each round of responses while fewer than `MIN_QUEUED` wait, and shrinks by
 one while more than `MAX_QUEUED` wait. It starts at `MIN_IN_FLIGHT` and doubles in each round until
 requests wait for the first time. A response that the server is overloaded halves it (additive
-increase, multiplicative decrease), and pauses all requests for its ``Retry-After``.
+increase, multiplicative decrease), and pauses all requests for its ``Retry-After``, or until one of
+those in flight succeeds: it leaves its place, and the server would be idle if they all ended first.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 
 MIN_IN_FLIGHT = 2
@@ -51,6 +52,7 @@ class ConcurrencyLimit:
         self._is_starting = True
         self._reduced_at = float("-inf")
         self._paused_until = float("-inf")
+        self._resumed = asyncio.Event()
         self._changed = asyncio.Condition()
 
     @property
@@ -83,16 +85,19 @@ class ConcurrencyLimit:
 
     async def _pause(self) -> None:
         while (remaining := self._paused_until - self._clock()) > 0:
-            await asyncio.sleep(remaining)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._resumed.wait(), remaining)
 
     def succeeded(self, started: float, tokens: int) -> None:
-        """Learn from a response.
+        """Learn from a response, and end a pause.
 
         Args:
             started: Time at which its request was sent.
             tokens: Tokens of the request.
         """
         now = self._clock()
+        self._paused_until = now
+        self._resumed.set()
         if now - self._base_since > BASE_SECONDS:
             self._base, self._base_since = float("inf"), now
             self._limit, self._is_starting = float(self._minimum), True
@@ -117,9 +122,10 @@ class ConcurrencyLimit:
 
         Args:
             started: Time at which the request was sent.
-            retry_after_seconds: Seconds during which no request is sent.
+            retry_after_seconds: Seconds during which no request is sent, unless one succeeds.
         """
         now = self._clock()
+        self._resumed.clear()
         self._paused_until = max(self._paused_until, now + retry_after_seconds)
         if started >= self._reduced_at:
             self._limit = max(self._limit / 2, float(self._minimum))

@@ -117,6 +117,23 @@ async def test_overload_pauses_all_requests() -> None:
     await task
 
 
+async def test_success_of_a_request_in_flight_ends_a_pause() -> None:
+    clock = Clock()
+    limit = ConcurrencyLimit(clock=clock)
+    limit.overloaded(0.0, 3600.0)
+
+    async def send() -> None:
+        async with limit.slot():
+            pass
+
+    task = asyncio.ensure_future(send())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not task.done()
+    limit.succeeded(0.0, 100)
+    await task
+
+
 class CountingLimit(ConcurrencyLimit):
     wakes = 0
 

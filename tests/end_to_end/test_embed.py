@@ -35,7 +35,17 @@ def finish(arguments: Sequence[str], server: RunningServer, victim: str = "") ->
     return summary
 
 
-def test_killed_run_equals_the_run_of_an_offline_server(
+def run_shards(arguments: Sequence[str], count: int) -> None:
+    """Run all shards of the command at the same time."""
+    processes = [
+        start_embed(*arguments, RANK=str(rank), WORLD_SIZE=str(count)) for rank in range(count)
+    ]
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+
+
+def test_killed_run_and_shards_equal_the_run_of_an_offline_server(
     own_tiny_repository: Path, tmp_path: Path
 ) -> None:
     write_texts(tmp_path / "a.jsonl", TEXTS)
@@ -58,8 +68,10 @@ def test_killed_run_equals_the_run_of_an_offline_server(
             summary = finish(arguments, server, victim)
             (output / "_parts" / "part-00000-00003.json").unlink()
         summary = finish(arguments, server)
+        run_shards((*common, "--output", str(tmp_path / "shards"), "--url", server.url), 2)
     assert outcome(summary)[2:] == (400, 400, 0)
-    ids, vectors = rows(read_output(output))
     expected_ids, expected = rows(read_output(tmp_path / "offline"))
-    assert ids == expected_ids
-    np.testing.assert_allclose(vectors, expected, atol=TOLERANCE)
+    for folder in (output, tmp_path / "shards"):
+        ids, vectors = rows(read_output(folder))
+        assert ids == expected_ids
+        np.testing.assert_allclose(vectors, expected, atol=TOLERANCE)
