@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from tempfile import TemporaryDirectory
 
 import psutil
@@ -117,21 +117,34 @@ def compare(found: Mapping[str, Measure], rounds: int, texts: int) -> bool:
     return ratios["triton-embed embed"] >= MIN_RATIO
 
 
-def embed_all(service: RunningServer, texts: Sequence[str], folder: Path) -> bool:
-    """Embed all texts, print rate and memory, and return whether the memory is within limits."""
-    file = folder / "all.txt"
-    file.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+def embed_all(
+    service: RunningServer, texts: Sequence[str], sample: Sequence[str], folder: Path
+) -> bool:
+    """Embed all texts, with `BASE` on a sample before and after; print rates and memory.
+
+    Returns:
+        Whether rate and memory are within the limits.
+    """
+    file, sample_file = folder / "all.txt", folder / "sample.txt"
+    for path, lines in ((file, texts), (sample_file, sample)):
+        path.write_text("".join(f"{text}\n" for text in lines), encoding="utf-8")
+    http = partial(base64_client, service.url, MODEL_ID)
+    tokens = embed(service.url, sample_file, folder)[0]["tokens"]
+    before = clients(sample, 4, 32, http)
     summary, sizes = embed(service.url, file, folder)
+    rates = [tokens / seconds for seconds in (before, clients(sample, 4, 32, http))]
+    ratio = summary["tokens_per_second"] / mean(rates)
     thirds = [
         max(sizes[len(sizes) * part // 3 : len(sizes) * (part + 1) // 3]) for part in range(3)
     ]
-    shown = ", ".join(f"{size / 1e6:.0f}" for size in thirds)
     print(
         f"\n{len(texts)} texts in {summary['seconds']:.1f} s: "
-        f"{summary['texts_per_second']:.0f} texts/s, {summary['tokens_per_second']:.0f} tokens/s; "
-        f"peak memory of the client in each third of the run: {shown} MB"
+        f"{summary['texts_per_second']:.0f} texts/s, {summary['tokens_per_second']:.0f} tokens/s, "
+        f"which is {ratio:.2f} of {BASE}, before ({rates[0]:.0f} tokens/s) and after it "
+        f"({rates[1]:.0f}); peak memory of the client in each third of the run: "
+        f"{', '.join(f'{size / 1e6:.0f}' for size in thirds)} MB"
     )
-    return max(sizes) <= MAX_CLIENT_BYTES
+    return ratio >= MIN_RATIO and max(sizes) <= MAX_CLIENT_BYTES
 
 
 def main() -> int:
@@ -158,7 +171,7 @@ def main() -> int:
                 found = measurements(service, sample, folder, options.langchain)
                 met = compare(found, options.rounds, len(sample))
             if options.texts > options.sample:
-                met = embed_all(service, texts, folder) and met
+                met = embed_all(service, texts, sample, folder) and met
     return 0 if met else 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic
@@ -127,11 +128,15 @@ class Connection:
     async def _send(
         self, method: str, path: str, body: bytes | None = None
     ) -> tuple[httpx.Response, float]:
-        """Return the first response that needs no retry, and the time of its request."""
+        """Return the first response that needs no retry, and the time of its request.
+
+        Requests without a body are not queued: they cost the server nothing.
+        """
+        is_queued = body is not None
         called = monotonic()
         failures = internal_errors = 0
         while True:
-            async with self._limit.slot():
+            async with self._limit.slot() if is_queued else nullcontext():
                 started = monotonic()
                 reply = await self._attempt(method, path, body)
                 if isinstance(reply, httpx.Response) and reply.status_code not in RETRIED:
@@ -152,7 +157,7 @@ class Connection:
             if internal_errors >= MAX_INTERNAL_ERRORS or monotonic() + pause > deadline:
                 kind = ServerFailed if is_defect else ServerUnavailable
                 raise kind(f"{self._server.url}: {_reason(reply)}")
-            if is_defect:
+            if is_defect or not is_queued:
                 # The other requests continue: an input of this one may be the reason.
                 await asyncio.sleep(pause)
 

@@ -208,6 +208,14 @@ async def test_vectors_of_another_length_are_an_error() -> None:
     await connection.close()
 
 
+async def test_model_is_described_while_lists_wait_for_their_turn() -> None:
+    limit = Server("http://server", max_in_flight=1, transport=EmbeddingApi().transport())
+    connection = Connection(limit)
+    async with connection._limit.slot():
+        assert (await connection.describe("m"))["id"] == "m"
+    await connection.close()
+
+
 async def test_model_is_described() -> None:
     connection = Connection(server(EmbeddingApi(model={"id": "m", "dimension": 8})))
     assert await connection.describe("a/m") == {"id": "m", "dimension": 8}
