@@ -11,7 +11,7 @@ SERVE_FLAGS ?=
 BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast lint fix check dist test-clients test-engines test-compose bench constraints clean
+.PHONY: help serve test test-fast lint fix check dist test-clients test-engines test-metrics test-compose test-fleet bench constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,8 +51,15 @@ test-clients: $(VENV)/.dev ## test third-party clients, each in its own environm
 test-engines: $(VENV)/.dev ## test Ray, Spark, Dask, Daft and FAISS, in an environment of their own (docs/corpus.md)
 	$(PY) -m tests.engines
 
+test-metrics: $(VENV)/.dev ## test rules and dashboard with Prometheus (docs/monitoring.md)
+	$(PY) -m pytest -q tests/monitoring/checks.py
+	$(PY) -m benchmarks.dashboard
+
 test-compose: ## test the containers on stand-in base images (docs/compose.md)
 	docker/test_compose.sh
+
+test-fleet: $(VENV)/.dev ## replace the containers of a fleet under load (docs/compose.md)
+	docker/test_fleet.sh $(PY)
 
 dist: $(VENV)/.dev ## build the wheel and the sources into dist/ and check them; TAG=vX.Y.Z must match
 	rm -rf dist

