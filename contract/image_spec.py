@@ -87,10 +87,6 @@ class ImageSpec:
         tiles = self.grid(file.width, file.height).tiles
         return tiles + (self.thumbnail and tiles > 1)
 
-    def tokens(self, file: ImageFile) -> int:
-        """Return the number of tokens that stand for an image."""
-        return self.tiles(file) * self.tokens_per_tile
-
     def token_grid(self, file: ImageFile) -> Grid:
         """Return the columns and rows of the tokens that stand for an image.
 

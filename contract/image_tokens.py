@@ -40,6 +40,11 @@ class ImageTokens:
             ids += [*self.between, *row]
         return [*ids, *self.after]
 
+    def count(self, rows: int, columns: int) -> int:
+        """Return the number of ids in `sequence`."""
+        ends = len(self.before) + len(self.after)
+        return ends + rows * columns + (rows - 1) * len(self.between)
+
     def to_parameters(self) -> dict[str, str]:
         """Return the tokens as Triton model parameters, whose names begin with `PREFIX`."""
         values = {

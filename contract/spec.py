@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from triton_embed.contract.errors import InvalidRequest
+from triton_embed.contract.image_file import ImageFile
 from triton_embed.contract.image_spec import ImageSpec
 from triton_embed.contract.image_tokens import ImageTokens
 from triton_embed.contract.messages import (
@@ -112,6 +113,14 @@ class ModelSpec:
         """Length of a row of features."""
         assert self.image_tokens
         return self.image_tokens.feature_size
+
+    def count_image_tokens(self, file: ImageFile) -> int:
+        """Return the number of tokens that stand for an image, those around its features included."""
+        assert self.image
+        grid = self.image.token_grid(file)
+        if self.image_tokens is None:
+            return grid.tiles
+        return self.image_tokens.count(grid.rows, grid.columns)
 
     @property
     def is_input_type_required(self) -> bool:

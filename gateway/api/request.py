@@ -276,7 +276,7 @@ def _read(
     if modality is not Modality.TEXT and spec.image:
         spec.validate_image_options(options)
         image = read_image_input(item, modality, max_image_bytes)
-        tokens = estimator.image(spec.image.tokens(image.file), image.file.pixels)
+        tokens = estimator.image(spec.count_image_tokens(image.file), image.file.pixels)
         if not image.text:
             # The file itself: the router would have to find and decode it again.
             return Input(modality, image.data, tokens)

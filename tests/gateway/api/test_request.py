@@ -285,6 +285,19 @@ def test_request_with_images_only_defaults_to_passage(
     assert request.default_input_type(SPEC) is None
 
 
+def test_cost_of_an_image_includes_the_tokens_between_its_rows() -> None:
+    spec = replace(
+        FUSED,
+        image=ImageSpec(16, Resize.FIT, longest_edge=640, tokens_per_tile=1),
+        image_tokens=ImageTokens(5, (), (6,), (7,), " ", 8),
+    )
+    narrow = data_url(encoded(picture(16, 640)))
+    request = parse(json.dumps({"model": "m", "input": [narrow]}).encode())
+    (item,) = request.inputs(spec, TokenEstimator(), Options(input_type=InputType.PASSAGE))
+    # 40 rows of one token, each with an end, and the decoding of 10 240 pixels.
+    assert item.tokens == 40 + 40 + 1
+
+
 def test_image_of_a_fused_model_is_not_a_query() -> None:
     file = data_url(encoded(picture()))
     request = parse(json.dumps({"model": "m", "input": [f"a cat {file}"]}).encode())
