@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import select
 import subprocess
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triton_embed.backends.multimodal.worker import REQUEST, RESPONSE
-from triton_embed.contract.image_file import ImageFileError
+from triton_embed.contract.image_file import ImageFileError, read_image_file
 from triton_embed.contract.image_spec import ImageSpec
 
 MODULE = "triton_embed.backends.multimodal.worker"
@@ -23,6 +25,10 @@ MODULE = "triton_embed.backends.multimodal.worker"
 MAX_SECONDS = 120.0
 """Time for one image, in seconds; then the worker is killed. A worker that computes reaches its
 limit of CPU time long before, unless the machine is overloaded."""
+
+LARGE_PIXELS = 1 << 24
+"""Pixels above which the decoders of a machine decode one image at a time. Otherwise the memory of
+several large images would add up."""
 
 
 class WorkerDied(Exception):
@@ -68,7 +74,7 @@ class Decoder:
         Raises:
             ImageFileError: the file is truncated or corrupt, or two workers died while decoding it.
         """
-        with self._lock:
+        with self._lock, _turn(data):
             # It may have died for another reason than this image, such as lack of memory.
             with suppress(WorkerDied):
                 return self._attempt(data)
@@ -118,6 +124,23 @@ class Decoder:
     def _end_worker(self) -> None:
         self._worker.kill()
         self._worker.communicate()
+
+
+@contextmanager
+def _turn(data: bytes) -> Iterator[None]:
+    """Wait until no other decoder of the machine decodes a large image, if `data` is one.
+
+    The kernel releases the lock at the latest when this process ends. Other images wait as long as
+    those before them are permitted to take: no time limit applies here.
+    """
+    if read_image_file(data).pixels <= LARGE_PIXELS:
+        yield
+        return
+    with open(__file__, "rb") as file:
+        # Some network file systems have no locks.
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _read(stream: IO[bytes], size: int) -> bytes:

@@ -10,21 +10,18 @@ replace the image file, or 0 and the length of an error message.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import resource
 import struct
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triton_embed.backends.multimodal.tiles import decode
-from triton_embed.contract.image_file import ImageFileError, read_image_file
+from triton_embed.contract.image_file import ImageFileError
 from triton_embed.contract.image_spec import ImageSpec
 
 REQUEST = struct.Struct("<I")
@@ -46,10 +43,6 @@ NICENESS = 10
 that waits for its core keeps the others of its operation waiting. Workers still get about a tenth
 of a core that is fully used."""
 
-LARGE_PIXELS = 1 << 24
-"""Pixels above which the workers of a machine decode one image at a time. Otherwise the memory of
-several large images would add up."""
-
 
 def serve(requests: BinaryIO, responses: BinaryIO, memory: mmap.mmap, spec: ImageSpec) -> None:
     """Decode images until `requests` ends."""
@@ -57,7 +50,7 @@ def serve(requests: BinaryIO, responses: BinaryIO, memory: mmap.mmap, spec: Imag
         (length,) = REQUEST.unpack(header)
         _limit_cpu()
         try:
-            tiles = _decode(memory[:length], spec)
+            tiles = decode(memory[:length], spec)
             memory[: tiles.nbytes] = tiles.tobytes()
             responses.write(RESPONSE.pack(len(tiles), 0))
         except ImageFileError as error:
@@ -65,23 +58,6 @@ def serve(requests: BinaryIO, responses: BinaryIO, memory: mmap.mmap, spec: Imag
             memory[: len(message)] = message
             responses.write(RESPONSE.pack(0, len(message)))
         responses.flush()
-
-
-def _decode(data: bytes, spec: ImageSpec) -> NDArray[np.uint8]:
-    if read_image_file(data).pixels <= LARGE_PIXELS:
-        return decode(data, spec)
-    with _alone():
-        return decode(data, spec)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the lock that the workers of a machine share; the kernel releases it at the latest."""
-    with open(__file__, "rb") as file:
-        # Some network file systems have no locks.
-        with suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _limit_cpu() -> None:

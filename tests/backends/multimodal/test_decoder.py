@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from testing.images import bomb, encoded, picture
+from triton_embed.backends.multimodal import decoder as module
 from triton_embed.backends.multimodal.decoder import Decoder
 from triton_embed.backends.multimodal.tiles import decode
 from triton_embed.contract.image_file import ImageFileError
@@ -56,3 +60,27 @@ def test_image_over_the_memory_limit_is_rejected_and_the_next_one_decoded(
         decoder.decode(bomb(20_000))
     data = encoded(picture())
     assert np.array_equal(decoder.decode(data), decode(data, SPEC))
+
+
+def test_large_image_waits_for_its_turn_before_its_time_limit_begins(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lock = tmp_path / "lock"
+    lock.touch()
+    monkeypatch.setattr(module, "__file__", str(lock))
+    locked = []
+    attempt = decoder._attempt
+
+    def observed(data: bytes) -> NDArray[np.uint8]:
+        with lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locked.append(False)
+            except BlockingIOError:
+                locked.append(True)
+        return attempt(data)
+
+    monkeypatch.setattr(decoder, "_attempt", observed)
+    decoder.decode(bomb(4200))
+    decoder.decode(encoded(picture()))
+    assert locked == [True, False]
