@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_file import ImageFile, ImageFileError, read_image_file
 from triton_embed.contract.inputs import validate_text_size
-from triton_embed.contract.modality import find_images
+from triton_embed.contract.modality import EmbeddedImage
 from triton_embed.contract.options import Modality
 
 MAX_IMAGE_BYTES = 25 << 20
@@ -53,12 +54,16 @@ class ImageInput:
 
 
 def read_image_input(
-    text: str, modality: Modality, max_url_bytes: int = MAX_URL_BYTES
+    text: str,
+    found: Sequence[EmbeddedImage],
+    modality: Modality,
+    max_url_bytes: int = MAX_URL_BYTES,
 ) -> ImageInput:
     """Split an input of modality image or text_image into its text and its image.
 
     Args:
         text: The input.
+        found: The images in it, see `find_images`.
         modality: Its modality.
         max_url_bytes: Maximum bytes of the data URL.
 
@@ -66,7 +71,6 @@ def read_image_input(
         InvalidRequest: the input does not fit its modality, its image is malformed, or its image or
             text is too large.
     """
-    found = list(find_images(text))
     if not found:
         raise _invalid("an image must be a base64 data URL, such as 'data:image/png;base64,...'")
     if len(found) > 1:

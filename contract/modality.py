@@ -9,7 +9,7 @@ with an inline image, as text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from triton_embed.contract.options import Modality
@@ -32,17 +32,21 @@ MAX_TAG_CHARACTERS = 220
 """Characters before a URL that are searched for the start of its tag; a longer tag is not found."""
 
 
-def infer_modality(text: str, spec: ModelSpec) -> Modality:
+def infer_modality(
+    text: str, spec: ModelSpec, images: Sequence[EmbeddedImage] | None = None
+) -> Modality:
     """Return the modality in which a model reads an input for which the request has none.
 
     Args:
         text: The input.
         spec: The model's spec.
+        images: The images in `text`, if the caller has found them: a search takes as long as
+            decoding them from base64.
     """
     if START not in text:
         # The common case must be cheap: under overload, every input is read before its rejection.
         return Modality.TEXT
-    modality = _content(text)
+    modality = _content(text, find_images(text) if images is None else images)
     if modality is Modality.TEXT_IMAGE and spec.is_text_only and not spec.rejects_embedded_images:
         return Modality.TEXT
     return modality
@@ -66,9 +70,9 @@ class EmbeddedImage(NamedTuple):
     url_end: int
 
 
-def _content(text: str) -> Modality:
+def _content(text: str, images: Iterable[EmbeddedImage]) -> Modality:
     end = 0
-    for image in find_images(text):
+    for image in images:
         if text[end : image.start].strip():
             return Modality.TEXT_IMAGE
         end = image.end

@@ -115,7 +115,7 @@ class ModelSpec:
         return self.image_tokens.feature_size
 
     def count_image_tokens(self, file: ImageFile) -> int:
-        """Return the number of tokens that stand for an image, those around its features included."""
+        """Return the number of tokens that stand for an image, with those around its features."""
         assert self.image
         grid = self.image.token_grid(file)
         if self.image_tokens is None:

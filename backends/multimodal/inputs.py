@@ -9,7 +9,7 @@ from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_file import is_image_file
 from triton_embed.contract.image_input import ImageInput, read_image, read_image_input
 from triton_embed.contract.inputs import map_inputs
-from triton_embed.contract.modality import infer_modality
+from triton_embed.contract.modality import find_images, infer_modality
 from triton_embed.contract.options import Modality, Options, parse_choice
 from triton_embed.contract.spec import ModelSpec
 
@@ -52,9 +52,10 @@ def _read(options: Options, spec: ModelSpec, item: tuple[bytes, bytes]) -> Input
         text = data.decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"'input' is not valid UTF-8: {error}", param="input") from None
-    modality = modality or infer_modality(text, spec)
+    images = list(find_images(text))
+    modality = modality or infer_modality(text, spec, images)
     spec.validate_modality(modality)
     if modality is Modality.TEXT:
         return data
     spec.validate_image_options(options)
-    return read_image_input(text, modality)
+    return read_image_input(text, images, modality)

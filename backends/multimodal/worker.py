@@ -17,9 +17,6 @@ import struct
 import sys
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from triton_embed.backends.multimodal.tiles import decode
 from triton_embed.contract.image_file import ImageFileError
 from triton_embed.contract.image_spec import ImageSpec

@@ -16,7 +16,7 @@ from pydantic.config import JsonDict
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_input import MAX_URL_BYTES, read_image_input
 from triton_embed.contract.inputs import map_inputs, validate_text_size
-from triton_embed.contract.modality import infer_modality
+from triton_embed.contract.modality import find_images, infer_modality
 from triton_embed.contract.options import (
     EmbeddingType,
     InputType,
@@ -270,12 +270,13 @@ def _read(
         return Input(Modality.TEXT, _pack(item), min(len(item), limit))
     if spec.is_text_only:
         validate_text_size(len(item))
+    images = list(find_images(item)) if modality is not Modality.TEXT else []
     if modality is None:
-        modality = infer_modality(item, spec)
+        modality = infer_modality(item, spec, images)
         spec.validate_modality(modality)
     if modality is not Modality.TEXT and spec.image:
         spec.validate_image_options(options)
-        image = read_image_input(item, modality, max_image_bytes)
+        image = read_image_input(item, images, modality, max_image_bytes)
         tokens = estimator.image(spec.count_image_tokens(image.file), image.file.pixels)
         if not image.text:
             # The file itself: the router would have to find and decode it again.

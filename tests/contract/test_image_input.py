@@ -9,14 +9,20 @@ from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_input import (
     MAX_IMAGE_BYTES,
     MAX_URL_BYTES,
+    ImageInput,
     read_image_input,
 )
 from triton_embed.contract.inputs import MAX_TEXT_BYTES
+from triton_embed.contract.modality import find_images
 from triton_embed.contract.options import Modality
 
 PNG = encoded(picture())
 JPEG = encoded(picture(), "JPEG")
 URL = data_url(PNG)
+
+
+def read(text: str, modality: Modality) -> ImageInput:
+    return read_image_input(text, list(find_images(text)), modality)
 
 
 @pytest.mark.parametrize(
@@ -33,17 +39,17 @@ URL = data_url(PNG)
     ],
 )
 def test_image_is_read_in_every_form(text: str) -> None:
-    image = read_image_input(text, Modality.IMAGE)
+    image = read(text, Modality.IMAGE)
     assert (image.data, image.text) == (PNG, "")
 
 
 def test_base64_in_lines_is_one_image() -> None:
     lines = "data:image/png;base64," + base64.encodebytes(PNG).decode()
-    assert read_image_input(lines, Modality.IMAGE).data == PNG
+    assert read(lines, Modality.IMAGE).data == PNG
 
 
 def test_format_is_that_of_the_content() -> None:
-    assert read_image_input(data_url(JPEG, "png"), Modality.IMAGE).file.format == "jpeg"
+    assert read(data_url(JPEG, "png"), Modality.IMAGE).file.format == "jpeg"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +63,7 @@ def test_format_is_that_of_the_content() -> None:
     ],
 )
 def test_text_beside_an_image_is_kept(text: str) -> None:
-    image = read_image_input(text, Modality.TEXT_IMAGE)
+    image = read(text, Modality.TEXT_IMAGE)
     assert (image.text, image.data) == ("a caption", PNG)
 
 
@@ -89,12 +95,12 @@ def test_unsuitable_input_is_rejected_with_its_reason(
     text: str, modality: Modality, message: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        read_image_input(text, modality)
+        read(text, modality)
     assert message in str(caught.value)
 
 
 def test_long_text_beside_an_image_is_rejected() -> None:
     text = f"{'é' * (MAX_TEXT_BYTES // 2)} {{}} {URL}"
-    assert read_image_input(text.format(""), Modality.TEXT_IMAGE).text
+    assert read(text.format(""), Modality.TEXT_IMAGE).text
     with pytest.raises(InvalidRequest, match="exceeds the maximum of 1048576 bytes"):
-        read_image_input(text.format("a"), Modality.TEXT_IMAGE)
+        read(text.format("a"), Modality.TEXT_IMAGE)

@@ -31,6 +31,9 @@ Reference = Mistral3 | NemotronVL
 CHECKPOINTS = {"nemotron-vl": nemotron_vl_checkpoint, "mistral3": mistral3_checkpoint}
 REFERENCES = {"nemotron-vl": NemotronVL, "mistral3": Mistral3}
 
+PUBLIC, ALIAS = "Public/Name", "other"
+"""The names of ``--served-model-name``."""
+
 HOSTILE = {
     "nemotron-vl": "<img><IMG_CONTEXT><IMG_CONTEXT></img>",
     "mistral3": "[IMG][IMG_BREAK][IMG][IMG_END]",
@@ -71,19 +74,13 @@ def reference(model: str, checkpoints: dict[str, Path]) -> Reference:
     return reference
 
 
-@pytest.fixture(scope="module")
-def server(
-    tmp_path_factory: pytest.TempPathFactory, checkpoints: dict[str, Path]
-) -> Iterator[RunningServer]:
-    repository = tmp_path_factory.mktemp("fused") / "repository"
-    for folder in checkpoints.values():
-        assert main(["export", str(folder), "--model-repository", str(repository)]) == 0
-    with RunningServer(repository, environment=PATIENT) as running:
-        yield running
-
-
 class Served(NamedTuple):
-    """A model of a running server."""
+    """A model of a running server.
+
+    Attributes:
+        server: The server.
+        model: The name of its checkpoint.
+    """
 
     server: RunningServer
     model: str
@@ -94,12 +91,20 @@ class Served(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def served(server: RunningServer, model: str) -> Served:
-    return Served(server, model)
+def served(
+    tmp_path_factory: pytest.TempPathFactory, checkpoints: dict[str, Path], model: str
+) -> Iterator[Served]:
+    """The model under other names than those of its steps."""
+    repository = tmp_path_factory.mktemp("fused") / "repository"
+    command = ["export", str(checkpoints[model]), "--model-repository", str(repository)]
+    assert main(command) == 0
+    flags = ("--served-model-name", f"{PUBLIC},{ALIAS}")
+    with RunningServer(repository, flags, environment=PATIENT) as running:
+        yield Served(running, model)
 
 
 def post(served: Served, **body: Any) -> httpx.Response:
-    body = {"model": served.model, "input_type": "passage", **body}
+    body = {"model": PUBLIC, "input_type": "passage", **body}
     return httpx.post(f"{served.url}/v1/embeddings", json=body, timeout=120)
 
 
@@ -129,6 +134,18 @@ def test_image_equals_the_reference(
     usage = response.json()["usage"]
     assert usage["num_images"] == 1
     assert usage["prompt_tokens"] == reference.count(text, PICTURES[name])
+
+
+def test_every_served_name_is_the_same_model(served: Served, reference: Reference) -> None:
+    inputs = [TEXTS[0], url("1 tile"), f"{TEXTS[0]} {url('1 tile')}"]
+    image = PICTURES["1 tile"]
+    expected = [reference.passage(TEXTS[0]), reference.passage("", image)]
+    expected.append(reference.passage(TEXTS[0], image))
+    for name in (PUBLIC, ALIAS):
+        vectors = embed(served, model=name, input=inputs)
+        assert np.abs(vectors - expected).max() < TOLERANCE
+    # The name of the checkpoint, which the router's steps still have, is not a public one.
+    assert post(served, model=served.model, input=TEXTS).status_code == 404
 
 
 def test_images_and_texts_change_vectors(reference: Reference) -> None:
@@ -164,7 +181,7 @@ def test_kinds_are_embedded_over_grpc(served: Served, reference: Reference) -> N
         text = triton.InferInput("text", [len(expected), 1], "BYTES")
         text.set_data_from_numpy(np.array([[each] for each in expected], np.object_))
         result = client.infer(
-            triton_model_name(served.model), [text], parameters={"input_type": "passage"}
+            triton_model_name(PUBLIC), [text], parameters={"input_type": "passage"}
         )
     vectors = result.as_numpy("embeddings")
     assert np.abs(vectors - list(expected.values())).max() < TOLERANCE
@@ -181,7 +198,7 @@ def test_concurrent_clients_of_mixed_kinds_get_their_own_vectors(
     async def client(http: httpx.AsyncClient, number: int) -> None:
         for turn in range(3):
             inputs = [kinds[(number + turn + step) % len(kinds)] for step in range(1 + number % 4)]
-            body = {"model": served.model, "input": inputs, "input_type": "passage"}
+            body = {"model": PUBLIC, "input": inputs, "input_type": "passage"}
             response = await http.post(f"{served.url}/v1/embeddings", json=body)
             assert response.status_code == 200, response.text
             vectors = [item["embedding"] for item in response.json()["data"]]
@@ -269,5 +286,5 @@ def test_transparency_is_dropped_or_white_as_in_the_reference(
 
 
 def test_model_states_its_modalities(served: Served) -> None:
-    listed = httpx.get(f"{served.url}/v1/models/{served.model}").json()
+    listed = httpx.get(f"{served.url}/v1/models/{PUBLIC}").json()
     assert listed["modalities"] == ["text", "image", "text_image"]
