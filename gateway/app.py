@@ -20,6 +20,7 @@ from triton_embed.gateway.api import (
     metadata,
     metrics,
     models,
+    page,
     tokenize,
 )
 from triton_embed.gateway.http.access_log import AccessLogMiddleware
@@ -57,13 +58,14 @@ class Gateway(FastAPI):
 def create(settings: Settings) -> FastAPI:
     """Return the application; it connects to Triton when it starts."""
     own_metrics = Metrics()
+    routers = (*ROUTERS, page.router) if settings.page else ROUTERS
     app = Gateway(
         title="triton-embed",
         version=__version__,
         summary="OpenAI- and NIM-compatible embeddings, served by Triton",
         lifespan=_lifespan(settings, own_metrics),
         # Register the routes directly: included routers are matched after the docs routes.
-        routes=[route for router in ROUTERS for route in router.routes],
+        routes=[route for router in routers for route in router.routes],
         middleware=_middleware(settings, own_metrics),
         redirect_slashes=False,
         servers=[{"url": settings.root_path}] if settings.root_path else None,

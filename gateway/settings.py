@@ -82,6 +82,9 @@ class RequestSettings(CommonSettings):
         "prefix of all paths, such as /embed, that a proxy removes; /docs then works behind it",
         parse=url_prefix,
     )
+    page: bool = setting(
+        True, "serve a page for browsers at /, to look at the models and to try them"
+    )
     workers: int = setting(
         max(1, min(MAX_WORKERS, usable_cores() // WORKER_CORES)),
         f"worker processes of the HTTP API; by default one for every {WORKER_CORES} cores, at most "

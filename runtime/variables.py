@@ -68,6 +68,7 @@ OWN_VARIABLES = frozenset(
         "MODEL_REFRESH_SECONDS",
         "MODEL_REPOSITORY",
         "OTEL",
+        "PAGE",
         "PERFORMANCE_MODE",
         "PORT",
         "ROOT_PATH",

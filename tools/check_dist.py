@@ -2,9 +2,9 @@
 
 Usage: check_dist.py FOLDER [VERSION]
 
-The wheel is built from the source distribution. It must contain every module of the checkout and
-the license, and nothing outside its package. Both must have the version of `triton_embed`, and
-VERSION if it is given, such as the one of a tag.
+The wheel is built from the source distribution. It must contain every module of the checkout, every
+file of the gateway's page and the license, and nothing outside its package. Both must have the
+version of `triton_embed`, and VERSION if it is given, such as the one of a tag.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ def source_version() -> str:
     return found[1]
 
 
-def modules() -> set[str]:
-    """Return the paths of the package's modules, through its links to folders."""
+def package_files() -> set[str]:
+    """Return the paths of the package's modules and data, through its links to folders."""
     found = set((ROOT / "triton_embed").glob("*.py"))
     for link in (ROOT / "triton_embed").iterdir():
         if link.is_symlink():
             found |= {
                 link / path.relative_to(link.resolve()) for path in link.resolve().rglob("*.py")
             }
+    found |= set((ROOT / "triton_embed" / "gateway" / "page").iterdir())
     return {path.relative_to(ROOT).as_posix() for path in found}
 
 
@@ -49,8 +50,8 @@ def problems(folder: Path, version: str) -> list[str]:
     with tarfile.open(source) as archive:
         sources = {name.partition("/")[2] for name in archive.getnames()}
     information = f"triton_embed-{version}.dist-info"
-    found = [f"the wheel lacks {name}" for name in sorted(modules() - packed)]
-    found += [f"the sources lack {name}" for name in sorted(modules() - sources)]
+    found = [f"the wheel lacks {name}" for name in sorted(package_files() - packed)]
+    found += [f"the sources lack {name}" for name in sorted(package_files() - sources)]
     if f"{information}/licenses/LICENSE" not in packed:
         found.append("the wheel lacks the license")
     strange = {name.partition("/")[0] for name in packed} - {"triton_embed", information}

@@ -22,8 +22,10 @@ EMBEDDINGS = "/v1/embeddings"
 EXPECTED = 200, 400, 401, 404, 413, 499, 500, 503
 """Statuses of this route whose metrics exist from the start."""
 
-UNCOUNTED = frozenset({"/v1/health/live", "/v1/health/ready", "/metrics", "/v1/metrics"})
-"""Routes of probes and scrapes, which are not counted as traffic."""
+UNCOUNTED = frozenset(
+    {"/v1/health/live", "/v1/health/ready", "/metrics", "/v1/metrics", "/", "/page/{name}"}
+)
+"""Routes of probes, scrapes and the page, which are not counted as traffic."""
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 """Methods with their own label: a client could invent any number of other methods."""

@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from triton_embed.contract.errors import Unauthorized
 from triton_embed.gateway.errors import ErrorResponse
 
-PUBLIC_PATHS = re.compile(r"/(v1/)?(health/.*|metrics|docs(/.*)?|openapi\.json)?")
-"""Paths that need no key: probes, scrapers and the description of the API."""
+PUBLIC_PATHS = re.compile(r"/(v1/)?(health/.*|metrics|docs(/.*)?|openapi\.json|page/.*)?")
+"""Paths that need no key: probes, scrapers, the description of the API, and the page, whose own
+requests carry a key."""
 
 
 class ApiKeyMiddleware:

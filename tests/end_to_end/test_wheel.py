@@ -71,5 +71,6 @@ def test_wheel_exports_and_serves_a_checkpoint_from_an_empty_folder(
         assert server.logged(f"serving mine from {repository}")
         assert server.vectors("mine", ["a", "b"]).shape == (2, 32)
         assert "Apache License" in server.get("/v1/license").json()["content"]
+        assert server.get("/").status_code == server.get("/page/app.js").status_code == 200
         assert server.get("/v1/metadata").json()["modelInfo"][0]["shortName"].startswith("mine:")
     assert [path.name for path in tmp_path.iterdir()] == ["model_repository"]
