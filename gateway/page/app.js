@@ -58,4 +58,4 @@ byId("again").addEventListener("click", load);
 
 tabs(byId("tasks"));
 load();
-new Live(api, load).start();
+new Live(api, load).run();

@@ -3,7 +3,7 @@
 import { byId, decimal } from "./dom.js";
 import { samples, sum } from "./metrics.js";
 
-/** Milliseconds between two requests for the metrics, while the page is visible. */
+/** Milliseconds between two requests for the metrics; none is sent while the page is hidden. */
 const PERIOD = 2000;
 
 /** Maximum points of the curve: two minutes. */
@@ -40,10 +40,12 @@ export class Live {
     this.#onModels = onModels;
   }
 
-  /** Begin to poll. */
-  start() {
-    this.#poll();
-    setInterval(() => document.hidden || this.#poll(), PERIOD);
+  /** Poll until the page is closed. */
+  async run() {
+    for (;;) {
+      if (!document.hidden) await this.#poll();
+      await new Promise((resolve) => setTimeout(resolve, PERIOD));
+    }
   }
 
   async #poll() {

@@ -67,10 +67,9 @@ export class Models {
  * Aliases and names with a suffix are listed as models whose `root` is the model's id.
  */
 function grouped(listed, specs) {
-  const byRoot = Map.groupBy
-    ? Map.groupBy(listed, ({ root }) => root)
-    : listed.reduce((all, each) => all.set(each.root, [...(all.get(each.root) ?? []), each]), new Map());
-  return [...byRoot].map(([root, all]) => {
+  const roots = [...new Set(listed.map((each) => each.root))];
+  return roots.map((root) => {
+    const all = listed.filter((each) => each.root === root);
     const model = all.find(({ id }) => id === root) ?? all[0];
     const spec = specs.find(({ model_id }) => model_id === root) ?? {};
     return { ...model, names: all.map(({ id }) => id), spec, lengths: lengths(model, spec) };
