@@ -51,14 +51,12 @@ test-clients: $(VENV)/.dev ## test third-party clients, each in its own environm
 test-engines: $(VENV)/.dev ## test Ray, Spark, Dask, Daft and FAISS, in an environment of their own (docs/corpus.md)
 	$(PY) -m tests.engines
 
-<<<<<<< HEAD
 test-metrics: $(VENV)/.dev ## test rules and dashboard with Prometheus (docs/monitoring.md)
 	$(PY) -m pytest -q tests/monitoring/checks.py
 	$(PY) -m benchmarks.dashboard
-=======
+
 test-page: $(VENV)/.dev ## test the page in headless Chromium, in an environment of its own (docs/page.md)
 	$(PY) -m tests.page
->>>>>>> 765e439 (A page at / to look at the models and to try them)
 
 test-compose: ## test the containers on stand-in base images (docs/compose.md)
 	docker/test_compose.sh

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from testing.images import encoded, picture
+from testing.minilm import MINILM
 from testing.paths import ROOT
 from testing.server import RunningServer
 from tests.clients import facts
@@ -127,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 reverse_proxy(stack.enter_context(gateway(triton, {"ROOT_PATH": PREFIX})))
             ),
             "browser": options.browser,
-            "minilm": facts.MINILM,
+            "minilm": MINILM,
             "asymmetric": facts.ASYMMETRIC,
             "matryoshka": facts.MATRYOSHKA,
             "images": facts.IMAGES,
