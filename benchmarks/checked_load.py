@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ class CheckedLoad:
 
     Attributes:
         outcomes: ``200``, ``503`` or ``disconnected`` of each request.
+        served: Number of requests with correct vectors.
+        rejections: Number of 503 responses by their text.
         violations: Descriptions of responses that are wrong, and of requests that are lost.
         may_disconnect: Whether connections may be closed: the HTTP server was killed.
         served_at: Time at which the last request was sent that was served, of `monotonic`.
@@ -78,6 +81,8 @@ class CheckedLoad:
 
     def __init__(self, url: str, requests: Sequence[CheckedRequest], rate: float) -> None:
         self.outcomes: list[str] = []
+        self.served = 0
+        self.rejections: Counter[str] = Counter()
         self.violations: list[str] = []
         self.may_disconnect = False
         self.served_at = 0.0
@@ -110,13 +115,14 @@ class CheckedLoad:
     async def _send(self) -> None:
         due = monotonic()
         while True:
-            request = asyncio.ensure_future(self._request(self._random.choice(self._requests)))
+            request = asyncio.ensure_future(self.send(self._random.choice(self._requests)))
             self._open.add(request)
             request.add_done_callback(self._open.discard)
             due += self._pause
             await asyncio.sleep(due - monotonic())
 
-    async def _request(self, request: CheckedRequest) -> None:
+    async def send(self, request: CheckedRequest) -> None:
+        """Send one request, and check its response."""
         sent, may_disconnect = monotonic(), self.may_disconnect
         try:
             response = await self.client.post("/v1/embeddings", json=request.body)
@@ -131,7 +137,10 @@ class CheckedLoad:
         if fault := _fault(response, request):
             self.violations.append(fault)
         elif response.status_code == 200:
+            self.served += 1
             self.served_at = max(self.served_at, sent)
+        if response.status_code == 503:
+            self.rejections[response.text] += 1
 
 
 def _fault(response: httpx.Response, request: CheckedRequest) -> str:

@@ -62,6 +62,12 @@ class Fleet:
         """Return the last lines of each container's log."""
         return self._run(*self._compose, "logs", "--no-color", "--tail", "100")
 
+    def count_in_log(self, container: Container, text: str) -> int:
+        """Return the number of lines with `text` in the log of a container."""
+        log = subprocess.run(["docker", "logs", container.id], capture_output=True, check=True)
+        lines = (log.stdout + log.stderr).decode(errors="replace").splitlines()
+        return sum(text in line for line in lines)
+
     def containers(self, service: str) -> list[Container]:
         """Return the running containers of a service, the oldest first."""
         filters = (f"project={self._project}", f"service={service}")

@@ -43,6 +43,9 @@ STUB = "triton_python_backend_stub"
 
 TRITON = "bin/tritonserver "
 
+UNITS = {"reqps": "requests/s", "ops": "executions/s", "s": "s", "percentunit": "ratio"}
+"""Units by Grafana's id; others are numbers, whose unit is in the title."""
+
 GPU = "GPU"
 """Start of the titles of panels that are empty without a GPU."""
 
@@ -127,10 +130,11 @@ def table(results: Sequence[Result]) -> str:
     """Return the values of all series, as Markdown."""
     lines = ["| panel | series | value | unit |", "|---|---|---|---|"]
     for result in results:
+        unit = UNITS.get(result.panel.unit, "")
         for series in result.now:
             value = series.points[-1][1]
             label = result.label(series).strip()
-            lines.append(f"| {result.panel.title} | {label} | {value:.4g} | {result.panel.unit} |")
+            lines.append(f"| {result.panel.title} | {label} | {value:.4g} | {unit} |")
     return "\n".join(lines)
 
 
@@ -182,13 +186,15 @@ def _charts(results: Sequence[Result]) -> dict[str, dict[str, Sequence[tuple[flo
     """Return the curves of each panel that has any, in seconds since the start of the load.
 
     Returns:
-        By the panel's title and unit, the points of each curve by its label.
+        By the title and unit of the panel, the points of each curve by its label.
     """
     start = min(series.points[0][0] for result in results for series in result.history)
     charts: dict[str, dict[str, Sequence[tuple[float, float]]]] = {}
     for result in results:
+        unit = UNITS.get(result.panel.unit)
+        title = f"{result.panel.title}, in {unit}" if unit else result.panel.title
         for series in result.history:
-            curves = charts.setdefault(f"{result.panel.title} [{result.panel.unit}]", {})
+            curves = charts.setdefault(title, {})
             curves[result.label(series)] = [(at - start, value) for at, value in series.points]
     return charts
 

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 import httpx
+import numpy as np
 
 from benchmarks import checkpoints, compose, server
 from benchmarks.checked_load import CheckedLoad, CheckedRequest, checked_requests
@@ -36,6 +37,13 @@ and gRPC looks up the name again."""
 MIN_SHARE = 0.2
 """Minimum share of the requests for each of two containers in the last `SETTLE_SECONDS`."""
 
+REPEATS = {"triton": ("gateway", "repeating an inference"), "gateway": ("nginx", "upstream")}
+"""For each service, the service that repeats its requests, and the text of the lines in its log."""
+
+BULK_CLIENTS, BULK_REPEATS = 2, 8
+"""Clients that always have a list in flight, so that each kill interrupts some; and how often it
+repeats `TEXTS`."""
+
 SHARES = {
     "triton": (8002, r'^nv_inference_count\{model="\w+_encoder",version="1"\} (\S+)$'),
     "gateway": (8000, r'^triton_embed_http_requests_total\{.*route="/v1/embeddings".*\} (\S+)$'),
@@ -51,20 +59,20 @@ class Replacement:
         service: Its service.
         end: ``killed`` or ``stopped``.
         seconds: Seconds until the service had its number of healthy containers again.
+        repeated: Attempts meanwhile that failed and were repeated at another container.
         lost: Requests without a correct response meanwhile.
     """
 
     service: str
     end: str
     seconds: float
+    repeated: int
     lost: int
 
 
 def lost(load: CheckedLoad) -> int:
     """Return the number of requests so far that were not served, or incorrectly."""
-    return sum(outcome != "200" for outcome in load.outcomes) + len(
-        [fault for fault in load.violations if not fault.startswith("no response")]
-    )
+    return len(load.outcomes) - load.served
 
 
 async def replace_all(fleet: Fleet, load: CheckedLoad) -> list[Replacement]:
@@ -79,19 +87,31 @@ async def replace_all(fleet: Fleet, load: CheckedLoad) -> list[Replacement]:
 
 
 def _replace(fleet: Fleet, load: CheckedLoad, service: str, kill: bool) -> Replacement:
-    before, start = lost(load), monotonic()
-    fleet.remove(fleet.containers(service)[0], kill=kill)
+    before, repeated, start = lost(load), repeats(fleet, service), monotonic()
+    victim, _ = fleet.containers(service)
+    fleet.remove(victim, kill=kill)
     fleet.up()
     fleet.wait_until_healthy(service, REPLICAS[service])
-    seconds = monotonic() - start
-    return Replacement(service, "killed" if kill else "stopped", seconds, lost(load) - before)
+    return Replacement(
+        service,
+        "killed" if kill else "stopped",
+        monotonic() - start,
+        repeats(fleet, service) - repeated,
+        lost(load) - before,
+    )
+
+
+def repeats(fleet: Fleet, service: str) -> int:
+    """Return the number of attempts so far that a container of `service` did not complete."""
+    observer, text = REPEATS[service]
+    return sum(fleet.count_in_log(each, text) for each in fleet.containers(observer))
 
 
 def describe(replacement: Replacement) -> str:
     """Return one row of the table."""
     return (
         f"| {replacement.service} | {replacement.end} | {replacement.seconds:.0f} s "
-        f"| {replacement.lost} |"
+        f"| {replacement.repeated} | {replacement.lost} |"
     )
 
 
@@ -104,6 +124,16 @@ def counts(fleet: Fleet, service: str) -> dict[str, float]:
         text = httpx.get(url, timeout=60, trust_env=False).text
         found[container.id] = sum(map(float, re.findall(pattern, text, re.MULTILINE)))
     return found
+
+
+async def send_lists(load: CheckedLoad, requests: Sequence[CheckedRequest]) -> None:
+    """Send one list after the other."""
+    singles = [each for each in requests if each.body.keys() == {"model", "input"}]
+    singles = [each for each in singles if len(each.expected) == 1] * BULK_REPEATS
+    texts = [each.body["input"][0] for each in singles]
+    vectors = np.concatenate([each.expected for each in singles])
+    while True:
+        await load.send(CheckedRequest({"model": server.MODEL_ID, "input": texts}, vectors))
 
 
 async def shares(fleet: Fleet) -> dict[str, list[float]]:
@@ -122,9 +152,8 @@ async def shares(fleet: Fleet) -> dict[str, list[float]]:
 def violations(load: CheckedLoad, found: dict[str, list[float]]) -> Iterator[str]:
     """Yield the requirements that are not met."""
     yield from load.violations
-    for outcome, count in Counter(load.outcomes).items():
-        if outcome != "200":
-            yield f"{count} requests: {outcome}"
+    for text, count in load.rejections.items():
+        yield f"{count} requests: {text}"
     for service, values in found.items():
         if min(values) < MIN_SHARE:
             yield f"shares of {service}: {values}"
@@ -135,9 +164,14 @@ async def run(
 ) -> Iterator[str]:
     """Replace all containers under load, print the table, and return the violations."""
     async with CheckedLoad(url, requests, rate) as load:
+        lists = [asyncio.ensure_future(send_lists(load, requests)) for _ in range(BULK_CLIENTS)]
         replacements = await replace_all(fleet, load)
         found = await shares(fleet)
-    print("| container | end | replaced after | wrong or lost |", "|---|---|---|---|", sep="\n")
+        for task in lists:
+            task.cancel()
+        await asyncio.gather(*lists, return_exceptions=True)
+    print("| container | end | replaced after | repeated | wrong or lost |")
+    print("|---|---|---|---|---|")
     print(*map(describe, replacements), sep="\n", end="\n\n")
     print(f"{len(load.outcomes)} requests: {dict(sorted(Counter(load.outcomes).items()))}")
     for service, values in found.items():

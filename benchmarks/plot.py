@@ -74,10 +74,15 @@ def draw_panels(
         axis.axis("off")
     for axis, (title, curves) in zip(axes.flat, panels.items(), strict=False):
         for name, points in curves.items():
-            axis.plot(*zip(*points, strict=True), label=name, linewidth=1)
+            times, values = zip(*points, strict=True)
+            # Without the names of curves that are always 0, which would cover the others.
+            label = name if any(values) else f"_{name}"
+            axis.plot(times, values, label=label, linewidth=1)
         axis.set_title(title, fontsize=10)
+        axis.margins(y=0.35)
         axis.set_ylim(bottom=0)
         axis.tick_params(labelsize=7)
         axis.legend(fontsize=6, loc="upper left")
+    figure.supxlabel("seconds", fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=80)

@@ -20,12 +20,10 @@ def test_rejected_and_wrong_responses_are_lost() -> None:
     load = CheckedLoad("http://127.0.0.1:1", (), 1.0)
     assert lost(load) == 0
     load.outcomes += ["200", "200", "503", "disconnected"]
+    load.served = 1
+    load.rejections["overloaded"] = 1
     load.violations += ["no response after 1 s", "a vector differs from the reference by 0.1"]
     assert lost(load) == 3
     found = [*violations(load, {"triton": [0.5, 0.5], "gateway": [0.95, 0.05]})]
     assert found[:2] == load.violations
-    assert found[2:] == [
-        "1 requests: 503",
-        "1 requests: disconnected",
-        "shares of gateway: [0.95, 0.05]",
-    ]
+    assert found[2:] == ["1 requests: overloaded", "shares of gateway: [0.95, 0.05]"]
