@@ -19,6 +19,7 @@ from triton_embed.runtime.values import Parser, integer
 
 if TYPE_CHECKING:
     from triton_embed.export.request import ExportRequest
+    from triton_embed.repository.model import InstalledModel
 
 QUIET_SECONDS = 2.0
 """Seconds after which a dry run shows its progress; it usually takes less."""
@@ -102,6 +103,12 @@ tokenizer_option = partial(click.option, cls=HeadedOption, heading="Tokenizer")
     help="Print what would be exported; download no weights and write nothing.",
 )
 @click.option(
+    "--if-needed",
+    is_flag=True,
+    help="Do nothing if the model is installed from the same checkpoint and commit, for the same "
+    "target and precision.",
+)
+@click.option(
     "--usage/--no-usage",
     default=True,
     hidden=True,
@@ -159,7 +166,7 @@ tokenizer_option = partial(click.option, cls=HeadedOption, heading="Tokenizer")
     help="End each text with the eos token.  [default: as in the checkpoint's files]",
 )
 @click.pass_context
-def export(ctx: click.Context, /, *, dry_run: bool, **_: Any) -> None:
+def export(ctx: click.Context, /, *, dry_run: bool, if_needed: bool, **_: Any) -> None:
     """Export a checkpoint into a model repository.
 
     CHECKPOINT is a folder in the layout of sentence-transformers, or an id on the Hugging Face hub.
@@ -170,6 +177,9 @@ def export(ctx: click.Context, /, *, dry_run: bool, **_: Any) -> None:
         request = _request(ctx)
         if dry_run:
             click.echo(_dry_run(request))
+            return
+        if if_needed and (model := _find_installed(request)):
+            click.echo(f"'{model.display_name}' is already installed; nothing to export.")
             return
         with activity(LOADING):
             from triton_embed.export import exporter
@@ -192,6 +202,12 @@ def _dry_run(request: ExportRequest) -> str:
         if planned.has_tokenizer_json:
             planned = planned.with_tokenizer()
         return plan_view.details(planned)
+
+
+def _find_installed(request: ExportRequest) -> InstalledModel | None:
+    from triton_embed.export.installed import find_installed
+
+    return find_installed(request)
 
 
 def _request(ctx: click.Context) -> ExportRequest:

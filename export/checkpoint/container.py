@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 VARIABLE = "TRITON_EMBED_EXPORT_IMAGE"
-"""Environment variable that ``docker/export.Dockerfile`` sets. Other containers do not count:
-there, folders and commands are those of the user's own environment."""
+"""Environment variable that ``docker/export.Dockerfile`` sets, and the Helm chart empties. Other
+containers do not count: there, folders and commands are those of the user's own environment."""
 
 
 def in_export_image() -> bool:
-    """Return whether this process runs in the export image."""
-    return VARIABLE in os.environ
+    """Return whether compose runs this process in the export image."""
+    return bool(os.environ.get(VARIABLE))
 
 
 def missing_folder(folder: str) -> str:
