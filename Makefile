@@ -12,6 +12,7 @@ BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-fast lint fix check dist test-clients test-engines test-page test-metrics test-compose test-fleet bench constraints clean
+.PHONY: help serve test test-fast lint fix check dist test-clients test-engines test-compose test-chart manifests bench constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +64,11 @@ test-compose: ## test the containers on stand-in base images (docs/compose.md)
 
 test-fleet: $(VENV)/.dev ## replace the containers of a fleet under load (docs/compose.md)
 	docker/test_fleet.sh $(PY)
+test-chart: $(VENV)/.chart ## test the Helm chart and the other manifests for Kubernetes (docs/kubernetes.md)
+	$(PY) -m pytest tests/chart -q $(PYTEST_FLAGS)
+
+manifests: $(VENV)/bin/helm ## render the chart into deploy/kustomize/base
+	tools/render_manifests.sh $(VENV)/bin/helm
 
 dist: $(VENV)/.dev ## build the wheel and the sources into dist/ and check them; TAG=vX.Y.Z must match
 	rm -rf dist
@@ -94,17 +100,28 @@ $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) --group bench
 	touch $@
 
+$(VENV)/bin/helm: tools/install_helm.py | $(VENV)/bin/pip
+	$(PY) tools/install_helm.py $(@D)
+	touch $@
+
+# Checkov needs other versions of our dependencies.
+$(VENV)/.chart: $(VENV)/.dev $(VENV)/bin/helm
+	$(PIP) --group chart
+	$(PY) -m venv $(VENV)-checkov
+	$(VENV)-checkov/bin/python -m pip install --quiet checkov==3.3.30
+	touch $@
+
 bench: $(VENV)/.bench ## measure throughput and latency on this machine (docs/performance.md)
 	$(PY) -m benchmarks --plot benchmark.svg $(BENCH_FLAGS)
 
 # Needs uv. The markers that uv repeats on every line are those of [tool.uv] in pyproject.toml.
 constraints: ## resolve constraints.txt again
 	uv pip compile --universal --upgrade --python-version 3.10 --all-extras pyproject.toml \
-		--group dev --group bench --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet \
+		--group dev --group bench --group chart --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet \
 		| sed -E "s/ and platform_machine == 'x86_64' and sys_platform == 'linux'//; \
 			s/ ; python_full_version < '3.13'$$//; s/python_full_version < '3.13' and //; \
 			s/ and python_full_version < '3.13'//" \
 		> constraints.txt
 
 clean: ## remove the virtual environment
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-checkov

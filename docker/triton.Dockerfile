@@ -15,7 +15,8 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
 FROM base
 WORKDIR /opt/triton-embed
 COPY pyproject.toml constraints.txt docker/requirements.py ./
-RUN python3 requirements.py triton > requirements.txt \
+# The gateway's packages are for `triton-embed serve` in one container.
+RUN python3 requirements.py triton gateway otel > requirements.txt \
  && pip install --no-cache-dir -c constraints.txt -r requirements.txt
 COPY --from=wheel /wheel /wheel
 RUN pip install --no-cache-dir --no-deps /wheel/*.whl

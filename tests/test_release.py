@@ -75,6 +75,17 @@ def test_release_builds_every_image_with_sbom_and_provenance(release: dict[str, 
     assert used["actions/attest-build-provenance"]["with"]["push-to-registry"] is True
 
 
+def test_release_publishes_the_chart_with_the_registry_of_its_images(
+    release: dict[str, Any],
+) -> None:
+    job = release["jobs"]["chart"]
+    assert "images" in job["needs"]
+    assert job["env"]["REGISTRY"] == release["jobs"]["images"]["env"]["IMAGE"].rpartition("/")[0]
+    values = (ROOT / "deploy" / "helm" / "triton-embed" / "values.yaml").read_text()
+    assert values.count("\n  registry: triton-embed\n") == 1
+    assert '"s|^  registry: triton-embed$|' in commands(release, "chart")
+
+
 def test_release_attests_the_checked_distributions(release: dict[str, Any]) -> None:
     assert 'make dist TAG="$GITHUB_REF_NAME"' in commands(release, "dist")
     assert "cyclonedx-py requirements constraints.txt -o dist/" in commands(release, "dist")
