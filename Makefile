@@ -11,8 +11,7 @@ SERVE_FLAGS ?=
 BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast lint fix check dist test-clients test-engines test-page test-metrics test-compose test-fleet bench constraints clean
-.PHONY: help serve test test-fast lint fix check dist test-clients test-engines test-compose test-chart manifests bench constraints clean
+.PHONY: help serve test test-fast lint fix check dist test-clients test-engines test-page test-metrics test-compose test-fleet test-chart manifests bench constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +63,7 @@ test-compose: ## test the containers on stand-in base images (docs/compose.md)
 
 test-fleet: $(VENV)/.dev ## replace the containers of a fleet under load (docs/compose.md)
 	docker/test_fleet.sh $(PY)
+
 test-chart: $(VENV)/.chart ## test the Helm chart and the other manifests for Kubernetes (docs/kubernetes.md)
 	$(PY) -m pytest tests/chart -q $(PYTEST_FLAGS)
 

@@ -163,7 +163,11 @@ def test_manifests_have_the_version_of_the_package() -> None:
     assert service["spec"]["image"]["tag"] == __version__
 
 
-def test_rules_are_those_of_the_repository() -> None:
+def test_rules_and_dashboard_are_those_of_the_repository() -> None:
+    manifests = render({"metrics.rules.enabled": True, "metrics.dashboard.enabled": True})
     rules = yaml.safe_load((DEPLOY / "prometheus" / "rules.yaml").read_text(encoding="utf-8"))
-    manifests = render({"metrics.rules.enabled": True})
     assert manifests.one("PrometheusRule")["spec"]["groups"] == rules["groups"]
+    dashboard = manifests.one("ConfigMap", "-dashboard")
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    expected = (DEPLOY / "grafana" / "triton-embed.json").read_text(encoding="utf-8")
+    assert dashboard["data"] == {"triton-embed.json": expected}
