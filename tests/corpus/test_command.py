@@ -154,17 +154,26 @@ def test_folder_of_other_files_is_an_error(
     assert "'out' is not empty and has no _manifest.json" in capsys.readouterr().err
 
 
-def test_model_that_is_replaced_during_the_run_is_an_error(
-    embed: Embed, api: EmbeddingApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [("2026-02-02", "was replaced during the run"), ("", "does not serve 'm' any longer")],
+)
+def test_model_that_changes_during_the_run_is_an_error(
+    version: str,
+    message: str,
+    embed: Embed,
+    api: EmbeddingApi,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def replaced(body: dict[str, Any]) -> None:
+    def change(body: dict[str, Any]) -> None:
         if len(api.bodies) > 1:
-            api.model["exported_at"] = "2026-02-02"
+            api.model["exported_at"] = version
 
-    api.first = replaced
+    api.first = change
     write_texts(tmp_path / "a.jsonl", TEXTS[:5])
     assert embed("a.jsonl") == 2
-    assert "was replaced during the run" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("part-*"))
 
 
