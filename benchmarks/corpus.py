@@ -30,13 +30,17 @@ from triton_embed.runtime.processes import rss_bytes
 BASE = "benchmarks.throughput's client, 4×32"
 """The measurement that the others are compared with."""
 
+COMMAND = "triton-embed embed"
+LOOP, LANGCHAIN = "openai, a loop over lists of 32", "langchain-openai, embed_documents"
+"""The command, and the clients that it must be faster than."""
+
 MIN_RATIO = 0.95
 """Minimum rate of ``embed`` relative to `BASE`."""
 
 MAX_CLIENT_BYTES = 300 << 20
 """Maximum resident memory of ``embed``, in bytes."""
 
-LANGCHAIN = ROOT / ".venv-clients" / "langchain-openai" / "bin" / "python"
+LANGCHAIN_PYTHON = ROOT / ".venv-clients" / "langchain-openai" / "bin" / "python"
 """The environment that ``make test-clients`` makes for langchain-openai."""
 
 Measure = Callable[[], float]
@@ -75,33 +79,44 @@ def embed(url: str, file: Path, folder: Path) -> tuple[dict[str, float], list[in
     return found, [size for size in sizes if size]
 
 
+def wire_measurements(service: RunningServer, texts: Sequence[str]) -> Mapping[str, Measure]:
+    """Return the measurements of both protocols, with sorted texts, as ``embed`` sends them."""
+    ordered = sorted(texts, key=len, reverse=True)
+    http = partial(base64_client, service.url, MODEL_ID)
+    grpc = partial(grpc_client, f"127.0.0.1:{service.grpc_port}", MODEL_ID)
+    return {
+        "HTTP base64, 2×64, sorted": lambda: clients(ordered, 2, 64, http),
+        "gRPC, 2×64, sorted": lambda: clients(ordered, 2, 64, grpc),
+    }
+
+
 def measurements(
     service: RunningServer, texts: Sequence[str], folder: Path, langchain: Path
-) -> Mapping[str, Measure]:
-    """Return all measurements by name, each of the same texts."""
+) -> dict[str, Measure]:
+    """Return the measurements of all clients by name, each of the same texts."""
     file = folder / "sample.txt"
     file.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     http = partial(base64_client, service.url, MODEL_ID)
-    grpc = partial(grpc_client, f"127.0.0.1:{service.grpc_port}", MODEL_ID)
     python = Path(sys.executable)
     found: dict[str, Measure] = {
         BASE: lambda: clients(texts, 4, 32, http),
-        "triton-embed embed": lambda: embed(service.url, file, folder)[0]["seconds"],
-        "openai, a loop over lists of 32": lambda: rival(python, "openai", service.url, file),
+        COMMAND: lambda: embed(service.url, file, folder)[0]["seconds"],
+        LOOP: lambda: rival(python, "openai", service.url, file),
         "openai, asynchronous, 8 in flight": lambda: rival(
             python, "openai-async", service.url, file
         ),
-        "HTTP base64, 2×256": lambda: clients(texts, 2, 256, http),
-        "gRPC, 2×256": lambda: clients(texts, 2, 256, grpc),
     }
     if langchain.exists():
-        name = "langchain-openai, embed_documents"
-        found[name] = lambda: rival(langchain, "langchain", service.url, file)
+        found[LANGCHAIN] = lambda: rival(langchain, "langchain", service.url, file)
     return found
 
 
 def compare(found: Mapping[str, Measure], rounds: int, texts: int) -> bool:
-    """Measure in rounds, print a table of the rates, and return whether `MIN_RATIO` is met."""
+    """Measure in rounds, and print a table of the rates.
+
+    Returns:
+        Whether `MIN_RATIO` is met, and the command is faster than its rivals.
+    """
     seconds: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
         for name, measure in found.items():
@@ -114,7 +129,8 @@ def compare(found: Mapping[str, Measure], rounds: int, texts: int) -> bool:
         ratios[name] = median(each)
         shown = ", ".join(f"{ratio:.2f}" for ratio in each)
         print(f"| {name} | {texts / median(values):.0f} | {ratios[name]:.2f} | {shown} |")
-    return ratios["triton-embed embed"] >= MIN_RATIO
+    fastest = max(ratios.get(name, 0.0) for name in (LOOP, LANGCHAIN))
+    return ratios[COMMAND] >= max(MIN_RATIO, fastest)
 
 
 def embed_all(
@@ -156,8 +172,9 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=3, help="comparisons (default: %(default)s)")
     parser.add_argument(
-        "--langchain", type=Path, default=LANGCHAIN, help="Python with langchain-openai"
+        "--langchain", type=Path, default=LANGCHAIN_PYTHON, help="Python with langchain-openai"
     )
+    parser.add_argument("--wire", action="store_true", help="compare HTTP with gRPC, too")
     options = parser.parse_args()
     texts = corpus_texts(options.texts)
     sample = texts[:: max(len(texts) // options.sample, 1)][: options.sample]
@@ -169,6 +186,8 @@ def main() -> int:
             met = True
             if options.rounds:
                 found = measurements(service, sample, folder, options.langchain)
+                if options.wire:
+                    found |= wire_measurements(service, sample)
                 met = compare(found, options.rounds, len(sample))
             if options.texts > options.sample:
                 met = embed_all(service, texts, sample, folder) and met
