@@ -27,7 +27,7 @@ COMMAND, COMMIT = "embed", "embed, within a commit"
 VICTIMS = (COMMAND, "bin/tritonserver", COMMIT, "-m triton_embed gateway")
 """Killed in turn: the command, or text in the command line of a process of its server."""
 
-PART_ROWS = 100
+PART_ROWS = 50
 """Rows of each part: so few that many kills hit the renames of a part and of its record."""
 
 MAX_SECONDS = 6.0

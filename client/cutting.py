@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 
 from triton_embed.contract.modality import START, find_images
 
-MAX_REQUEST_TOKENS = 4096
-"""Estimated tokens of a request. Our server always admits several requests up to this size, but
-only three larger ones. Larger requests are not faster: sorted texts have similar lengths anyway."""
+MAX_REQUEST_TOKENS = 3072
+"""Estimated tokens of a request. Our server always admits several requests of 4096 tokens, but only
+three larger ones, and estimates differ. Larger requests are not faster: sorted texts have similar
+lengths anyway."""
 
 MAX_REQUEST_ROWS = 2048
 """Inputs of a request; OpenAI's limit, which other servers have, too."""
