@@ -33,7 +33,7 @@ POLICY = (
     "script-src 'self'",
     "style-src 'self'",
     "connect-src 'self'",
-    # Chosen pictures are shown from their data URLs.
+    # Chosen images are shown from their data URLs.
     "img-src 'self' data:",
     "base-uri 'none'",
     "form-action 'none'",

@@ -1,4 +1,4 @@
-/** The comparison of texts and pictures with each other. */
+/** The comparison of texts and images with each other. */
 
 import { showCode } from "./code.js";
 import { copyButton } from "./copying.js";
@@ -7,7 +7,7 @@ import { embed } from "./embedding.js";
 import { Form, InputError } from "./form.js";
 import { showHeatmap } from "./heatmap.js";
 import { comparedSide, options } from "./options.js";
-import { picture, Pictures } from "./pictures.js";
+import { Images, thumbnail } from "./images.js";
 import { curl, pythonPairs } from "./snippets.js";
 import { strip } from "./strip.js";
 import { similarities } from "./vectors.js";
@@ -22,7 +22,7 @@ const FIRST = 4;
 export class Comparison {
   #api;
   #models;
-  #pictures = new Pictures(byId("compare-pictures"));
+  #images = new Images(byId("compare-images"));
 
   /**
    * @param {import("./api.js").Api} api
@@ -37,12 +37,12 @@ export class Comparison {
 
   /** Adapt the form to a model. */
   adapt(model) {
-    this.#pictures.visible = model.modalities.includes("image");
+    this.#images.visible = model.modalities.includes("image");
   }
 
   async #run() {
     const texts = lines(byId("compare-texts").value);
-    const inputs = [...texts, ...this.#pictures.items];
+    const inputs = [...texts, ...this.#images.items];
     if (!inputs.length) throw new InputError("Enter at least one text.", "compare-texts");
     const model = this.#models.selected;
     const request = { model: model.id, inputs, options: { ...comparedSide(), ...options() } };
@@ -74,7 +74,7 @@ export class Comparison {
 }
 
 function item(input, vector, count, limit) {
-  const content = typeof input === "string" ? input : picture(input);
+  const content = typeof input === "string" ? input : thumbnail(input);
   const head = element("div", { class: "head" }, element("span", { class: "text" }, content));
   if (count !== undefined) {
     const tokens = element("span", { class: "tokens" }, counted(count, "token"));

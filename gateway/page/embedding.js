@@ -1,4 +1,4 @@
-/** The embedding of texts and pictures. */
+/** The embedding of texts and images. */
 
 /**
  * Embed the inputs of a request.

@@ -1,7 +1,7 @@
 /** The heat map: a table with the similarity of each pair. */
 
 import { byId, decimal, element, shortened } from "./dom.js";
-import { picture } from "./pictures.js";
+import { thumbnail } from "./images.js";
 
 /** Ends of the color scale for the light and the dark scheme: red, green, blue. */
 const SCALES = {
@@ -16,7 +16,7 @@ export const MAX_ROWS = 40;
  * Show the similarities.
  *
  * @param {number[][]} values Similarity of each pair.
- * @param {(string|object)[]} inputs Texts and pictures, in the same order.
+ * @param {(string|object)[]} inputs Texts and images, in the same order.
  */
 export function showHeatmap(values, inputs) {
   const shown = inputs.slice(0, MAX_ROWS);
@@ -40,7 +40,7 @@ export function showHeatmap(values, inputs) {
 const title = (input) => (typeof input === "string" ? shortened(input, 200) : input.name);
 
 function rowHead(input, index) {
-  const content = typeof input === "string" ? shortened(input, 80) : picture(input);
+  const content = typeof input === "string" ? shortened(input, 80) : thumbnail(input);
   const number = element("span", { class: "number" }, `${index + 1}`);
   const label = element("span", { class: "label" }, content);
   return element("th", { scope: "row", title: title(input) }, number, " ", label);

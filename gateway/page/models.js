@@ -89,11 +89,13 @@ function card(model, checked) {
     name: "model",
     value: model.id,
     checked: model.id === checked,
+    "aria-label": model.id,
+    "aria-describedby": `properties-${model.id}`,
   });
   const properties = [
     counted(model.dimension, "dimension"),
     `up to ${counted(model.max_tokens, "token")}`,
-    model.modalities.includes("image") ? "texts and pictures" : "texts",
+    model.modalities.includes("image") ? "texts and images" : "texts",
     model.input_types.length ? "queries differ from passages" : "",
   ].filter(Boolean);
   return element(
@@ -101,7 +103,11 @@ function card(model, checked) {
     { class: "card" },
     radio,
     element("span", { class: "name" }, ...words(model.id)),
-    element("span", { class: "properties" }, ...properties.map((text) => element("span", {}, text))),
+    element(
+      "span",
+      { class: "properties", id: `properties-${model.id}` },
+      ...properties.map((text) => element("span", {}, text)),
+    ),
   );
 }
 

@@ -1,11 +1,11 @@
-/** The search: passages and pictures by similarity to a query. */
+/** The search: passages and images by similarity to a query. */
 
 import { showCode } from "./code.js";
 import { byId, counted, decimal, element, lines } from "./dom.js";
 import { embed } from "./embedding.js";
 import { Form, InputError } from "./form.js";
 import { options } from "./options.js";
-import { picture, Pictures } from "./pictures.js";
+import { Images, thumbnail } from "./images.js";
 import { curl, pythonRanking } from "./snippets.js";
 import { ranked } from "./vectors.js";
 
@@ -16,7 +16,7 @@ const MAX_HITS = 100;
 export class Search {
   #api;
   #models;
-  #pictures = new Pictures(byId("search-pictures"));
+  #images = new Images(byId("search-images"));
 
   /**
    * @param {import("./api.js").Api} api
@@ -31,23 +31,23 @@ export class Search {
 
   /** Adapt the form to a model. */
   adapt(model) {
-    this.#pictures.visible = model.modalities.includes("image");
+    this.#images.visible = model.modalities.includes("image");
   }
 
   async #run() {
     const text = byId("search-query").value.trim();
-    const inputs = [...lines(byId("search-passages").value), ...this.#pictures.items];
+    const inputs = [...lines(byId("search-passages").value), ...this.#images.items];
     if (!text) throw new InputError("Enter a query.", "search-query");
     if (!inputs.length) throw new InputError("Enter at least one passage.", "search-passages");
     const model = this.#models.selected;
     const side = (type) => (model.input_types.includes(type) ? { input_type: type } : {});
     const query = { model: model.id, inputs: [text], options: { ...side("query"), ...options() } };
     const passages = { model: model.id, inputs, options: { ...side("passage"), ...options() } };
-    const asked = await embed(this.#api, query, "search-query");
-    const found = await embed(this.#api, passages, "search-passages");
-    this.#show(query, passages, ranked(asked.vectors[0], found.vectors));
-    const milliseconds = Math.round(asked.milliseconds + found.milliseconds);
-    const tokens = counted(asked.tokens + found.tokens, "token");
+    const forQuery = await embed(this.#api, query, "search-query");
+    const forPassages = await embed(this.#api, passages, "search-passages");
+    this.#show(query, passages, ranked(forQuery.vectors[0], forPassages.vectors));
+    const milliseconds = Math.round(forQuery.milliseconds + forPassages.milliseconds);
+    const tokens = counted(forQuery.tokens + forPassages.tokens, "token");
     return `${counted(inputs.length, "passage")}, ${tokens}, ${milliseconds} ms`;
   }
 
@@ -68,7 +68,7 @@ function item({ index, score }, input) {
   const bar = element("span", { class: "bar" });
   bar.setAttribute("aria-hidden", "true");
   bar.style.setProperty("--score", Math.min(1, Math.max(0, score)));
-  const content = typeof input === "string" ? input : picture(input);
+  const content = typeof input === "string" ? input : thumbnail(input);
   return element(
     "li",
     {},

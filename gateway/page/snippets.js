@@ -5,7 +5,7 @@
  *
  * @typedef {object} Embedding
  * @property {string} model
- * @property {(string|{name: string, type: string})[]} inputs Texts and pictures.
+ * @property {(string|{name: string, type: string})[]} inputs Texts and images.
  * @property {object} options Further fields of the body.
  */
 
@@ -20,8 +20,8 @@ export const curl = (requests, base, hasKey) =>
   requests.map((request) => curlCommand(request, base, hasKey)).join("\n\n");
 
 function curlCommand({ model, inputs, options }, base, hasKey) {
-  const hasPictures = inputs.some((input) => typeof input !== "string");
-  const quote = hasPictures ? inHereDocument : inQuotes;
+  const hasImages = inputs.some((input) => typeof input !== "string");
+  const quote = hasImages ? inHereDocument : inQuotes;
   const items = inputs.map((input) =>
     typeof input === "string" ? quote(JSON.stringify(input)) : encodedFile(input),
   );
@@ -35,7 +35,7 @@ function curlCommand({ model, inputs, options }, base, hasKey) {
     `curl ${new URL("v1/embeddings", base)}`,
     "-H 'Content-Type: application/json'",
     ...(hasKey ? ['-H "Authorization: Bearer $API_KEY"'] : []),
-    hasPictures ? `-d @- <<JSON\n${json}\nJSON` : `-d '${json}'`,
+    hasImages ? `-d @- <<JSON\n${json}\nJSON` : `-d '${json}'`,
   ];
   return head.join(" \\\n  ");
 }
@@ -85,8 +85,8 @@ export function pythonRanking(query, passages, base, hasKey) {
 }
 
 function pythonHead(requests, base, hasKey) {
-  const hasPictures = requests.some(({ inputs }) => inputs.some((each) => typeof each !== "string"));
-  const imports = [hasPictures && "import base64", hasKey && "import os"].filter(Boolean);
+  const hasImages = requests.some(({ inputs }) => inputs.some((each) => typeof each !== "string"));
+  const imports = [hasImages && "import base64", hasKey && "import os"].filter(Boolean);
   const key = hasKey ? 'os.environ["API_KEY"]' : '"unused"';
   return [
     "# pip install openai numpy",
@@ -98,13 +98,13 @@ function pythonHead(requests, base, hasKey) {
     `client = OpenAI(base_url="${new URL("v1", base)}", api_key=${key})`,
     "",
     "",
-    ...(hasPictures ? PICTURE : []),
+    ...(hasImages ? IMAGE : []),
     ...EMBED,
   ].join("\n");
 }
 
-const PICTURE = [
-  "def picture(path, type):",
+const IMAGE = [
+  "def image(path, type):",
   '    """Return the file as a data URL."""',
   '    with open(path, "rb") as file:',
   '        return f"data:{type};base64,{base64.b64encode(file.read()).decode()}"',
@@ -127,7 +127,7 @@ function pythonCall({ model, inputs, options }) {
   const items = inputs.map((input) =>
     typeof input === "string"
       ? JSON.stringify(input)
-      : `picture(${JSON.stringify(input.name)}, ${JSON.stringify(input.type)})`,
+      : `image(${JSON.stringify(input.name)}, ${JSON.stringify(input.type)})`,
   );
   const named = Object.entries(options).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   const list = `[\n        ${items.join(",\n        ")},\n    ]`;

@@ -1,4 +1,4 @@
-/** The picture of a vector: one column for each number. */
+/** The drawing of a vector: one column for each number. */
 
 import { element } from "./dom.js";
 

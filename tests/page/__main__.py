@@ -1,7 +1,7 @@
 """Tests the page in a headless browser, on a live service: ``python -m tests.page``.
 
 The browser is Chromium or Chrome of the machine; it is driven by Playwright, in an environment of
-its own. ``--docs`` makes the pictures of docs/page.md again instead.
+its own. ``--docs`` makes the screenshots of docs/page.md again instead.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--browser", default=found_browser(), help="the program to drive (default: %(default)s)"
     )
-    parser.add_argument("--pictures", type=Path, help="write pictures of all states here")
+    parser.add_argument("--screenshots", type=Path, help="write screenshots of all states here")
     parser.add_argument(
-        "--docs", action="store_true", help="only make the pictures of docs/page.md again"
+        "--docs", action="store_true", help="only make the screenshots of docs/page.md again"
     )
     options = parser.parse_args(arguments)
     if not options.browser:
@@ -74,10 +74,10 @@ def check(options: argparse.Namespace, known: dict[str, Any]) -> int:
         known: The addresses of the services, and other facts.
     """
     python = prepare(PLAYWRIGHT, options.environment)
-    pictures = ROOT / "docs" if options.docs else options.pictures
-    if pictures:
-        pictures.mkdir(parents=True, exist_ok=True)
-        known["pictures"] = str(pictures.absolute())
+    folder = ROOT / "docs" if options.docs else options.screenshots
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        known["screenshots"] = str(folder.absolute())
     checks = [HERE / "checks" / "documentation.py"] if options.docs else modules()
     environment = {
         **os.environ,
@@ -85,7 +85,7 @@ def check(options: argparse.Namespace, known: dict[str, Any]) -> int:
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     command = [
-        *(str(python), "-m", "pytest", *map(str, checks), "--verbose"),
+        *(str(python), "-m", "pytest", *map(str, checks), "--verbose", "--capture", "no"),
         # Without the settings and fixtures of our own tests; these checks have their own.
         *("--config-file", os.devnull, "--rootdir", str(HERE / "checks")),
         *("--confcutdir", str(HERE / "checks"), "-p", "no:cacheprovider"),
@@ -93,8 +93,8 @@ def check(options: argparse.Namespace, known: dict[str, Any]) -> int:
     return subprocess.run(command, env=environment, cwd=HERE / "checks").returncode
 
 
-def picture_files(folder: Path) -> list[str]:
-    """Write two pictures, and return their paths."""
+def image_files(folder: Path) -> list[str]:
+    """Write two images, and return their paths."""
     # The programs that the page offers must quote these names.
     files = [folder / name for name in ("sun & moon.png", "it's a $tree.png")]
     for seed, file in enumerate(files):
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "asymmetric": facts.ASYMMETRIC,
             "matryoshka": facts.MATRYOSHKA,
             "images": facts.IMAGES,
-            "picture_files": picture_files(Path(scratch)),
+            "image_files": image_files(Path(scratch)),
         }
         return check(options, known)
 

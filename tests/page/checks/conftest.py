@@ -85,7 +85,7 @@ def inspect(facts: SimpleNamespace) -> Inspect:
     """Check a state: axe-core finds no violation, and nothing is wider than the window."""
 
     def inspected(page: Page, name: str) -> None:
-        folder = getattr(facts, "pictures", None)
+        folder = getattr(facts, "screenshots", None)
         if folder:
             page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
         results = Axe().run(page, options=RULES)

@@ -1,4 +1,4 @@
-"""Tasks of a user: by keyboard only, with a key, with pictures, and with the copied programs."""
+"""Tasks of a user: by keyboard only, with a key, with images, and with the copied programs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 from conftest import Open
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 SECONDS = 120
 """Deadline of a copied program."""
@@ -91,7 +92,7 @@ def test_whole_flow_needs_no_mouse(open_page: Open, facts: SimpleNamespace) -> N
     page.keyboard.press("Control+Enter")
     expect(page.locator("#heatmap tbody td")).to_have_count(9)
     page.keyboard.press("Shift+Tab")
-    tab_to(page, "compare-curl-tab")
+    tab_to(page, "compare-code-curl-tab")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("region", name="Python program")).to_be_visible()
     page.reload()
@@ -200,11 +201,11 @@ def test_key_is_sent_but_neither_stored_nor_shown(
     open_page: Open, facts: SimpleNamespace, tmp_path: Path
 ) -> None:
     page = open_page(facts.keyed)
-    page.get_by_label("API key").fill("wrong")
+    page.get_by_label("API key", exact=True).fill("wrong")
     page.keyboard.press("Enter")
     expect(page.locator("#key-error")).to_have_text("The server rejected this key.")
-    expect(page.get_by_label("API key")).to_be_focused()
-    page.get_by_label("API key").fill(facts.key)
+    expect(page.get_by_label("API key", exact=True)).to_be_focused()
+    page.get_by_label("API key", exact=True).fill(facts.key)
     page.keyboard.press("Enter")
     expect(page.get_by_role("radio", name=facts.minilm)).to_be_focused()
     compare(page)
@@ -216,7 +217,7 @@ def test_key_is_sent_but_neither_stored_nor_shown(
         (tmp_path / name).write_text(text)
         assert run([*command, name], tmp_path, API_KEY=facts.key)
     page.reload()
-    expect(page.get_by_label("API key")).to_have_value("")
+    expect(page.get_by_label("API key", exact=True)).to_have_value("")
 
 
 def test_page_works_behind_a_prefix(open_page: Open, facts: SimpleNamespace) -> None:
@@ -229,31 +230,53 @@ def test_page_works_behind_a_prefix(open_page: Open, facts: SimpleNamespace) -> 
         assert links == [f"{address.rstrip('/')}/{name}" for name in ("docs", "metrics")]
 
 
-def test_live_figures_follow_requests(open_page: Open, facts: SimpleNamespace) -> None:
+def test_live_figures_follow_requests(open_page: Open) -> None:
     page = open_page()
     expect(page.locator("#live-in-flight")).to_have_text("0 of 1024")
+    idle = re.compile(r"^(\S+,19 ?)+$")
+    expect(page.locator("#curve")).to_have_attribute("points", idle)
     compare(page)
-    # Both figures are 0 again after the next poll.
-    page.wait_for_function(
-        """['live-tokens', 'live-requests'].every(
-            id => document.getElementById(id).textContent !== "0")"""
-    )
-    expect(page.locator("#live-requests")).to_have_text("0")
+    # The figure is 0 again after the next poll, but the curve keeps it.
+    expect(page.locator("#curve")).not_to_have_attribute("points", idle)
 
 
-def test_pictures_are_dropped_removed_and_compared(
+def test_live_figures_are_rates_over_all_models(open_page: Open) -> None:
+    page = open_page()
+    start = time.monotonic()
+
+    def respond(route: Route) -> None:
+        seconds = time.monotonic() - start
+        labels = 'method="POST",route="/v1/embeddings",status="200"'
+        lines = [
+            f"triton_embed_http_requests_total{{{labels}}} {40 * seconds}",
+            *(f'triton_embed_tokens_total{{model="{name}"}} {1e6 * seconds}' for name in "ab"),
+            'triton_embed_http_requests_total{method="GET",route="/docs",status="200"} 1e9',
+            "triton_embed_inputs_waiting 7.0",
+            "triton_embed_inputs_in_flight 300.0",
+            "triton_embed_inputs_limit 1024.0",
+        ]
+        route.fulfill(body="\n".join(lines))
+
+    page.route("**/metrics", respond)
+    expect(page.locator("#live-waiting")).to_have_text("7")
+    expect(page.locator("#live-in-flight")).to_have_text("300 of 1024")
+    expect(page.locator("#live-requests")).to_have_text(re.compile(r"^[2-6]\d$"))
+    expect(page.locator("#live-tokens")).to_have_text(re.compile(r"^[12],\d{3},\d{3}$"))
+
+
+def test_images_are_dropped_removed_and_compared(
     open_page: Open, facts: SimpleNamespace, tmp_path: Path
 ) -> None:
     page = open_page()
     page.get_by_role("radio", name=facts.images).check()
-    drop(page, "#compare-pictures", facts.picture_files)
+    drop(page, "#compare-images", facts.image_files)
     page.get_by_label("Texts, one per line").fill("costs $5 \\ `x`")
     page.get_by_role("button", name=re.compile("^Remove")).first.click()
     expect(page.locator(".thumbnails li")).to_have_count(1)
     compare(page)
     expect(page.locator("#heatmap tbody td")).to_have_count(4)
-    name = Path(facts.picture_files[1]).name
-    (tmp_path / name).write_bytes(Path(facts.picture_files[1]).read_bytes())
+    name = Path(facts.image_files[1]).name
+    (tmp_path / name).write_bytes(Path(facts.image_files[1]).read_bytes())
     (tmp_path / "curl.sh").write_text(program(page, "curl"))
     response = json.loads(run(["bash", "curl.sh"], tmp_path))
     vectors = np.array([item["embedding"] for item in response["data"]])
@@ -264,7 +287,7 @@ def test_pictures_are_dropped_removed_and_compared(
 
 
 def drop(page: Page, target: str, files: list[str]) -> None:
-    """Drop files, and a file that is no picture."""
+    """Drop files, and a file that is no image."""
     contents = [[Path(file).name, list(Path(file).read_bytes())] for file in files]
     script = """files => {
         const transfer = new DataTransfer();

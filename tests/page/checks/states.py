@@ -84,7 +84,7 @@ def test_form_for_the_key_is_accessible(
     window: str, open_page: Open, inspect: Inspect, facts: SimpleNamespace
 ) -> None:
     page = open_page(facts.keyed, **WINDOWS[window])
-    expect(page.get_by_label("API key")).to_be_visible()
+    expect(page.get_by_label("API key", exact=True)).to_be_visible()
     inspect(page, f"key-{window}")
 
 
@@ -97,12 +97,12 @@ def test_missing_model_is_reported_with_the_message_of_the_server(
     inspect(page, f"no-model-{window}")
 
 
-def test_pictures_are_accessible(
+def test_images_are_accessible(
     window: str, open_page: Open, inspect: Inspect, facts: SimpleNamespace
 ) -> None:
     page = open_page(**WINDOWS[window])
     page.get_by_role("radio", name=facts.images).check()
-    page.locator("#compare-pictures-files").set_input_files(facts.picture_files)
+    page.locator("#compare-images-files").set_input_files(facts.image_files)
     compare(page)
     expect(page.locator("#vectors img")).to_have_count(2)
-    inspect(page, f"pictures-{window}")
+    inspect(page, f"images-{window}")

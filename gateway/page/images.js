@@ -1,11 +1,11 @@
-/** Pictures that are dropped, pasted or chosen. */
+/** Images that are dropped, pasted or chosen. */
 
 import { element } from "./dom.js";
 
 const TYPES = ["image/png", "image/jpeg"];
 
-/** A list of pictures, with its controls. */
-export class Pictures {
+/** A list of images, with its controls. */
+export class Images {
   #root;
   #list;
   #note;
@@ -15,7 +15,7 @@ export class Pictures {
   /** @param {HTMLElement} root Container with the hint; may be hidden. */
   constructor(root) {
     this.#root = root;
-    this.#list = element("ul", { class: "thumbnails", "aria-label": "Pictures" });
+    this.#list = element("ul", { class: "thumbnails", "aria-label": "Images" });
     this.#note = element("p", { class: "note", role: "status" });
     this.#chooser = element("input", {
       type: "file",
@@ -23,7 +23,7 @@ export class Pictures {
       multiple: true,
       id: `${root.id}-files`,
     });
-    const label = element("label", { htmlFor: this.#chooser.id }, "Pictures (PNG or JPEG)");
+    const label = element("label", { htmlFor: this.#chooser.id }, "Images (PNG or JPEG)");
     const hint = element("p", { class: "hint" }, "Choose files, drop them here, or paste one.");
     root.append(label, this.#chooser, hint, this.#note, this.#list);
     this.#chooser.addEventListener("change", () => {
@@ -41,7 +41,7 @@ export class Pictures {
     });
   }
 
-  /** The pictures: their file names, types and data URLs; none while the list is hidden. */
+  /** The images: their file names, types and data URLs; none while the list is hidden. */
   get items() {
     return this.#root.hidden ? [] : [...this.#items];
   }
@@ -69,10 +69,10 @@ export class Pictures {
   }
 
   #render() {
-    this.#list.replaceChildren(...this.#items.map((item) => this.#thumbnail(item)));
+    this.#list.replaceChildren(...this.#items.map((item) => this.#row(item)));
   }
 
-  #thumbnail(item) {
+  #row(item) {
     const remove = element("button", { type: "button", class: "remove" }, "Remove");
     remove.setAttribute("aria-label", `Remove ${item.name}`);
     remove.addEventListener("click", () => {
@@ -80,12 +80,12 @@ export class Pictures {
       this.#render();
       (this.#list.querySelector("button") ?? this.#chooser).focus();
     });
-    return element("li", {}, picture(item), element("span", { class: "file" }, item.name), remove);
+    return element("li", {}, thumbnail(item), element("span", { class: "file" }, item.name), remove);
   }
 }
 
-/** Return the image element of a picture. */
-export const picture = ({ url, name }) =>
+/** Return the element that shows an image. */
+export const thumbnail = ({ url, name }) =>
   element("img", { src: url, alt: name, class: "thumbnail" });
 
 function dataUrl(file) {
