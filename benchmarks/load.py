@@ -63,7 +63,7 @@ class Client:
         )
         starts = [index * (len(texts) - SIZES.stop) // BODIES for index in range(BODIES)]
         self._bodies = {
-            size: [_body(texts[start : start + size]) for start in starts] for size in SIZES
+            size: [body_of(texts[start : start + size]) for start in starts] for size in SIZES
         }
         self._sent = 0
 
@@ -149,7 +149,8 @@ async def closed_loop(client: Client, clients: int, inputs: int, seconds: float)
     return embedded / (perf_counter() - start)
 
 
-def _body(texts: Sequence[str]) -> bytes:
+def body_of(texts: Sequence[str]) -> bytes:
+    """Return the body of a request with `texts` for the default model."""
     body = {"model": MODEL_ID, "input": texts, "truncate": "END", "encoding_format": "base64"}
     return json.dumps(body).encode()
 
