@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -186,11 +187,8 @@ RATES = (1_000, 10_000, 100_000)
 SLOWDOWNS = (1, 10, 100)
 """Times of a model, relative to the measured one."""
 
-LATENCY_FACTOR = 3
-"""Latency target of the fleets: this multiple of the latency of one text on an idle node."""
-
-FLEET_REQUESTS = 20_000
-"""Requests of each simulated fleet."""
+LATENCY_FACTORS = (1.5, 3)
+"""Latency targets of fleets: multiples of the latency of the largest request on an idle node."""
 
 
 def fleets(node: Node) -> str:
@@ -198,17 +196,13 @@ def fleets(node: Node) -> str:
     rows = []
     for slowdown in SLOWDOWNS:
         model = node.scaled(slowdown)
-        alone = model.request_seconds + model.execution_seconds + model.text_seconds
-        target = LATENCY_FACTOR * alone
-        row = [f"{slowdown} x", f"{model.capacity:.0f}", f"{1e3 * target:.0f}"]
-        for rate in RATES:
-            requests = rate / float(np.mean(SIZES))
-            load = queueing.poisson(requests, FLEET_REQUESTS / requests, SIZES, 0)
-            replicas = queueing.replicas_for(model, load, target)
-            row.append(str(replicas) if replicas else "over 4096")
-        rows.append(row)
+        alone = model.request_seconds + model.execution_seconds + SIZES[-1] * model.text_seconds
+        for factor in LATENCY_FACTORS:
+            each = queueing.max_rate(model, SIZES, factor * alone)
+            fleet = [f"{math.ceil(rate / each)}" if each else "-" for rate in RATES]
+            rows.append([f"{slowdown} x", f"{1e3 * factor * alone:.0f}", f"{each:.0f}", *fleet])
     columns = [f"replicas for {rate:,} texts/s".replace(",", " ") for rate in RATES]
-    return markdown(["time of the model", "texts/s of a replica", "p95 target, ms", *columns], rows)
+    return markdown(["time of the model", "p95, ms", "texts/s of a replica", *columns], rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -63,22 +63,9 @@ class Node:
         )
 
 
-def simulate(node: Node, load: Load, replicas: int = 1) -> Floats:
-    """Return the seconds from the arrival of each request to its response, [requests].
-
-    Args:
-        node: Each replica.
-        load: The requests; the gateways send each to the next replica.
-        replicas: Number of Tritons.
-    """
-    latencies = np.empty_like(load.arrivals)
-    for first in range(replicas):
-        turn = slice(first, None, replicas)
-        latencies[turn] = _simulate_one(node, load.arrivals[turn], load.texts[turn])
-    return latencies
-
-
-def _simulate_one(node: Node, arrivals: Floats, texts: Floats) -> Floats:
+def simulate(node: Node, load: Load) -> Floats:
+    """Return the seconds from the arrival of each request to its response, [requests]."""
+    arrivals, texts = load.arrivals, load.texts
     latencies = np.empty_like(arrivals)
     free, start, count = 0.0, 0, len(arrivals)
     while start < count:
@@ -146,23 +133,32 @@ def _profile(load: Load, latencies: Floats) -> Floats:
     return np.concatenate([np.percentile(part, PERCENTILES) for part in parts if len(part)])
 
 
-def replicas_for(node: Node, load: Load, max_p95_seconds: float, limit: int = 4096) -> int | None:
-    """Return the minimum number of replicas whose p95 is low; ``None``: more than `limit`.
+RATE_REQUESTS = 4000
+"""Requests that are simulated to find the maximum rate."""
+
+RATE_STEPS = 12
+"""Number of bisections: the maximum rate is exact to a 4000th of the capacity."""
+
+
+def max_rate(node: Node, sizes: Sequence[int], max_p95_seconds: float) -> float:
+    """Return the texts per second up to which the 95th percentile of the latencies is low enough.
+
+    The requests of a fleet reach each replica at random times, because many gateways take turns
+    independently. A fleet therefore needs its total rate divided by this one.
 
     Args:
-        node: Each replica.
-        load: The requests.
-        max_p95_seconds: Maximum of the 95th percentile of the latencies.
-        limit: Maximum number of replicas to try.
+        node: A replica.
+        sizes: Possible numbers of texts of a request.
+        max_p95_seconds: Maximum of the 95th percentile.
     """
-
-    def is_enough(replicas: int) -> bool:
-        return bool(np.percentile(simulate(node, load, replicas), 95) <= max_p95_seconds)
-
-    if not is_enough(limit):
-        return None
-    low, high = 0, limit
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if is_enough(middle) else (middle, high)
-    return high
+    unit = poisson(1, RATE_REQUESTS, sizes, seed=0)
+    mean = float(np.mean(unit.texts))
+    low, high = 0.0, node.capacity / mean
+    for _ in range(RATE_STEPS):
+        middle = (low + high) / 2
+        latencies = simulate(node, Load(unit.arrivals / middle, unit.texts))
+        if np.percentile(latencies, 95) <= max_p95_seconds:
+            low = middle
+        else:
+            high = middle
+    return low * mean

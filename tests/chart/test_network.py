@@ -10,11 +10,11 @@ COMPONENT = "app.kubernetes.io/component"
 PEER = {"podSelector": {"matchLabels": {"app": "peer"}}}
 
 
-def rules(manifests: Manifests, suffix: str) -> dict[str, list[Any]]:
+def rules(manifests: Manifests, suffix: str) -> dict[int, list[Any]]:
     """Return the peers of each port that a policy lets in; an empty list means every peer."""
     policy = manifests.one("NetworkPolicy", suffix)["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
-    peers: dict[str, list[Any]] = {}
+    peers: dict[int, list[Any]] = {}
     for rule in policy["ingress"]:
         for port in rule["ports"]:
             peers.setdefault(port["port"], []).extend(rule.get("from", []))
@@ -28,22 +28,25 @@ def components(peers: list[Any]) -> list[str]:
 
 def test_http_is_public_and_triton_is_for_the_gateways() -> None:
     manifests = render()
-    assert rules(manifests, "-gateway") == {"http": []}
+    assert rules(manifests, "-gateway") == {8000: []}
     triton = rules(manifests, "-triton")
-    assert set(triton) == {"grpc", "metrics", "status"}
-    assert components(triton["grpc"]) == ["gateway"] and len(triton["grpc"]) == 1
-    assert components(triton["status"]) == ["gateway"]
-    assert {"namespaceSelector": {}} in triton["metrics"]
+    assert set(triton) == {8001, 8002, 8004}
+    assert components(triton[8001]) == ["gateway"] and len(triton[8001]) == 1
+    assert components(triton[8004]) == ["gateway"]
+    assert {"namespaceSelector": {}} in triton[8002]
 
 
 def test_peers_limit_each_port() -> None:
-    values = {f"networkPolicy.{name}": [PEER] for name in ("clients", "grpcClients", "prometheus")}
+    names = ("clients", "grpcClients", "prometheus")
+    values: dict[str, Any] = {f"networkPolicy.{name}": [PEER] for name in names}
     manifests = render(values)
-    assert rules(manifests, "-gateway") == {"http": [PEER]}
+    http = rules(manifests, "-gateway")[8000]
+    assert http[0] == PEER and components(http[1:]) == ["test"] and len(http) == 2
     triton = rules(manifests, "-triton")
-    assert triton["metrics"] == [PEER] and triton["grpc"][1:] == [PEER]
-    sidecar = rules(render({**values, "topology": "pod", "gateway.replicas": 1}), "-gateway")
-    assert sidecar == {"http": [PEER], "metrics": [PEER], "status": [PEER], "grpc": [PEER]}
+    assert triton[8002] == [PEER] and triton[8001][1:] == [PEER]
+    values |= {"topology": "pod", "gateway.replicas": 1, "test.enabled": False}
+    sidecar = rules(render(values), "-gateway")
+    assert sidecar == {8000: [PEER], 8002: [PEER], 8004: [PEER], 8001: [PEER]}
 
 
 def test_pods_reach_only_what_they_need() -> None:
@@ -54,7 +57,7 @@ def test_pods_reach_only_what_they_need() -> None:
         return [[port["port"] for port in rule["ports"]] for rule in policy["egress"]]
 
     assert egress("-triton") == [[53, 53]]
-    assert egress("-gateway") == [[53, 53], ["grpc", "status"]]
+    assert egress("-gateway") == [[53, 53], [8001, 8004]]
     assert egress("-export") == [[53, 53], [443]]
     assert manifests.one("NetworkPolicy", "-export")["spec"]["ingress"] == []
     assert render({"networkPolicy.enabled": False}).of_kind("NetworkPolicy") == []
@@ -79,12 +82,13 @@ def test_selectors_find_exactly_the_pods_with_their_ports(topology: str) -> None
     pods = [each["spec"]["template"] for each in manifests.of_kind("Deployment")]
     pods += [each["spec"]["template"] for each in manifests.of_kind("Job")]
 
-    def ports(selector: dict[str, str]) -> set[str]:
+    def ports(selector: dict[str, str]) -> set[str | int]:
         found = [each for each in pods if selector.items() <= each["metadata"]["labels"].items()]
         assert len(found) == 1
         pod = found[0]["spec"]
         every = [*pod.get("initContainers", ()), *pod["containers"]]
-        return {port["name"] for each in every for port in each.get("ports", ())}
+        found_ports = [port for each in every for port in each.get("ports", ())]
+        return {key for port in found_ports for key in (port["name"], port["containerPort"])}
 
     for service in manifests.of_kind("Service"):
         wanted = {each["targetPort"] for each in service["spec"]["ports"]}

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from testing.chart import ChartError, Manifests, containers, render
+from testing import kubernetes_api
+from testing.chart import CHART, ChartError, Manifests, containers, helm, parse, render
 
 TOPOLOGIES = [{}, {"topology": "pod"}]
 
@@ -74,6 +75,19 @@ def test_generated_keys_are_kept_and_never_in_a_pod(manifests: Manifests) -> Non
     ]
     name = secret["metadata"]["name"]
     assert variable["valueFrom"] == {"secretKeyRef": {"name": name, "key": "api-keys"}}
+
+
+def test_upgrade_keeps_the_generated_key() -> None:
+    secret = dict(render({"auth.create": True}).one("Secret"))
+    release = {"meta.helm.sh/release-name": "r", "meta.helm.sh/release-namespace": "ns"}
+    metadata = secret["metadata"]
+    metadata = {**metadata, "namespace": "ns", "annotations": metadata["annotations"] | release}
+    with kubernetes_api.serving([{**secret, "metadata": metadata}]) as url:
+        options = ["--dry-run=server", "--disable-openapi-validation", f"--kube-apiserver={url}"]
+        options += ["--namespace=ns", "--set=auth.create=true", "--is-upgrade"]
+        upgraded = parse(helm("template", "r", str(CHART), *options))
+    assert upgraded.one("Secret")["data"] == secret["data"]
+    assert render({"auth.create": True}).one("Secret")["data"] != secret["data"]
 
 
 def test_own_secret_is_used_and_not_created() -> None:

@@ -1,15 +1,17 @@
+{{/* Ports are numbers: not every network plugin finds the names of a sidecar's ports. */}}
+
 {{/* Ingress rules for metrics, and for gRPC clients other than the gateways. */}}
 {{- define "triton-embed.tritonIngress" -}}
 {{- with .Values.networkPolicy.prometheus -}}
 - ports:
-    - {port: metrics, protocol: TCP}
-    - {port: status, protocol: TCP}
+    - {port: 8002, protocol: TCP}
+    - {port: 8004, protocol: TCP}
   from:
     {{- toYaml . | nindent 4 }}
 {{- end }}
 {{- with .Values.networkPolicy.grpcClients }}
 - ports:
-    - {port: grpc, protocol: TCP}
+    - {port: 8001, protocol: TCP}
   from:
     {{- toYaml . | nindent 4 }}
 {{- end }}
