@@ -18,7 +18,7 @@ from time import perf_counter
 import httpx
 import numpy as np
 
-from benchmarks import queueing, server
+from benchmarks import fleet_costs, queueing, server
 from benchmarks.load import body_of
 from benchmarks.queueing import Floats, Load, Node
 from benchmarks.report import markdown
@@ -213,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with server.running(options.url) as target:
         capacity, found = asyncio.run(measure(target.url, options.seconds))
+        metrics_bytes = len(httpx.get(f"{target.url}/metrics").content)
     node = queueing.fit(found[0].load, found[0].latencies)
     table, error = check(node, found)
     print(f"{server.conditions()}; capacity {capacity:.0f} texts/s\n\n{table}\n")
@@ -221,7 +222,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{1e3 * node.text_seconds:.2f} ms; a request takes {1e3 * node.request_seconds:.2f} ms "
         "besides.\n"
     )
-    print(fleets(node))
+    print(f"{fleets(node)}\n")
+    mean = float(np.mean(SIZES))
+    print(fleet_costs.table(CHECKED_SHARES[-1] * capacity / mean, metrics_bytes))
     if error > MAX_ERROR:
         print(f"capacity: the largest error is {error:.0%}, above {MAX_ERROR:.0%}", file=sys.stderr)
     return int(error > MAX_ERROR)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import capacity, queueing
+from benchmarks import capacity, fleet_costs, queueing
 from benchmarks.capacity import Measured
 from benchmarks.queueing import Load, Node
 
@@ -63,3 +63,10 @@ def test_check_reports_the_largest_error_of_the_loads_that_were_not_fitted() -> 
 def test_fleets_of_slower_models_have_a_row_each() -> None:
     rows = capacity.fleets(Node(0.003, 0.004, 0.0007)).splitlines()[2:]
     assert len(rows) == len(capacity.SLOWDOWNS) * len(capacity.LATENCY_FACTORS)
+
+
+def test_costs_of_a_fleet_grow_with_its_replicas() -> None:
+    ten, hundred, thousand = fleet_costs.table(100, 15_000).splitlines()[2:]
+    assert ten.startswith("| 10 | 1000 | 2 | 20 | 1 | 5 | 160 |")
+    assert hundred.startswith("| 100 | 10000 | 7 | 700 |")
+    assert thousand.startswith("| 1000 | 100000 | 70 | 70000 | 35 | 500 | 16000 |")
