@@ -159,7 +159,8 @@ async def measure(url: str, seconds: float) -> tuple[float, list[Measured]]:
 
 def check(node: Node, found: Sequence[Measured]) -> tuple[str, float]:
     """Return a table of measured and simulated figures, and the largest error of a check."""
-    rows, errors = [], []
+    rows: list[list[str]] = []
+    errors: list[float] = []
     for index, each in enumerate(found):
         simulated = queueing.simulate(node, each.load)
         pairs = [
