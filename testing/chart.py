@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -80,9 +79,12 @@ def parse(text: str) -> Manifests:
 
 
 def program(name: str) -> str | None:
-    """Return the path of helm or kubectl, next to this Python or on the PATH, if there is one."""
+    """Return the path of helm or kubectl as ``make test-chart`` installs it, if it is installed.
+
+    Other versions, on the PATH, render other blank lines.
+    """
     own = Path(sys.executable).with_name(name)
-    return str(own) if own.is_file() else shutil.which(name)
+    return str(own) if own.is_file() else None
 
 
 def helm(*arguments: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,18 +13,13 @@ import yaml
 from testing.chart import CHART, render
 from testing.paths import ROOT
 
+CHECKOV = Path(f"{sys.prefix}-checkov", "bin", "checkov")
 VALUE_FILES = [None, *sorted(CHART.glob("values-*.yaml"))]
-
-
-def checkov() -> str | None:
-    own = Path(f"{sys.prefix}-checkov", "bin", "checkov")
-    return str(own) if own.is_file() else shutil.which("checkov")
 
 
 @pytest.mark.parametrize("path", VALUE_FILES, ids=lambda path: path and path.stem)
 def test_chart_meets_the_policies(path: Path | None, tmp_path: Path) -> None:
-    program = checkov()
-    if not program:
+    if not CHECKOV.is_file():
         pytest.skip("needs checkov: make test-chart")
     # A test that ends by itself needs no probes.
     manifests = [
@@ -33,7 +27,7 @@ def test_chart_meets_the_policies(path: Path | None, tmp_path: Path) -> None:
     ]
     (tmp_path / "manifests.yaml").write_text(yaml.safe_dump_all(manifests), encoding="utf-8")
     options = ["--config-file", str(ROOT / "deploy" / "helm" / "checkov.yaml"), "--output", "json"]
-    command = [program, "--directory", str(tmp_path), *options]
+    command = [str(CHECKOV), "--directory", str(tmp_path), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     report = json.loads(done.stdout)
     failed = [(each["check_id"], each["resource"]) for each in report["results"]["failed_checks"]]
