@@ -49,7 +49,10 @@ export class Models {
 
   #render(selected) {
     const checked = this.#all.some(({ id }) => id === selected) ? selected : this.#all[0]?.id;
-    byId("models").replaceChildren(...this.#all.map((model) => card(model, checked)));
+    const group = byId("models");
+    const hadFocus = group.contains(document.activeElement);
+    group.replaceChildren(...this.#all.map((model) => card(model, checked)));
+    if (hadFocus) group.querySelector("input:checked")?.focus();
     this.#changed();
   }
 

@@ -329,6 +329,20 @@ def test_response_of_a_proxy_is_reported_with_its_status(open_page: Open) -> Non
     expect(page.locator("#compare-error")).to_contain_text("status 502 and no message")
 
 
+def test_overload_is_reported_with_the_time_to_wait(open_page: Open) -> None:
+    page = open_page()
+    body = {"message": "Too many requests.", "code": "overloaded"}
+    page.route(
+        "**/v1/embeddings",
+        lambda route: route.fulfill(status=503, json=body, headers={"retry-after": "3"}),
+    )
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.locator("#compare-error")).to_contain_text("Too many requests.")
+    expect(page.locator("#compare-error")).to_contain_text(
+        "status 503, code overloaded, try again in 3 s"
+    )
+
+
 def test_new_model_appears_without_a_reload(open_page: Open, facts: SimpleNamespace) -> None:
     page = open_page()
     expect(page.locator("#live-state")).to_have_text("ready")
