@@ -56,6 +56,13 @@ byId("key-form").addEventListener("submit", async (event) => {
 });
 byId("again").addEventListener("click", load);
 
+/** Without this, a browser would leave the page for a file that is dropped next to the list. */
+for (const type of ["dragover", "drop"]) {
+  addEventListener(type, (event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  });
+}
+
 tabs(byId("tasks"));
 load();
 new Live(api, load).run();

@@ -10,7 +10,6 @@ import { comparedSide, options } from "./options.js";
 import { Images, thumbnail } from "./images.js";
 import { curl, pythonPairs } from "./snippets.js";
 import { strip } from "./strip.js";
-import { similarities } from "./vectors.js";
 
 /** Maximum inputs in the list; the heat map has a limit of its own. */
 const MAX_LISTED = 200;
@@ -62,10 +61,12 @@ export class Comparison {
 
   #show(request, { vectors }, counts, limit) {
     const { inputs } = request;
-    showHeatmap(similarities(vectors.slice(0, MAX_LISTED)), inputs.slice(0, MAX_LISTED));
+    showHeatmap(vectors, inputs);
     const listed = inputs.slice(0, MAX_LISTED);
     const items = listed.map((input, i) => item(input, vectors[i], counts[i], limit));
     byId("vectors").replaceChildren(...items);
+    byId("vectors-note").textContent =
+      inputs.length > MAX_LISTED ? `The first ${MAX_LISTED} of ${inputs.length} are shown.` : "";
     showCode(byId("compare-code"), {
       curl: curl([request], this.#api.base, this.#api.hasKey),
       Python: pythonPairs(request, this.#api.base, this.#api.hasKey),

@@ -1,5 +1,7 @@
 /** The embedding of texts and images. */
 
+import { shortened } from "./dom.js";
+
 /**
  * Embed the inputs of a request.
  *
@@ -15,7 +17,7 @@ export async function embed(api, { model, inputs, options }, field) {
     const wrong = inputs[error.inputIndex];
     if (wrong !== undefined) {
       error.field = field;
-      error.input = `${error.inputIndex + 1}: ${wrong.name ?? wrong.slice(0, 80)}`;
+      error.input = `${error.inputIndex + 1}: ${wrong.name ?? shortened(wrong, 80)}`;
     }
     throw error;
   }

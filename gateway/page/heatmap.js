@@ -2,6 +2,7 @@
 
 import { byId, decimal, element, shortened } from "./dom.js";
 import { thumbnail } from "./images.js";
+import { similarities } from "./vectors.js";
 
 /** Ends of the color scale for the light and the dark scheme: red, green, blue. */
 const SCALES = {
@@ -10,18 +11,22 @@ const SCALES = {
 };
 
 /** Maximum inputs in the table; further ones are only in the list below it. */
-export const MAX_ROWS = 40;
+const MAX_ROWS = 40;
+
+/** Highest beginning of the color scale, so that equal texts have the color of 1. */
+const MAX_LOWEST = 0.99;
 
 /**
- * Show the similarities.
+ * Show the similarity of each pair.
  *
- * @param {number[][]} values Similarity of each pair.
+ * @param {Float32Array[]} vectors
  * @param {(string|object)[]} inputs Texts and images, in the same order.
  */
-export function showHeatmap(values, inputs) {
+export function showHeatmap(vectors, inputs) {
   const shown = inputs.slice(0, MAX_ROWS);
+  const values = similarities(vectors.slice(0, MAX_ROWS));
   const others = shown.flatMap((_, i) => values[i].slice(0, i));
-  const lowest = others.length ? Math.min(...others) : 0;
+  const lowest = others.length ? Math.min(...others, MAX_LOWEST) : 0;
   const heads = shown.map((input, i) =>
     element("th", { scope: "col", title: title(input) }, String(i + 1)),
   );
@@ -34,7 +39,7 @@ export function showHeatmap(values, inputs) {
   table.tBodies[0].replaceChildren(...rows);
   byId("scale-low").textContent = decimal(lowest);
   byId("heatmap-note").textContent =
-    inputs.length > MAX_ROWS ? `The first ${MAX_ROWS} of ${inputs.length} inputs are shown.` : "";
+    inputs.length > MAX_ROWS ? `The first ${MAX_ROWS} of ${inputs.length} are shown.` : "";
 }
 
 const title = (input) => (typeof input === "string" ? shortened(input, 200) : input.name);
@@ -49,7 +54,7 @@ function rowHead(input, index) {
 function cell(value, lowest, row, column) {
   const made = element("td", { title: `${row + 1} and ${column + 1}: ${decimal(value, 4)}` });
   made.textContent = decimal(value);
-  const heat = Math.min(1, Math.max(0, (value - lowest) / (1 - lowest || 1)));
+  const heat = Math.min(1, Math.max(0, (value - lowest) / (1 - lowest)));
   for (const [scheme, [low, high]] of Object.entries(SCALES)) {
     const color = low.map((part, i) => Math.round(part + heat * (high[i] - part)));
     made.style.setProperty(`--${scheme}`, `rgb(${color})`);

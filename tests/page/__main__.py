@@ -21,6 +21,7 @@ from typing import Any
 from testing.images import encoded, picture
 from testing.minilm import MINILM
 from testing.paths import ROOT
+from testing.ports import free_ports
 from testing.server import RunningServer
 from tests.clients import facts
 from tests.clients.catalog import Client
@@ -116,17 +117,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for model in facts.models(Path(scratch)):
             model.export(repository)
         service = stack.enter_context(RunningServer(repository))
-        triton = f"127.0.0.1:{service.grpc_port}"
+        ports = service.grpc_port, service.status_port
+        enter = stack.enter_context
+        prefixed = enter(gateway(*ports, TRITON_EMBED_ROOT_PATH=PREFIX))
         known = {
             "url": service.url,
-            "keyed": stack.enter_context(gateway(triton, {"API_KEYS": KEY})),
+            "keyed": enter(gateway(*ports, TRITON_EMBED_API_KEYS=KEY)),
             "key": KEY,
-            # Nothing listens at this address.
-            "without_model": stack.enter_context(gateway("127.0.0.1:9", {})),
-            "behind_proxy": stack.enter_context(reverse_proxy(service.url)),
-            "with_root_path": stack.enter_context(
-                reverse_proxy(stack.enter_context(gateway(triton, {"ROOT_PATH": PREFIX})))
-            ),
+            # Nothing listens on these ports.
+            "without_model": enter(gateway(*free_ports(2))),
+            "behind_proxy": enter(reverse_proxy(service.url)),
+            "with_root_path": enter(reverse_proxy(prefixed)),
             "browser": options.browser,
             "minilm": MINILM,
             "asymmetric": facts.ASYMMETRIC,

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -22,21 +22,20 @@ PREFIX = "/embed"
 
 
 @contextmanager
-def gateway(triton_address: str, settings: Mapping[str, str]) -> Iterator[str]:
+def gateway(grpc_port: int, status_port: int, **variables: str) -> Iterator[str]:
     """Run a gateway and return its URL once it responds.
 
     Args:
-        triton_address: The gRPC address of Triton.
-        settings: Values of its settings by the names of their variables, without the prefix.
+        grpc_port: Port of Triton's gRPC API.
+        status_port: Port of the supervisor's state.
+        variables: Further environment variables.
     """
     (port,) = free_ports(1)
-    command = [sys.executable, "-m", "triton_embed", "gateway", "--port", str(port)]
-    variables = {f"TRITON_EMBED_{name}": value for name, value in settings.items()}
-    process = subprocess.Popen(
-        [*command, "--triton-address", triton_address, "--log-level", "error"],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-    )
+    command = [
+        *(sys.executable, "-m", "triton_embed", "gateway", "--port", str(port)),
+        *("--triton-address", f"127.0.0.1:{grpc_port}", "--status-port", str(status_port)),
+    ]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables})
     url = f"http://127.0.0.1:{port}"
 
     def is_live() -> bool:

@@ -303,6 +303,22 @@ def drop(page: Page, target: str, files: list[str]) -> None:
     expect(page.locator(target)).to_contain_text("Not a PNG or JPEG file: notes.txt")
 
 
+def test_long_lists_are_shown_in_part(open_page: Open, facts: SimpleNamespace) -> None:
+    page = open_page()
+    page.get_by_role("radio", name=facts.asymmetric).check()
+    page.get_by_label("Texts, one per line").fill("same\n" * 250)
+    compare(page)
+    expect(page.locator("#compare-status")).to_contain_text("250 inputs")
+    expect(page.locator("#heatmap tbody tr")).to_have_count(40)
+    expect(page.locator("#heatmap-note")).to_have_text("The first 40 of 250 are shown.")
+    expect(page.locator("#vectors > li")).to_have_count(200)
+    expect(page.locator("#vectors-note")).to_have_text("The first 200 of 250 are shown.")
+    # Equal texts have the color of 1, not that of the lowest similarity.
+    expect(page.locator("#scale-low")).to_have_text("0.99")
+    color = page.locator("#heatmap td").nth(41).evaluate("cell => getComputedStyle(cell).color")
+    assert color == "rgb(255, 255, 255)"
+
+
 def test_missing_text_is_reported_without_a_request(open_page: Open) -> None:
     page = open_page()
     sent = embeddings(page)
