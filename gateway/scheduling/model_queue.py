@@ -14,6 +14,12 @@ MIN_SMALL_REQUESTS = 16
 """Small requests that are always admitted, however slow the model: a few clients that wait for each
 response are not an overload. With more, the model is saturated."""
 
+LEAVING_SECONDS = 0.01
+"""Time for which fewer small requests still count as saturating. The vectors of a batch arrive
+together, but its requests leave one after the other: the last `MIN_SMALL_REQUESTS` leave within
+about 5 ms, and were embedded while the model was saturated. Otherwise the rate measured with 16
+clients of single texts would be 16 times too small, and a burst would be rejected."""
+
 MIN_LARGE_REQUESTS = 3
 """Larger requests that are always admitted. They take turns, so that each takes at most about this
 many times as long as alone."""
@@ -37,6 +43,7 @@ class ModelQueue:
         self._now = clock()
         self._throughput = Throughput()
         self._codel = CoDel(target)
+        self._leaving_until = self._now
         self._unserved = 0
         self._small_requests = 0
         self._large_requests = 0
@@ -77,7 +84,7 @@ class ModelQueue:
     def embedded(self, tokens: int, *, bulk: bool, is_first: bool) -> None:
         """Record that `tokens` of a request were embedded; `is_first`: its first."""
         self._advance()
-        if self._is_saturated:
+        if self._is_saturated or self._now < self._leaving_until:
             self._throughput.add(tokens, is_first)
         self._add(-tokens, bulk)
         self._unserved -= is_first
@@ -110,5 +117,9 @@ class ModelQueue:
         now = self._clock()
         if self._is_saturated:
             self._throughput.advance(now - self._now)
+        elif self._now < self._leaving_until:
+            self._throughput.advance(min(now, self._leaving_until) - self._now)
+        if self._small_requests >= MIN_SMALL_REQUESTS:
+            self._leaving_until = now + LEAVING_SECONDS
         self._now = now
         self._codel.update(self._throughput.seconds_for_requests(self._unserved), now)
