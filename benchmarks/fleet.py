@@ -37,6 +37,9 @@ and gRPC looks up the name again."""
 MIN_SHARE = 0.2
 """Minimum share of the requests for each of two containers in the last `SETTLE_SECONDS`."""
 
+SETTINGS = "TRITON_EMBED_MAX_QUEUE_SECONDS=60\n"
+"""Settings of the containers: no request is rejected, although a starting Triton takes a core."""
+
 REPEATS = {"triton": ("gateway", "repeating an inference"), "gateway": ("nginx", "upstream")}
 """For each service, the service that repeats its requests, and the text of the lines in its log."""
 
@@ -193,7 +196,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(name)
         THIS.export(checkpoints.MINILM_FOLDER, folder / "repository", server.MODEL_ID)
         folder.chmod(0o755)
-        environment = {"GATEWAY_PORT": address, "MODEL_REPOSITORY": str(folder / "repository")}
+        (folder / "settings.env").write_text(SETTINGS, encoding="ascii")
+        environment = {
+            "GATEWAY_PORT": address,
+            "MODEL_REPOSITORY": str(folder / "repository"),
+            "SETTINGS": str(folder / "settings.env"),
+        }
         project = f"triton-embed-fleet-{os.getpid()}"
         with compose.running(project, environment, REPLICAS) as fleet:
             print(server.conditions(), end="\n\n")
