@@ -6,16 +6,19 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from random import Random
 
 from triton_embed.contract.errors import Unavailable
 from triton_embed.gateway.scheduling.admission import AdmissionController, Permit
 from triton_embed.gateway.scheduling.model_queue import MAX_SMALL_TOKENS
 from triton_embed.gateway.triton.job import EmbedJob
 
-MAX_DEFERRAL_SECONDS = 1.0
-"""Maximum wait of a large request for a place. Clients that retry half a second after a rejection
-then send a third as many requests, whose bodies take the encoder's cores. A longer wait would save
-little more, and delay clients that have another server."""
+MIN_DEFERRAL_SECONDS, MAX_DEFERRAL_SECONDS = 0.5, 1.0
+"""Limits of the wait of a large request for a place, which is random, so that clients that were
+rejected together do not stay in step: between their retries, the newest request would be old.
+Clients that retry half a second after a rejection send about 40 % as many requests as without the
+wait; their bodies take the encoder's cores. A longer wait would save little more, and delay clients
+that have another server."""
 
 
 class DeferredRejections:
@@ -30,6 +33,7 @@ class DeferredRejections:
 
     def __init__(self, admission: AdmissionController) -> None:
         self._admission = admission
+        self._random = Random()
         # The waiting requests of each model, the newest last.
         self._waiting: defaultdict[str, dict[asyncio.Future[bool], None]] = defaultdict(dict)
 
@@ -42,7 +46,7 @@ class DeferredRejections:
             bulk: Whether it is sent in chunks.
 
         Raises:
-            Unavailable: the request is rejected; if it is large, after `MAX_DEFERRAL_SECONDS`.
+            Unavailable: the request is rejected; if it is large, after a while.
         """
         if job.tokens <= MAX_SMALL_TOKENS:
             with self._admission.admit(job, bulk=bulk) as permit:
@@ -57,7 +61,8 @@ class DeferredRejections:
                 self._retry_newest(name)
 
     async def _enter(self, place: ExitStack, job: EmbedJob, *, bulk: bool) -> Permit:
-        deadline = asyncio.get_running_loop().time() + MAX_DEFERRAL_SECONDS
+        deferral = self._random.uniform(MIN_DEFERRAL_SECONDS, MAX_DEFERRAL_SECONDS)
+        deadline = asyncio.get_running_loop().time() + deferral
         while True:
             try:
                 permit = place.enter_context(self._admission.admit(job, bulk=bulk))

@@ -104,9 +104,13 @@ class SendWindow:
             self._in_flight += tokens
             return stop
         finally:
+            # Later, so that the request's next chunk is in line, too: it may be the first.
             if self._next is turn:
-                self._next = None
-                self._admit_next()
+                asyncio.get_running_loop().call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._next = None
+        self._admit_next()
 
     def release(self, tokens: int, seconds: float | None) -> None:
         """Give back the room of a chunk.

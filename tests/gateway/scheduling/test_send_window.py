@@ -67,6 +67,28 @@ async def test_chunk_with_the_earliest_due_time_is_sent_first() -> None:
     await late
 
 
+async def test_request_keeps_its_turn_if_there_is_room_for_another_of_its_chunks() -> None:
+    window = make_window()
+    sent: list[str] = []
+
+    async def send(name: str, due: float) -> None:
+        for _ in range(2):
+            await window.acquire(JOB, 0, due)
+            sent.append(name)
+
+    await asyncio.gather(*[acquire(window) for _ in range(2)])
+    waiting = [asyncio.create_task(send(name, due)) for due, name in enumerate(["old", "new"])]
+    await asyncio.sleep(0)
+    for _ in range(2):
+        window.release(TOKENS * CHUNK, ROUND_TRIP_SECONDS)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert sent == ["old", "old"]
+    for _ in range(2):
+        window.release(TOKENS * CHUNK, ROUND_TRIP_SECONDS)
+    await asyncio.gather(*waiting)
+
+
 async def test_canceled_turn_does_not_delay_other_turns() -> None:
     window = make_window()
     for _ in range(2):
