@@ -34,8 +34,8 @@ PAUSE_SECONDS = 0.5
 """Pause of a client after a 503: the shortest of usual clients. A shorter one would only measure
 how fast the server rejects."""
 
-CAPACITY_CLIENTS, CAPACITY_SECONDS, CAPACITY_ROUNDS = 3, 5.0, 3
-"""Clients and duration of each closed loop that measures the capacity; the best round counts. Three
+CAPACITY_CLIENTS, CAPACITY_SECONDS, CAPACITY_ROUNDS = 2, 5.0, 3
+"""Clients and duration of each closed loop that measures the capacity; the best round counts. Two
 lists are always admitted, and keep the server busy."""
 
 ALONE_REQUESTS = 15
@@ -43,7 +43,7 @@ ALONE_REQUESTS = 15
 
 MAX_ALONE_FACTOR = 3
 """Maximum part of an accepted request's wait, in its times alone, beyond the acceptable queue
-time: three large requests share a model."""
+time: at most three large requests share a model."""
 
 MIN_CAPACITY_SHARE = 0.9
 """Minimum tokens per second of accepted requests, relative to the capacity."""

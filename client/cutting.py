@@ -12,7 +12,7 @@ from triton_embed.contract.modality import START, find_images
 
 MAX_REQUEST_TOKENS = 3072
 """Estimated tokens of a request. Our server always admits several requests of 4096 tokens, but only
-three larger ones, and estimates differ. Larger requests are not faster: sorted texts have similar
+two larger ones, and estimates differ. Larger requests are not faster: sorted texts have similar
 lengths anyway."""
 
 MAX_REQUEST_ROWS = 2048

@@ -13,12 +13,12 @@ from triton_embed.gateway.scheduling.admission import AdmissionController, Permi
 from triton_embed.gateway.scheduling.model_queue import MAX_SMALL_TOKENS
 from triton_embed.gateway.triton.job import EmbedJob
 
-MIN_DEFERRAL_SECONDS, MAX_DEFERRAL_SECONDS = 0.5, 1.0
+MIN_DEFERRAL_SECONDS, MAX_DEFERRAL_SECONDS = 0.75, 1.0
 """Limits of the wait of a large request for a place, which is random, so that clients that were
 rejected together do not stay in step: between their retries, the newest request would be old.
-Clients that retry half a second after a rejection send about 40 % as many requests as without the
-wait; their bodies take the encoder's cores. A longer wait would save little more, and delay clients
-that have another server."""
+Clients that retry half a second after a rejection send about a third as many requests as without
+the wait; their bodies take the encoder's cores. A longer wait would save little more, and delay
+clients that have another server."""
 
 
 class DeferredRejections:

@@ -20,9 +20,9 @@ together, but its requests leave one after the other: the last `MIN_SMALL_REQUES
 about 5 ms, and were embedded while the model was saturated. Otherwise the rate measured with 16
 clients of single texts would be 16 times too small, and a burst would be rejected."""
 
-MIN_LARGE_REQUESTS = 3
-"""Larger requests that are always admitted. They take turns, so that each takes at most about this
-many times as long as alone."""
+MIN_LARGE_REQUESTS = 2
+"""Larger requests that are always admitted. One is embedded while the next is on its way; each
+takes at most about this many times as long as alone. A third would only add to the wait."""
 
 
 class ModelQueue:
@@ -58,7 +58,7 @@ class ModelQueue:
             is_free = self._small_requests < MIN_SMALL_REQUESTS
         else:
             is_free = self._large_requests < MIN_LARGE_REQUESTS
-            # Otherwise a fourth list that takes seconds would share the model with three.
+            # Otherwise a third list that takes seconds would share the model with the others.
             budgeted += self._throughput.seconds_for_tokens(tokens)
         if is_free:
             return 0.0

@@ -12,6 +12,7 @@ from testing.jobs import MODEL, make_input
 from triton_embed.contract.errors import Unavailable
 from triton_embed.contract.options import Options
 from triton_embed.gateway.scheduling.admission import AdmissionController, Permit
+from triton_embed.gateway.scheduling.model_queue import MIN_LARGE_REQUESTS
 from triton_embed.gateway.triton.job import EmbedJob
 
 SECONDS_EACH = 0.01
@@ -148,29 +149,31 @@ def test_bulk_requests_leave_room_for_interactive_requests(limit: int) -> None:
     assert len(server.rejections) == 1
 
 
-def test_bulk_requests_beyond_the_budget_are_three() -> None:
+def test_bulk_requests_beyond_the_budget_are_two() -> None:
     server = SimulatedServer()
     server.work(20, sent_each=10)
     for _ in range(5):
         server.send(2000, bulk=True)
-    assert len([job for _, _, job, _ in server._queue if len(job.inputs) == 2000]) == 3
+    admitted = [job for _, _, job, _ in server._queue if len(job.inputs) == 2000]
+    assert len(admitted) == MIN_LARGE_REQUESTS
     assert server.rejections[-1].retry_after_seconds == 60
 
 
 @pytest.mark.parametrize(("tokens", "is_admitted"), [(8000, True), (32_000, False)])
-def test_fourth_large_request_is_admitted_if_it_is_embedded_within_the_target(
+def test_third_large_request_is_admitted_if_it_is_embedded_within_the_target(
     tokens: int, is_admitted: bool
 ) -> None:
     server = SimulatedServer()
     admission = server.admission
     with ExitStack() as admitted:
         permits = [
-            admitted.enter_context(admission.admit(job_of(2, 4100), bulk=True)) for _ in range(3)
+            admitted.enter_context(admission.admit(job_of(3, 4100), bulk=True))
+            for _ in range(MIN_LARGE_REQUESTS)
         ]
         # The rate is about 24 000 tokens a second, and 300 tokens remain.
         server.now = 1.0
         for permit in permits:
-            permit.embedded(8100)
+            permit.embedded(12_150)
         try:
             admitted.enter_context(admission.admit(job_of(1, tokens), bulk=True))
         except Unavailable:
@@ -183,7 +186,8 @@ def test_interactive_requests_are_admitted_during_bulk_requests() -> None:
     server = SimulatedServer()
     with ExitStack() as bulk:
         permits = [
-            bulk.enter_context(server.admission.admit(job_of(8192), bulk=True)) for _ in range(3)
+            bulk.enter_context(server.admission.admit(job_of(8192), bulk=True))
+            for _ in range(MIN_LARGE_REQUESTS)
         ]
         for _ in range(400):
             server.now += SECONDS_EACH

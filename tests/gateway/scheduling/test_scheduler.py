@@ -11,6 +11,7 @@ from testing.jobs import ControlledBackend, make_job
 from triton_embed.contract.errors import InvalidRequest, Unavailable
 from triton_embed.gateway.scheduling.admission import AdmissionController
 from triton_embed.gateway.scheduling.cost import FIRST_BYTES_PER_TOKEN
+from triton_embed.gateway.scheduling.model_queue import MIN_LARGE_REQUESTS
 from triton_embed.gateway.scheduling.scheduler import Scheduler
 
 BULK = [b"long" * 4] * 700
@@ -97,7 +98,7 @@ async def test_failed_requests_do_not_change_the_estimated_capacity(texts: list[
         for _ in range(100):
             with pytest.raises(Unavailable, match="Triton is down"):
                 await scheduler.embed(make_job(*texts))
-        for _ in range(2):
+        for _ in range(MIN_LARGE_REQUESTS - 1):
             admitted.enter_context(admission.admit(large, bulk=True))
         with pytest.raises(Unavailable, match="try again later"):
             admitted.enter_context(admission.admit(large, bulk=True))
