@@ -166,9 +166,11 @@ def prepared(url: str) -> list[ListRequest]:
 
 async def run(url: str, seconds: float) -> ListRun:
     """Measure a list alone and the capacity, then overload the server for `seconds`."""
-    (first, *_) = clients = await connect(url, CAPACITY_CLIENTS)
+    (first,) = await connect(url, 1)
     requests = [await _counted(first, request) for request in prepared(url)]
     alone = [(await first.send(requests[index % BODIES]))[0] for index in range(ALONE_REQUESTS)]
+    # Later, because a server may close a connection that was idle during the lists alone.
+    clients = [first, *await connect(url, CAPACITY_CLIENTS - 1)]
     capacity = 0.0
     for _ in range(CAPACITY_ROUNDS):
         outcomes, duration = await _closed_loop(clients, requests, CAPACITY_SECONDS)
