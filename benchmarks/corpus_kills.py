@@ -7,9 +7,11 @@ import random
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +42,18 @@ UNAVAILABLE = 3
 """Exit status of the command if the server is unavailable for longer than it waits."""
 
 
+class Disturbed(NamedTuple):
+    """The end of a disturbed run.
+
+    Attributes:
+        was_running: Whether it was running at the time of the kill.
+        has_finished: Whether it finished in spite of the kill.
+    """
+
+    was_running: bool
+    has_finished: bool
+
+
 @dataclass(frozen=True)
 class Corpus:
     """A run of the command on a server, with output folders of its own.
@@ -63,26 +77,26 @@ class Corpus:
         while not self._has_finished(self.start(output)):
             continue
 
-    def disturb(self, output: str, victim: str, seconds: float) -> bool:
-        """Start the command, kill the victim, and return whether the command has finished.
+    def disturb(self, output: str, victim: str, seconds: float) -> Disturbed:
+        """Start the command, and kill the victim.
 
         Raises:
             RuntimeError: the command failed for another reason.
         """
         before = self.unrecorded(output)
         process = self.start(output)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            if victim == COMMIT:
-                while process.poll() is None and not self.unrecorded(output) - before:
-                    continue
-                process.kill()
-            elif victim == COMMAND:
-                process.kill()
-            else:
-                self.server.kill(victim)
-        return self._has_finished(process)
+        if victim == COMMIT:
+            while process.poll() is None and not self.unrecorded(output) - before:
+                continue
+        else:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+        was_running = process.poll() is None
+        if was_running and victim in (COMMAND, COMMIT):
+            process.kill()
+        elif was_running:
+            self.server.kill(victim)
+        return Disturbed(was_running, self._has_finished(process))
 
     def unrecorded(self, output: str) -> set[str]:
         """Return the names of the parts that have been written, but not recorded."""
@@ -154,16 +168,17 @@ def main() -> int:
 
 
 def disturb_all(corpus: Corpus, kills: int, generator: random.Random) -> None:
-    """Kill the victims in turn, and print each kill."""
-    for number in range(kills):
-        victim, seconds = VICTIMS[number % len(VICTIMS)], generator.uniform(0.0, MAX_SECONDS)
-        has_finished = corpus.disturb("disturbed", victim, seconds)
+    """Kill the victims in turn during runs of the command, and print each kill."""
+    done = 0
+    while done < kills:
+        victim, seconds = VICTIMS[done % len(VICTIMS)], generator.uniform(0.0, MAX_SECONDS)
+        was_running, has_finished = corpus.disturb("disturbed", victim, seconds)
+        done += was_running
         records, unrecorded = corpus.records("disturbed"), corpus.unrecorded("disturbed")
-        print(
-            f"{number + 1}: {victim} after {seconds:.2f} s; {len(records)} parts, "
-            f"{len(unrecorded)} without a record",
-            flush=True,
-        )
+        if was_running:
+            time = "" if victim == COMMIT else f" after {seconds:.2f} s"
+            counts = f"{len(records)} parts, {len(unrecorded)} without a record"
+            print(f"{done}: {victim}{time}; {counts}", flush=True)
         if has_finished:
             # Embed some parts again, so that the next kill hits a run in progress.
             for record in generator.sample(records, len(records) * 2 // 3):
