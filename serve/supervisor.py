@@ -160,6 +160,7 @@ class Supervisor:
 
     async def _serve(self, processes: Sequence[SupervisedProcess]) -> None:
         triton, *others = processes
+        await self._wait_for_repository()
         starting = asyncio.ensure_future(self._start_beside_loading(others))
         supervised = [starting]
         try:
@@ -172,6 +173,14 @@ class Supervisor:
         finally:
             for task in supervised:
                 task.cancel()
+
+    async def _wait_for_repository(self) -> None:
+        """Wait for the folder that an export creates: Triton does not start without it."""
+        folder = self._settings.repository
+        if self._settings.wait_for_models and not folder.is_dir():
+            self._report_no_model()
+            while not folder.is_dir():
+                await asyncio.sleep(REPOSITORY_POLL_INTERVAL)
 
     async def _start_beside_loading(self, processes: Iterable[SupervisedProcess]) -> None:
         """Start the processes, whose imports take about as long as Triton loads a small model."""

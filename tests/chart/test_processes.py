@@ -143,7 +143,7 @@ def test_pod_waits_for_the_export_serves_and_drains(pod: Pod) -> None:
         assert "all-MiniLM-L6-v2" in pod.run("list")
         pod.await_probe("triton", "readiness")
         pod.await_probe("gateway", "readiness")
-        assert "384 dimensions" in pod.run("embed")
+        assert "32 dimensions" in pod.run("embed")
         assert (
             httpx.post(f"http://127.0.0.1:{pod.replacements['8000']}/v1/embeddings").status_code
             == 401

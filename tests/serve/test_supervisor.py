@@ -216,6 +216,18 @@ async def test_empty_repository_waits_for_the_first_model(
     await logged("serving tiny", caplog, task)
 
 
+async def test_triton_starts_once_an_export_has_created_the_repository(
+    supervisor_of: Start, run: Run, stub_repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    elsewhere = stub_repository.rename(stub_repository.with_name("elsewhere"))
+    task = run(supervisor_of(ScriptedProbe(), wait_for_models=True))
+    await logged("waiting for an export", caplog, task)
+    assert "starting Triton" not in caplog.text
+    elsewhere.rename(stub_repository)
+    await logged("serving tiny", caplog, task)
+
+
 async def test_model_that_fails_single_probes_does_not_restart_triton(
     supervisor_of: Start,
     run: Run,
