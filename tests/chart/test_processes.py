@@ -49,11 +49,11 @@ class Pod:
     def command(self, name: str) -> list[str]:
         """Return the command line of a container."""
         container = self.manifests.container(name)
-        program, *arguments = [*container["command"], *container["args"]]
-        python = [sys.executable, "-m", "triton_embed"] if program == "triton-embed" else []
-        assert python or program == "python3"
-        arguments = [self.replacements.get(each, each) for each in arguments]
-        return [*(python or [sys.executable]), *arguments]
+        command: list[str] = [*container["command"], *container["args"]]
+        ours = command[0] == "triton-embed"
+        assert ours or command[0] == "python3"
+        python = [sys.executable, "-m", "triton_embed"] if ours else [sys.executable]
+        return [*python, *(self.replacements.get(each, each) for each in command[1:])]
 
     def variables(self, name: str) -> dict[str, str]:
         """Return the environment of a container."""
