@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,21 @@ Decode = Callable[[Sequence[ImageInput]], Awaitable[list[NDArray[np.uint8]]]]
 """Returns the tiles of each image, uint8 [tiles, 3, size, size]."""
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Images in the form that the steps take.
+
+    Attributes:
+        inputs: The inputs of the image tower.
+        tiles: The number of tiles of each image.
+        rows: The token ids of each image and its text, int32 [length]; empty if the model is dual.
+    """
+
+    inputs: dict[str, NDArray[np.generic]]
+    tiles: Sequence[int]
+    rows: Sequence[NDArray[np.int32]] = ()
+
+
 class DualSteps:
     """The image tower, whose vectors are the result.
 
@@ -35,17 +50,24 @@ class DualSteps:
         self._vision = VISION.triton_name(model)
         self._tokens = spec.image.tokens_per_tile
 
-    async def embed(
+    async def prepare(
         self, images: Sequence[ImageInput], decode: Decode, options: Options
-    ) -> list[Embedded]:
-        """Embed images, one tile each.
+    ) -> Prepared:
+        """Decode images, to one tile each.
 
         Raises:
             InvalidRequest: an image is invalid; with its index.
-            StepFailed: a step could not respond.
         """
         pixels = np.concatenate(await decode(images))
-        (vectors,) = await infer(self._vision, {tensors.PIXELS: pixels}, (tensors.EMBEDDINGS,))
+        return Prepared({tensors.PIXELS: pixels}, [1] * len(images))
+
+    async def embed(self, images: Prepared) -> list[Embedded]:
+        """Embed images.
+
+        Raises:
+            StepFailed: a step could not respond.
+        """
+        (vectors,) = await infer(self._vision, images.inputs, (tensors.EMBEDDINGS,))
         return [(self._tokens, vector) for vector in vectors]
 
 
@@ -64,10 +86,10 @@ class FusedSteps:
         self._encoder = ENCODER.triton_name(model)
         self._image = spec.image
 
-    async def embed(
+    async def prepare(
         self, images: Sequence[ImageInput], decode: Decode, options: Options
-    ) -> list[Embedded]:
-        """Embed images, with the text that follows each.
+    ) -> Prepared:
+        """Tokenize the text that follows each image, and decode the images.
 
         Raises:
             InvalidRequest: an input is invalid; with its index.
@@ -76,16 +98,23 @@ class FusedSteps:
         # An input over the token limit is rejected before the expensive steps.
         rows = await self._tokenize(images, options)
         tiles = await decode(images)
-        pixels: dict[str, NDArray[np.generic]] = {tensors.PIXELS: np.concatenate(tiles)}
+        inputs: dict[str, NDArray[np.generic]] = {tensors.PIXELS: np.concatenate(tiles)}
         if self._image.resize is Resize.FIT:
             grids = (self._image.token_grid(image.file) for image in images)
             positions = [position for grid in grids for position in tile_positions(grid)]
-            pixels[tensors.TILE_POSITION] = np.array(positions, np.int32)
-        (features,) = await infer(self._vision, pixels, (tensors.FEATURES,))
-        ends = np.cumsum(list(map(len, tiles)))
-        per_image = np.split(features, ends[:-1])
-        vectors = await asyncio.gather(*map(self._encode, rows, per_image))
-        return list(zip(map(len, rows), vectors, strict=True))
+            inputs[tensors.TILE_POSITION] = np.array(positions, np.int32)
+        return Prepared(inputs, list(map(len, tiles)), rows)
+
+    async def embed(self, images: Prepared) -> list[Embedded]:
+        """Embed images, with the text that follows each.
+
+        Raises:
+            StepFailed: a step could not respond.
+        """
+        (features,) = await infer(self._vision, images.inputs, (tensors.FEATURES,))
+        per_image = np.split(features, np.cumsum(images.tiles)[:-1])
+        vectors = await asyncio.gather(*map(self._encode, images.rows, per_image))
+        return list(zip(map(len, images.rows), vectors, strict=True))
 
     async def _tokenize(
         self, images: Sequence[ImageInput], options: Options

@@ -7,9 +7,11 @@ texts together, and its images through the image tower.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -17,8 +19,9 @@ from numpy.typing import NDArray
 
 from triton_embed.backends.adapter import error_response, model_spec, request_options
 from triton_embed.backends.multimodal.decoder import Decoder
-from triton_embed.backends.multimodal.image_steps import DualSteps, FusedSteps
+from triton_embed.backends.multimodal.image_steps import DualSteps, FusedSteps, Prepared
 from triton_embed.backends.multimodal.inputs import read_inputs
+from triton_embed.backends.multimodal.prefetch import prefetched
 from triton_embed.backends.multimodal.steps import Embedded, StepFailed, infer
 from triton_embed.backends.postprocess.conversion import convert
 from triton_embed.contract import tensors
@@ -32,6 +35,10 @@ from triton_embed.contract.pipelines import DUAL, ROUTER
 MAX_FEATURE_BYTES = 32 << 20
 """Maximum bytes of the features in one request to the image tower, unless a single image has more.
 They pass through /dev/shm twice, to and from the router, and each router has its own."""
+
+
+class Abandoned(Exception):
+    """The vectors of a request's images are no longer needed."""
 
 
 class TritonPythonModel:
@@ -78,13 +85,17 @@ class TritonPythonModel:
             options = self._spec.validated_options(
                 options, InputType.PASSAGE if only_images else None
             )
-            counts, vectors = zip(*await self._embed(items, options), strict=True)
+            embedded = await self._embed(items, options, request.is_cancelled)
+            counts, vectors = zip(*embedded, strict=True)
             converted = convert(np.stack(vectors), options, self._spec)
         except InvalidRequest as error:
             return error_response(error)
         except StepFailed as error:
             unavailable = pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE)
             return pb_utils.InferenceResponse(error=unavailable)
+        except Abandoned:
+            canceled = pb_utils.TritonError("canceled", pb_utils.TritonError.CANCELLED)
+            return pb_utils.InferenceResponse(error=canceled)
         results = {
             tensors.TOKEN_COUNT: np.array(counts, np.int32)[:, None],
             tensors.EMBEDDINGS: np.ascontiguousarray(converted),
@@ -93,25 +104,33 @@ class TritonPythonModel:
             [pb_utils.Tensor(name, results[name]) for name in request.requested_output_names()]
         )
 
-    async def _embed(self, items: Sequence[bytes | ImageInput], options: Options) -> list[Embedded]:
+    async def _embed(
+        self,
+        items: Sequence[bytes | ImageInput],
+        options: Options,
+        is_canceled: Callable[[], bool],
+    ) -> list[Embedded]:
         """Embed the inputs of a request, in order.
 
         Raises:
             InvalidRequest: an input is invalid; if there are several, with its index.
             StepFailed: a step could not respond.
+            Abandoned: the client has canceled the request.
         """
         texts = {place: item for place, item in enumerate(items) if isinstance(item, bytes)}
         images = {place: item for place, item in enumerate(items) if isinstance(item, ImageInput)}
-        embedding: tuple[Awaitable[list[Embedded]], ...] = (
-            self._embed_texts(list(texts.values()), options),
-            self._embed_images(list(images.values()), options),
+        embedding_texts = asyncio.ensure_future(self._embed_texts(list(texts.values()), options))
+
+        def has_failed() -> bool:
+            return embedding_texts.done() and embedding_texts.exception() is not None
+
+        parts = await asyncio.gather(
+            embedding_texts,
+            self._embed_images(list(images.values()), options, has_failed, is_canceled),
+            return_exceptions=True,
         )
         results: dict[int, Embedded] = {}
-        for places, part in zip(
-            (list(texts), list(images)),
-            await asyncio.gather(*embedding, return_exceptions=True),
-            strict=True,
-        ):
+        for places, part in zip((list(texts), list(images)), parts, strict=True):
             if isinstance(part, InvalidRequest) and len(items) > 1:
                 index = part.index or 0
                 raise part.with_index(places[index] - index, len(places))
@@ -134,15 +153,44 @@ class TritonPythonModel:
         )
         return list(zip(counts.reshape(-1).tolist(), vectors, strict=True))
 
-    async def _embed_images(self, images: Sequence[ImageInput], options: Options) -> list[Embedded]:
-        results: list[Embedded] = []
-        for start, stop in self._chunks(images):
+    async def _embed_images(
+        self,
+        images: Sequence[ImageInput],
+        options: Options,
+        has_failed: Callable[[], bool],
+        is_canceled: Callable[[], bool],
+    ) -> list[Embedded]:
+        """Embed images, in order; while the steps embed some, the next are decoded.
+
+        Args:
+            images: The images.
+            options: The options of the request.
+            has_failed: Returns whether another input was rejected.
+            is_canceled: Returns whether the client has canceled the request. It takes a message to
+                Triton, so that it is called once for the images that go to the tower together.
+
+        Raises:
+            InvalidRequest: an image is invalid; if there are several, with its index.
+            StepFailed: a step could not respond.
+            Abandoned: the result is no longer needed.
+        """
+        decode = partial(self._decode, has_failed)
+
+        async def prepare(start: int, stop: int) -> Prepared:
+            if is_canceled():
+                raise Abandoned
             try:
-                results += await self._image_steps.embed(images[start:stop], self._decode, options)
+                return await self._image_steps.prepare(images[start:stop], decode, options)
             except InvalidRequest as error:
                 if len(images) == 1:
                     raise
                 raise error.with_index(start, stop - start) from None
+
+        results: list[Embedded] = []
+        chunks = [partial(prepare, start, stop) for start, stop in self._chunks(images)]
+        async with aclosing(prefetched(chunks)) as preparing:
+            async for prepared in preparing:
+                results += await self._image_steps.embed(prepared)
         return results
 
     def _chunks(self, images: Sequence[ImageInput]) -> Iterator[tuple[int, int]]:
@@ -162,15 +210,20 @@ class TritonPythonModel:
         if images:
             yield start, len(images)
 
-    async def _decode(self, images: Sequence[ImageInput]) -> list[NDArray[np.uint8]]:
+    async def _decode(
+        self, has_failed: Callable[[], bool], images: Sequence[ImageInput]
+    ) -> list[NDArray[np.uint8]]:
         """Return the tiles of each image.
 
         Raises:
             InvalidRequest: an image is truncated or corrupt; if there are several, with its index.
+            Abandoned: the result is no longer needed.
         """
         loop = asyncio.get_running_loop()
         tiles: list[NDArray[np.uint8]] = []
         for index, image in enumerate(images):
+            if has_failed():
+                raise Abandoned
             try:
                 tiles.append(
                     await loop.run_in_executor(self._decoding, self._decoder.decode, image.data)

@@ -6,10 +6,12 @@ import asyncio
 import importlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 from types import ModuleType
+from typing import Any
 from unittest.mock import AsyncMock, MagicMock
 
 import pytest
@@ -25,6 +27,15 @@ from triton_embed.contract.serialization import spec_to_parameters
 from triton_embed.contract.spec import ModelSpec
 
 SPEC = ModelSpec("Public/Name", 8, 9, 2, image=ImageSpec(64, Resize.STRETCH))
+IMAGE = ImageInput("", b"", ImageFile("png", 64, 64, 1))
+
+
+def not_canceled() -> bool:
+    return False
+
+
+async def prepare(images: Sequence[ImageInput], decode: object, options: Options) -> object:
+    return images
 
 
 @pytest.fixture
@@ -38,6 +49,17 @@ def router(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     for name, each in list(sys.modules.items()):
         if getattr(each, "pb_utils", None) is stand_in:
             del sys.modules[name]
+
+
+def decoding_router(router: ModuleType, decode: Callable[[bytes], object]) -> Any:
+    """Return a router whose images go through `decode` only."""
+    model = router.TritonPythonModel()
+    model._spec = SPEC
+    model._text_model = "m_text_direct"
+    model._decoding = ThreadPoolExecutor(1)
+    model._decoder = MagicMock(decode=decode)
+    model._image_steps = MagicMock(prepare=lambda images, decode, options: decode(images))
+    return model
 
 
 def test_router_calls_the_steps_of_its_model_under_another_public_name(
@@ -69,15 +91,11 @@ def test_damaged_image_is_rejected_with_its_index_if_there_are_several(
         if data == b"bad":
             raise ImageFileError("cannot be decoded")
 
-    model = router.TritonPythonModel()
-    model._spec = SPEC
-    model._decoding = ThreadPoolExecutor(1)
-    model._decoder = MagicMock(decode=decode)
-    model._image_steps = MagicMock(embed=lambda images, decode, options: decode(images))
+    model = decoding_router(router, decode)
     file = ImageFile("png", 64, 64, 1)
     inputs = [ImageInput("", each.encode(), file) for each in images]
     with pytest.raises(InvalidRequest, match="the image cannot be decoded") as caught:
-        asyncio.run(model._embed(inputs, Options()))
+        asyncio.run(model._embed(inputs, Options(), not_canceled))
     assert caught.value.index == index
 
 
@@ -89,13 +107,12 @@ def test_images_with_large_features_go_to_the_tower_in_parts(router: ModuleType)
     )
     requested: list[int] = []
 
-    async def embed(images: list[ImageInput], decode: object, options: Options) -> list[None]:
+    async def embed(images: Sequence[ImageInput]) -> list[None]:
         requested.append(len(images))
         return [None] * len(images)
 
-    model._image_steps = MagicMock(embed=embed)
-    images = [ImageInput("", b"", ImageFile("png", 64, 64, 1))] * 6
-    asyncio.run(model._embed(images, Options()))
+    model._image_steps = MagicMock(prepare=prepare, embed=embed)
+    asyncio.run(model._embed([IMAGE] * 6, Options(), not_canceled))
     # The features of an image have 8 MiB.
     assert requested == [4, 2]
 
@@ -108,5 +125,59 @@ def test_error_about_all_texts_has_no_index(
     model._text_model = "m_text_direct"
     monkeypatch.setattr(router, "infer", AsyncMock(side_effect=InvalidRequest("options")))
     with pytest.raises(InvalidRequest, match="options") as caught:
-        asyncio.run(model._embed([b"a cat", b"a dog"], Options()))
+        asyncio.run(model._embed([b"a cat", b"a dog"], Options(), not_canceled))
     assert caught.value.index is None
+
+
+def test_images_beside_a_rejected_text_are_not_decoded(
+    router: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[bytes] = []
+    rejected = Event()
+
+    def decode(data: bytes) -> None:
+        rejected.wait()
+        decoded.append(data)
+
+    async def infer(*arguments: object) -> None:
+        asyncio.get_running_loop().call_soon(rejected.set)
+        raise InvalidRequest("too long")
+
+    monkeypatch.setattr(router, "infer", infer)
+    model = decoding_router(router, decode)
+    with pytest.raises(InvalidRequest, match="too long") as caught:
+        asyncio.run(model._embed([b"a cat", *[IMAGE] * 8], Options(), not_canceled))
+    assert caught.value.index == 0
+    # One was being decoded when the text was rejected.
+    assert len(decoded) <= 1
+
+
+def test_images_after_a_cancellation_are_not_decoded(router: ModuleType) -> None:
+    canceled = Event()
+    decode = MagicMock(side_effect=lambda data: canceled.set())
+    model = decoding_router(router, decode)
+    model._image_steps.embed = AsyncMock(return_value=[])
+    with pytest.raises(router.Abandoned):
+        asyncio.run(model._embed([IMAGE] * 100, Options(), canceled.is_set))
+    assert decode.call_count == SPEC.max_batch_tiles
+
+
+def test_next_images_are_decoded_while_the_tower_embeds(router: ModuleType) -> None:
+    model = router.TritonPythonModel()
+    model._spec = SPEC
+    following = asyncio.Event()
+    prepared = 0
+
+    async def prepare(images: Sequence[ImageInput], decode: object, options: Options) -> object:
+        nonlocal prepared
+        prepared += 1
+        if prepared == 2:
+            following.set()
+        return images
+
+    async def embed(images: Sequence[ImageInput]) -> list[None]:
+        await following.wait()
+        return [None] * len(images)
+
+    model._image_steps = MagicMock(prepare=prepare, embed=embed)
+    assert len(asyncio.run(model._embed([IMAGE] * 40, Options(), not_canceled))) == 40
