@@ -6,7 +6,7 @@ import argparse
 import base64
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -18,12 +18,12 @@ from time import perf_counter
 import httpx
 import numpy as np
 import onnxruntime
-import orjson
 import torch
 from transformers import AutoModel
 
-from benchmarks import comparison
+from benchmarks import comparison, fused_images
 from benchmarks.checkouts import THIS, Checkout
+from benchmarks.image_rates import CLIENTS, bodies, print_rates, sending
 from benchmarks.server import conditions
 from testing.image_checkpoints import VIT_B_32, clip_checkpoint
 from testing.images import data_url, encoded, picture
@@ -36,16 +36,12 @@ from triton_embed.runtime.processes import tree_rss_bytes
 
 MODEL = "clip"
 
-CLIENTS = 8
-"""Clients that send images at a time: enough to saturate a few cores."""
-
 IMAGES_PER_REQUEST = 8
 
 TEXTS = 200
 """Short requests in a closed loop, enough for a p95."""
 
-ROUNDS = 7
-"""Rounds of the comparison with the tower alone; the median counts."""
+ALONE = "tower in ONNX Runtime"
 
 SPEC = ImageSpec(224, Resize.CROP, shortest_edge=224)
 
@@ -160,23 +156,11 @@ def images_per_second(services: Sequence[RunningServer], checkpoint: Path, count
     """
     files = photographs(count)
     urls = [data_url(data, "jpeg") for data in files]
-    bodies = [
-        orjson.dumps({"model": MODEL, "input": inputs, "encoding_format": "base64"})
-        for start in range(0, count, IMAGES_PER_REQUEST)
-        if (inputs := urls[start : start + IMAGES_PER_REQUEST])
-    ]
+    requests = bodies(MODEL, urls, IMAGES_PER_REQUEST)
     pixels = np.concatenate([decode(data, SPEC) for data in files])
     path = layout.step_file(services[0].repository, MODEL, pipelines.VISION)
     session = onnxruntime.InferenceSession(str(path))
     model = AutoModel.from_pretrained(checkpoint).eval()
-
-    def over_http(service: RunningServer) -> None:
-        with httpx.Client(timeout=300) as client, ThreadPoolExecutor(CLIENTS) as pool:
-
-            def send(body: bytes) -> None:
-                client.post(f"{service.url}/v1/embeddings", content=body).raise_for_status()
-
-            list(pool.map(send, bodies))
 
     def alone() -> None:
         for start in range(0, count, IMAGES_PER_REQUEST):
@@ -189,39 +173,11 @@ def images_per_second(services: Sequence[RunningServer], checkpoint: Path, count
                 batch = torch.from_numpy(pixels[start : start + IMAGES_PER_REQUEST]).float()
                 model.get_image_features(pixel_values=batch / 127.5 - 1)
 
-    systems: dict[str, Callable[[], None]] = {
-        **{
-            name: partial(over_http, service)
-            for name, service in zip(("HTTP", "HTTP, other checkout"), services, strict=False)
-        },
-        "tower in ONNX Runtime": alone,
-        "tower in PyTorch": in_pytorch,
-    }
-    print_rates(systems, count)
-
-
-def print_rates(systems: Mapping[str, Callable[[], None]], count: int) -> None:
-    """Run the systems in turn, and print the images a second of each, and their ratio.
-
-    Args:
-        systems: Each embeds `count` images; among them ``tower in ONNX Runtime``.
-        count: Images in a round.
-    """
-    for run in systems.values():
-        run()
-    rates: dict[str, list[float]] = {name: [] for name in systems}
-    for _ in range(ROUNDS):
-        for name, run in systems.items():
-            start = perf_counter()
-            run()
-            rates[name].append(count / (perf_counter() - start))
-    base = np.array(rates["tower in ONNX Runtime"])
-    for name, values in rates.items():
-        ratios = np.array(values) / base
-        print(
-            f"{name}: {np.median(values):.1f} images/s, {np.median(ratios):.2f} "
-            f"({ratios.min():.2f} to {ratios.max():.2f}) of the tower in ONNX Runtime"
-        )
+    systems: dict[str, Callable[[], None]] = {ALONE: alone, "tower in PyTorch": in_pytorch}
+    with sending() as send:
+        for name, service in zip(("HTTP", "HTTP, other checkout"), services, strict=False):
+            systems[name] = partial(send, service.url, requests)
+        print_rates(systems, [(name, ALONE) for name in systems if name != ALONE], count)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -236,7 +192,9 @@ def main(arguments: list[str] | None = None) -> int:
         images_per_second(services, checkpoint, options.images)
         for service in services:
             print(f"ratio {texts_beside_images(service):.1f}")
-        return 0 if fuzz(services[0], options.damaged) else 1
+        is_unharmed = fuzz(services[0], options.damaged)
+    fused_images.measure()
+    return 0 if is_unharmed else 1
 
 
 if __name__ == "__main__":
