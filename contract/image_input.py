@@ -105,8 +105,10 @@ def read_image(data: bytes) -> ImageInput:
 
 
 def _decode(encoded: str) -> bytes:
+    if "\n" in encoded:
+        encoded = encoded.replace("\r", "").replace("\n", "")
     try:
-        return base64.b64decode("".join(encoded.split()), validate=True)
+        return base64.b64decode(encoded, validate=True)
     except binascii.Error as error:
         raise _invalid(f"the base64 of the image is malformed: {error}") from None
 

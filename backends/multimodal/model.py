@@ -219,15 +219,19 @@ class TritonPythonModel:
             InvalidRequest: an image is truncated or corrupt; if there are several, with its index.
             Abandoned: the result is no longer needed.
         """
-        loop = asyncio.get_running_loop()
+        # One call for all images: each call would take CPU time from the image tower.
+        decode = partial(self._decode_all, has_failed, images)
+        return await asyncio.get_running_loop().run_in_executor(self._decoding, decode)
+
+    def _decode_all(
+        self, has_failed: Callable[[], bool], images: Sequence[ImageInput]
+    ) -> list[NDArray[np.uint8]]:
         tiles: list[NDArray[np.uint8]] = []
         for index, image in enumerate(images):
             if has_failed():
                 raise Abandoned
             try:
-                tiles.append(
-                    await loop.run_in_executor(self._decoding, self._decoder.decode, image.data)
-                )
+                tiles.append(self._decoder.decode(image.data))
             except ImageFileError as error:
                 message = f"'input': the image {error}"
                 place = index if len(images) > 1 else None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from triton_embed.contract.modality import infer_modality
+from triton_embed.contract.modality import BASE64, find_images, infer_modality
 from triton_embed.contract.options import Modality
 from triton_embed.contract.spec import ModelSpec
 
@@ -72,6 +72,15 @@ def test_image_of_any_type_is_an_image(kind: str) -> None:
 def test_repeated_fragments_are_not_searched_again_for_each(part: str, modality: Modality) -> None:
     # With a quadratic search, these two megabytes would take hours.
     assert infer_modality(part * (2_000_000 // len(part)), IMAGE_MODEL) is modality
+
+
+@pytest.mark.parametrize("end", ["", "=", "==", "===", "=A", "\n", " a", "é", "A" * 61 + "\r\nA"])
+def test_end_of_a_long_url_is_that_of_the_expression(end: str) -> None:
+    encoded = "aB3+/" * 1000 + end
+    (image,) = find_images(f"caption data:image/png;base64,{encoded}")
+    expected = BASE64.match(encoded)
+    assert expected
+    assert image.url_end - image.base64_start == expected.end()
 
 
 @pytest.mark.parametrize("text", [f"![chart]({URL}) shows", f'a <img src="{URL}"> b', f"{URL} x"])
