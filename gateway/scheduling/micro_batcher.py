@@ -11,9 +11,8 @@ from triton_embed.gateway.scheduling.backend import InferenceBackend
 from triton_embed.gateway.triton.batch import EmbeddingBatch
 from triton_embed.gateway.triton.job import EmbedJob, Input, TraceHeaders
 
-Key = tuple[str, Options, TraceHeaders, bool]
-"""Properties that the requests of a micro-batch share: name of the model, options, trace, and
-whether there are images: texts must not wait for them."""
+Key = tuple[str, Options, TraceHeaders]
+"""Properties that the requests of a micro-batch share: name of the model, options and trace."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ class MicroBatcher:
     """Joins the requests of one iteration of the event loop; no request waits for others to arrive.
 
     An additional request costs Triton and each step more than an additional text in a request.
+    Requests with images are not joined: the images of one request are decoded one after the other,
+    and texts must not wait for them.
 
     Args:
         backend: Embeds the micro-batches.
@@ -78,10 +79,12 @@ class MicroBatcher:
             The vectors, or an ApiError.
         """
         result: asyncio.Future[EmbeddingBatch] = asyncio.get_running_loop().create_future()
-        key = (job.model.name, job.options, job.trace, job.has_images)
-        batch = self._open.get(key)
+        key = (job.model.name, job.options, job.trace)
+        batch = None if job.has_images else self._open.get(key)
         if batch is None or not batch.has_room(job, limits):
-            batch = self._open[key] = _MicroBatch(job)
+            batch = _MicroBatch(job)
+            if not job.has_images:
+                self._open[key] = batch
             self._send(key, batch)
         batch.add(job, result)
         return result

@@ -48,5 +48,6 @@ CLIENTS = (
         "nv-ingest-api==26.3.0 tritonclient[grpc]==2.73.0 requests==2.34.2 "
         "opencv-python-headless==5.0.0.93 pillow==13.0.0",
     ),
+    Client("aiperf", "aiperf==0.13.0"),
     Client("tritonclient", "tritonclient[grpc]==2.73.0"),
 )

@@ -18,6 +18,8 @@ from testing.image_checkpoints import clip_checkpoint
 from testing.image_references import TwoTowers
 from testing.images import data_url, encoded, picture
 from testing.minilm import MINILM, minilm_checkpoint
+from testing.nemotron_vl_checkpoint import nemotron_vl_checkpoint
+from testing.nemotron_vl_reference import NemotronVL
 from testing.server import RunningServer
 from triton_embed.export.exporter import export
 from triton_embed.export.precedence import SpecOverrides
@@ -27,6 +29,7 @@ ASYMMETRIC = "tests/asymmetric"
 MATRYOSHKA = "tests/matryoshka"
 DIMENSIONS = 8
 IMAGES = "tests/images"
+FUSED = "tests/fused"
 PROMPTS = {"query": "query: ", "passage": "passage: "}
 
 QUERY = "Où est la bibliothèque ?"
@@ -38,6 +41,7 @@ PASSAGES = [
 ]
 PICTURE = picture()
 IMAGE = data_url(encoded(PICTURE))
+PAIR = f"{PASSAGES[0]} {IMAGE}"
 LONG = "first" + " word" * 300
 
 
@@ -91,6 +95,19 @@ class ImageModel(Model):
         return dict.fromkeys(PROMPTS, vectors)
 
 
+@dataclass(frozen=True)
+class FusedModel(Model):
+    """A model whose language model reads texts and images."""
+
+    def vectors(self) -> dict[str, dict[str, list[float]]]:
+        """Return the reference's vector of each passage, of `IMAGE`, and of `PAIR`."""
+        reference = NemotronVL(self.checkpoint)
+        vectors = {text: reference.passage(text) for text in PASSAGES}
+        vectors[IMAGE] = reference.passage("", PICTURE)
+        vectors[PAIR] = reference.passage(PASSAGES[0], PICTURE)
+        return {"passage": {text: vector.tolist() for text, vector in vectors.items()}}
+
+
 def models(folder: Path) -> list[Model]:
     """Return the models to serve, after writing their checkpoints to `folder`."""
     minilm = minilm_checkpoint()
@@ -101,6 +118,7 @@ def models(folder: Path) -> list[Model]:
         Model(ASYMMETRIC, asymmetric),
         Model(MATRYOSHKA, matryoshka, DIMENSIONS),
         ImageModel(IMAGES, clip_checkpoint(folder / "images")),
+        FusedModel(FUSED, nemotron_vl_checkpoint(folder / "fused")),
     ]
 
 
@@ -117,7 +135,9 @@ def write(file: Path, service: RunningServer, served: list[Model]) -> None:
         "matryoshka": MATRYOSHKA,
         "dimensions": DIMENSIONS,
         "images": IMAGES,
+        "fused": FUSED,
         "image": IMAGE,
+        "pair": PAIR,
         "query": QUERY,
         "passages": PASSAGES,
         "long": LONG,

@@ -21,11 +21,13 @@ ASYMMETRIC: str = FACTS["asymmetric"]
 MATRYOSHKA: str = FACTS["matryoshka"]
 DIMENSIONS: int = FACTS["dimensions"]
 IMAGES: str = FACTS["images"]
-MODELS = {MINILM, ASYMMETRIC, MATRYOSHKA, IMAGES}
+FUSED: str = FACTS["fused"]
+MODELS = {MINILM, ASYMMETRIC, MATRYOSHKA, IMAGES, FUSED}
 
 QUERY: str = FACTS["query"]
 PASSAGES: list[str] = FACTS["passages"]
 IMAGE: str = FACTS["image"]
+PAIR: str = FACTS["pair"]
 LONG: str = FACTS["long"]
 
 OVER_LONG = "Input length 303 exceeds maximum allowed token size 256"
@@ -44,7 +46,7 @@ def check(
 
     Args:
         vectors: The client's result.
-        texts: The client's input; `IMAGE` for `IMAGES`.
+        texts: The client's input; `IMAGE` for `IMAGES` and `FUSED`, `PAIR` for `FUSED`.
         model: One of `MODELS`; for `MATRYOSHKA` the request had `DIMENSIONS`.
         side: ``query`` or ``passage``; they differ for `ASYMMETRIC` only.
     """

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from testing.jobs import ControlledBackend, make_job
 from triton_embed.contract.errors import InvalidRequest, Unavailable
-from triton_embed.contract.options import Options, Truncate
+from triton_embed.contract.options import Modality, Options, Truncate
 from triton_embed.gateway.scheduling.micro_batcher import BatchLimits, MicroBatcher
-from triton_embed.gateway.triton.job import EmbedJob
+from triton_embed.gateway.triton.job import EmbedJob, Input
 
 WIDE = BatchLimits(inputs=256, tokens=4096)
 
@@ -53,6 +54,19 @@ async def test_requests_with_other_options_or_traces_are_not_joined() -> None:
         embed(batcher, make_job(b"c", trace=(("traceparent", "two"),))),
     )
     assert backend.requests == [[b"a"], [b"b"], [b"c"]]
+
+
+async def test_requests_with_images_are_not_joined() -> None:
+    backend = ControlledBackend()
+    batcher = MicroBatcher(backend)
+    image = [Input(Modality.IMAGE, b"file", 1)]
+    await asyncio.gather(
+        embed(batcher, make_job(b"a")),
+        embed(batcher, replace(make_job(b""), inputs=image)),
+        embed(batcher, replace(make_job(b""), inputs=image)),
+        embed(batcher, make_job(b"b")),
+    )
+    assert backend.requests == [[b"a", b"b"], [b"file"], [b"file"]]
 
 
 @pytest.mark.parametrize("limits", [BatchLimits(2, 4096), BatchLimits(256, 2)])
