@@ -50,16 +50,18 @@ LANGUAGE_MODEL = {
 }
 """The width of its language model, which has 16 layers."""
 
-MIXED, EQUAL = "mixed tile counts", "equal tile counts"
+MIXED, EQUAL = "HTTP, mixed tile counts", "HTTP, equal tile counts"
+
+ALONE = "tower and encoder in ONNX Runtime, mixed tile counts"
 
 GRIDS = {
-    MIXED: ((1, 1), (1, 2), (1, 3), (2, 2), (3, 2)),
+    MIXED: ((3, 2), (1, 1), (2, 2), (1, 2), (1, 3)),
     EQUAL: ((3, 1),) * 5,
 }
-"""Columns and rows of images, which with their thumbnails become 20 tiles: 1, 3, 4, 5 and 7, or 4
+"""Columns and rows of images, which with their thumbnails become 20 tiles: 7, 1, 5, 3 and 4, or 4
 each."""
 
-REPEATS = 4
+REPEATS = 3
 """Times that a round has these images."""
 
 BATCH = 5
@@ -136,17 +138,17 @@ def running() -> Iterator[tuple[RunningServer, ModelSpec]]:
             yield service, spec
 
 
-def measure() -> None:
-    """Print the images a second over HTTP and without a server, of mixed and equal tile counts."""
+def measure(rounds: int) -> None:
+    """Print the images a second over HTTP and without a server, of mixed and equal tile counts.
+
+    Args:
+        rounds: Number of rounds.
+    """
     with running() as (service, spec), sending() as send:
-        graphs = Graphs(service.repository)
-        systems: dict[str, Callable[[], None]] = {}
-        ratios = [(f"HTTP, {MIXED}", f"HTTP, {EQUAL}")]
-        for name, grids in GRIDS.items():
-            images = Photographs(spec, grids * REPEATS)
-            requests = bodies(MODEL, images.urls, 1, input_type="passage")
-            over_http, alone = f"HTTP, {name}", f"tower and encoder in ONNX Runtime, {name}"
-            systems[over_http] = partial(send, service.url, requests)
-            systems[alone] = partial(graphs.embed, images)
-            ratios.append((over_http, alone))
-        print_rates(systems, ratios, len(images.tiles))
+        images = {name: Photographs(spec, grids * REPEATS) for name, grids in GRIDS.items()}
+        systems: dict[str, Callable[[], None]] = {
+            name: partial(send, service.url, bodies(MODEL, each.urls, 1, input_type="passage"))
+            for name, each in images.items()
+        }
+        systems[ALONE] = partial(Graphs(service.repository).embed, images[MIXED])
+        print_rates(systems, [(MIXED, EQUAL), (MIXED, ALONE)], len(images[MIXED].tiles), rounds)

@@ -14,7 +14,7 @@ from benchmarks.closed_loop import seconds_of
 from benchmarks.rounds import MIN_COMPARED_ROUNDS
 
 ROUNDS = MIN_COMPARED_ROUNDS
-"""Rounds, each with all systems; the median counts."""
+"""Rounds by default, each with all systems; the median counts."""
 
 CLIENTS = 8
 """Clients that send images at a time: enough to saturate a few cores."""
@@ -44,7 +44,10 @@ def sending() -> Iterator[Callable[[str, Sequence[bytes]], None]]:
 
 
 def print_rates(
-    systems: Mapping[str, Callable[[], None]], ratios: Sequence[tuple[str, str]], images: int
+    systems: Mapping[str, Callable[[], None]],
+    ratios: Sequence[tuple[str, str]],
+    images: int,
+    rounds: int = ROUNDS,
 ) -> None:
     """Run the systems in turn, and print the images a second of each, and ratios within rounds.
 
@@ -52,11 +55,12 @@ def print_rates(
         systems: Each embeds `images` images when it is called.
         ratios: Pairs of systems that are compared.
         images: Images in a round.
+        rounds: Number of rounds.
     """
     for run in systems.values():
         run()
     rates: dict[str, list[float]] = {name: [] for name in systems}
-    for number in range(ROUNDS):
+    for number in range(rounds):
         names = list(systems)
         # In alternating order, because a system may warm the processor up for the next one.
         for name in names if number % 2 == 0 else names[::-1]:
@@ -65,5 +69,5 @@ def print_rates(
         print(f"{name}: {np.median(values):.1f} images/s")
     for name, base in ratios:
         compared = np.divide(rates[name], rates[base])
-        spread = f"{compared.min():.2f} to {compared.max():.2f} in {ROUNDS} rounds"
+        spread = f"{compared.min():.2f} to {compared.max():.2f} in {rounds} rounds"
         print(f"{name} / {base}: {np.median(compared):.2f} ({spread})", flush=True)

@@ -6,7 +6,7 @@ import argparse
 import base64
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -23,7 +23,7 @@ from transformers import AutoModel
 
 from benchmarks import comparison, fused_images
 from benchmarks.checkouts import THIS, Checkout
-from benchmarks.image_rates import CLIENTS, bodies, print_rates, sending
+from benchmarks.image_rates import CLIENTS, ROUNDS, bodies, print_rates, sending
 from benchmarks.server import conditions
 from testing.image_checkpoints import VIT_B_32, clip_checkpoint
 from testing.images import data_url, encoded, picture
@@ -42,6 +42,10 @@ TEXTS = 200
 """Short requests in a closed loop, enough for a p95."""
 
 ALONE = "tower in ONNX Runtime"
+
+THROUGHPUT = ("--performance-mode", "throughput", "--max-queue-seconds", "60")
+
+PARTS = ("rates", "texts", "damaged", "fused")
 
 SPEC = ImageSpec(224, Resize.CROP, shortest_edge=224)
 
@@ -146,38 +150,59 @@ def _p95(service: RunningServer) -> float:
     return float(np.percentile(seconds, 95))
 
 
-def images_per_second(services: Sequence[RunningServer], checkpoint: Path, count: int) -> None:
+def images_per_second(
+    services: Mapping[str, RunningServer], checkpoint: Path, count: int, rounds: int
+) -> None:
     """Print images a second over HTTP, of the tower alone, and of transformers in PyTorch.
 
     Args:
-        services: The service of this checkout, and that of another one if it is compared.
+        services: The services by name, all with the same model.
         checkpoint: The model's checkpoint.
         count: Images in a round.
+        rounds: Number of rounds.
     """
     files = photographs(count)
     urls = [data_url(data, "jpeg") for data in files]
     requests = bodies(MODEL, urls, IMAGES_PER_REQUEST)
-    pixels = np.concatenate([decode(data, SPEC) for data in files])
-    path = layout.step_file(services[0].repository, MODEL, pipelines.VISION)
+    tiles = np.concatenate([decode(data, SPEC) for data in files])
+    batches = np.split(tiles, range(IMAGES_PER_REQUEST, count, IMAGES_PER_REQUEST))
+    repository = next(iter(services.values())).repository
+    path = layout.step_file(repository, MODEL, pipelines.VISION)
     session = onnxruntime.InferenceSession(str(path))
     model = AutoModel.from_pretrained(checkpoint).eval()
 
     def alone() -> None:
-        for start in range(0, count, IMAGES_PER_REQUEST):
-            batch = pixels[start : start + IMAGES_PER_REQUEST]
+        for batch in batches:
             session.run([tensors.EMBEDDINGS], {tensors.PIXELS: batch})
 
     def in_pytorch() -> None:
         with torch.no_grad():
-            for start in range(0, count, IMAGES_PER_REQUEST):
-                batch = torch.from_numpy(pixels[start : start + IMAGES_PER_REQUEST]).float()
-                model.get_image_features(pixel_values=batch / 127.5 - 1)
+            for batch in batches:
+                pixels = torch.from_numpy(batch).float() / 127.5 - 1
+                model.get_image_features(pixel_values=pixels)
 
     systems: dict[str, Callable[[], None]] = {ALONE: alone, "tower in PyTorch": in_pytorch}
     with sending() as send:
-        for name, service in zip(("HTTP", "HTTP, other checkout"), services, strict=False):
+        for name, service in services.items():
             systems[name] = partial(send, service.url, requests)
-        print_rates(systems, [(name, ALONE) for name in systems if name != ALONE], count)
+        ratios = [(name, ALONE) for name in systems if name != ALONE]
+        print_rates(systems, ratios, count, rounds)
+
+
+def measure_two_towers(options: argparse.Namespace) -> bool:
+    """Measure a CLIP; return whether damaged images have left the server unharmed."""
+    with ExitStack() as stack:
+        found = running(comparison.checkouts(options.against))
+        services, checkpoint = stack.enter_context(found)
+        if "rates" in options.only:
+            named = dict(zip(("HTTP", "HTTP, other checkout"), services, strict=False))
+            with RunningServer(services[0].repository, THROUGHPUT) as service:
+                named["HTTP, throughput mode"] = service
+                images_per_second(named, checkpoint, options.images, options.rounds)
+        if "texts" in options.only:
+            for service in services:
+                print(f"ratio {texts_beside_images(service):.1f}")
+        return "damaged" not in options.only or fuzz(services[0], options.damaged)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -185,15 +210,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.images", description=__doc__)
     parser.add_argument("--damaged", type=int, default=5000, help="damaged images")
     parser.add_argument("--images", type=int, default=64, help="images in a round")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of each comparison")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="parts of the benchmark"
+    )
     comparison.add_flag(parser)
     options = parser.parse_args(arguments)
     print(conditions(), end="\n\n")
-    with running(comparison.checkouts(options.against)) as (services, checkpoint):
-        images_per_second(services, checkpoint, options.images)
-        for service in services:
-            print(f"ratio {texts_beside_images(service):.1f}")
-        is_unharmed = fuzz(services[0], options.damaged)
-    fused_images.measure()
+    is_unharmed = set(options.only) == {"fused"} or measure_two_towers(options)
+    if "fused" in options.only:
+        fused_images.measure(options.rounds)
     return 0 if is_unharmed else 1
 
 
