@@ -141,6 +141,8 @@ def write(file: Path, service: RunningServer, served: list[Model]) -> None:
         "query": QUERY,
         "passages": PASSAGES,
         "long": LONG,
+        # Clients that count tokens must not download a tokenizer.
+        "tokenizer": str(served[0].checkpoint),
         "vectors": vectors,
     }
     file.write_text(json.dumps(facts), encoding="utf-8")

@@ -29,6 +29,7 @@ PASSAGES: list[str] = FACTS["passages"]
 IMAGE: str = FACTS["image"]
 PAIR: str = FACTS["pair"]
 LONG: str = FACTS["long"]
+TOKENIZER: str = FACTS["tokenizer"]
 
 OVER_LONG = "Input length 303 exceeds maximum allowed token size 256"
 NO_DIMENSIONS = "This model does not support 'dimensions', but a value of '64' was provided."

@@ -20,7 +20,7 @@ def profile(folder, endpoint, model, *flags, **content):
     dataset.write_text(json.dumps(content) + "\n", encoding="utf-8")
     command = [
         *(PROGRAM, "profile", "--ui", "none", "--url", live.URL),
-        *("--endpoint-type", endpoint, "--model", model, "--tokenizer", "builtin"),
+        *("--endpoint-type", endpoint, "--model", model, "--tokenizer", live.TOKENIZER),
         *("--input-file", dataset, "--custom-dataset-type", "single_turn"),
         *("--request-count", str(REQUESTS), "--concurrency", "2"),
         *("--export-level", "raw", "--output-artifact-dir", folder),
