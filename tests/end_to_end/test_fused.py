@@ -6,7 +6,7 @@ The forms of requests are those of docs/images.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +28,10 @@ from triton_embed.contract.naming import triton_model_name
 
 Reference = Mistral3 | NemotronVL
 
-CHECKPOINTS = {"nemotron-vl": nemotron_vl_checkpoint, "mistral3": mistral3_checkpoint}
+CHECKPOINTS: dict[str, Callable[[Path], Path]] = {
+    "nemotron-vl": nemotron_vl_checkpoint,
+    "mistral3": mistral3_checkpoint,
+}
 REFERENCES = {"nemotron-vl": NemotronVL, "mistral3": Mistral3}
 
 PUBLIC, ALIAS = "Public/Name", "other"
