@@ -25,7 +25,7 @@ from benchmarks.kills import TEXTS
 from testing.ports import free_ports
 
 RATE = 20.0
-"""Requests per second: half of what two Tritons on two cores embed while one of them starts."""
+"""Requests per second, in addition to the lists."""
 
 REPLICAS = {"triton": 2, "gateway": 2}
 """Number of containers of each service that is killed."""
