@@ -16,7 +16,7 @@ from pydantic.config import JsonDict
 from triton_embed.contract.errors import InvalidRequest
 from triton_embed.contract.image_input import MAX_URL_BYTES, read_image_input
 from triton_embed.contract.inputs import map_inputs, validate_text_size
-from triton_embed.contract.modality import find_images, infer_modality
+from triton_embed.contract.modality import START, find_images, infer_modality
 from triton_embed.contract.options import (
     EmbeddingType,
     InputType,
@@ -268,9 +268,12 @@ def _read(
         raise InvalidRequest("'input' must not be empty", param="input")
     if not isinstance(item, str):
         return Input(Modality.TEXT, _pack(item), min(len(item), limit))
+    if modality is Modality.TEXT or (modality is None and START not in item):
+        # The common case must be cheap: under overload, every input is read before its rejection.
+        return _read_text(item, limit, estimator)
     if spec.is_text_only:
         validate_text_size(len(item))
-    images = list(find_images(item)) if modality is not Modality.TEXT else []
+    images = list(find_images(item))
     if modality is None:
         modality = infer_modality(item, spec, images)
         spec.validate_modality(modality)
@@ -283,9 +286,13 @@ def _read(
             return Input(modality, image.data, tokens)
         text = estimator.text(len(image.text.encode()), limit)
         return Input(modality, item.encode(), tokens + text)
-    validate_text_size(len(item))
-    data = item.encode()
-    return Input(modality, data, estimator.text(len(data), limit))
+    return _read_text(item, limit, estimator)
+
+
+def _read_text(text: str, limit: int, estimator: TokenEstimator) -> Input:
+    validate_text_size(len(text))
+    data = text.encode()
+    return Input(Modality.TEXT, data, estimator.text(len(data), limit))
 
 
 def _read_modality(spec: ModelSpec, value: str) -> Modality | None:

@@ -6,19 +6,17 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from random import Random
 
 from triton_embed.contract.errors import Unavailable
 from triton_embed.gateway.scheduling.admission import AdmissionController, Permit
 from triton_embed.gateway.scheduling.model_queue import MAX_SMALL_TOKENS
 from triton_embed.gateway.triton.job import EmbedJob
 
-MIN_DEFERRAL_SECONDS, MAX_DEFERRAL_SECONDS = 0.75, 1.0
-"""Limits of the wait of a large request for a place, which is random, so that clients that were
-rejected together do not stay in step: between their retries, the newest request would be old.
-Clients that retry half a second after a rejection send about a third as many requests as without
-the wait; their bodies take the encoder's cores. A longer wait would save little more, and delay
-clients that have another server."""
+MAX_DEFERRAL_SECONDS = 1.0
+"""Maximum wait of a large request for a place. Clients that retry half a second after a rejection
+then send a third as many requests, whose bodies take the encoder's cores. A longer wait would save
+little more, and delay clients that have another server. It is not random: clients that come back
+together disturb the encoder less often, and two large requests leave time for the wait."""
 
 
 class DeferredRejections:
@@ -33,7 +31,6 @@ class DeferredRejections:
 
     def __init__(self, admission: AdmissionController) -> None:
         self._admission = admission
-        self._random = Random()
         # The waiting requests of each model, the newest last.
         self._waiting: defaultdict[str, dict[asyncio.Future[bool], None]] = defaultdict(dict)
 
@@ -46,23 +43,24 @@ class DeferredRejections:
             bulk: Whether it is sent in chunks.
 
         Raises:
-            Unavailable: the request is rejected; if it is large, after a while.
+            Unavailable: the request is rejected; if it is large, after `MAX_DEFERRAL_SECONDS`.
         """
         if job.tokens <= MAX_SMALL_TOKENS:
             with self._admission.admit(job, bulk=bulk) as permit:
                 yield permit
             return
+        place = ExitStack()
+        permit = await self._enter(place, job, bulk=bulk)
         try:
-            with ExitStack() as place:
-                yield await self._enter(place, job, bulk=bulk)
+            yield permit
         finally:
-            # Also after a cancellation. The limit of inputs is common to all models.
+            place.close()
+            # The limit of inputs is common to all models.
             for name in self._waiting:
                 self._retry_newest(name)
 
     async def _enter(self, place: ExitStack, job: EmbedJob, *, bulk: bool) -> Permit:
-        deferral = self._random.uniform(MIN_DEFERRAL_SECONDS, MAX_DEFERRAL_SECONDS)
-        deadline = asyncio.get_running_loop().time() + deferral
+        deadline = asyncio.get_running_loop().time() + MAX_DEFERRAL_SECONDS
         while True:
             try:
                 permit = place.enter_context(self._admission.admit(job, bulk=bulk))
@@ -79,20 +77,26 @@ class DeferredRejections:
         waiting = self._waiting[name]
         retry: asyncio.Future[bool] = loop.create_future()
         waiting[retry] = None
-        timer = loop.call_at(deadline, _finish, retry, False)
+        timer = loop.call_at(deadline, _expire, retry)
         try:
             return await retry
+        except asyncio.CancelledError:
+            if retry.done() and not retry.cancelled():
+                self._retry_newest(name)
+            raise
         finally:
             timer.cancel()
             waiting.pop(retry, None)
 
     def _retry_newest(self, name: str) -> None:
         waiting = self._waiting.get(name)
-        if waiting:
+        while waiting:
             newest, _ = waiting.popitem()
-            _finish(newest, True)
+            if not newest.done():
+                newest.set_result(True)
+                return
 
 
-def _finish(retry: asyncio.Future[bool], may_be_free: bool) -> None:
+def _expire(retry: asyncio.Future[bool]) -> None:
     if not retry.done():
-        retry.set_result(may_be_free)
+        retry.set_result(False)
