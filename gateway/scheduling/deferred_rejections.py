@@ -13,10 +13,13 @@ from triton_embed.gateway.scheduling.model_queue import MAX_SMALL_TOKENS
 from triton_embed.gateway.triton.job import EmbedJob
 
 MAX_DEFERRAL_SECONDS = 1.0
-"""Maximum wait of a large request for a place. Clients that retry half a second after a rejection
-then send a third as many requests, whose bodies take the encoder's cores. A longer wait would save
-little more, and delay clients that have another server. It is not random: clients that come back
-together disturb the encoder less often, and two large requests leave time for the wait."""
+"""Maximum wait of a large request for a place: the default of `max_queue_seconds`. It is not
+random: clients that come back together disturb the encoder less often."""
+
+REJECTION_DELAY_SECONDS = 0.5
+"""Time from the last chance of a place to the rejection. Clients that retry half a second after a
+rejection then send a quarter as many requests as if they were rejected at once; their bodies take
+the encoder's cores. A longer time would delay clients that have another server."""
 
 
 class DeferredRejections:
@@ -43,7 +46,7 @@ class DeferredRejections:
             bulk: Whether it is sent in chunks.
 
         Raises:
-            Unavailable: the request is rejected; if it is large, after `MAX_DEFERRAL_SECONDS`.
+            Unavailable: the request is rejected; if it is large, after a delay.
         """
         if job.tokens <= MAX_SMALL_TOKENS:
             with self._admission.admit(job, bulk=bulk) as permit:
@@ -66,6 +69,7 @@ class DeferredRejections:
                 permit = place.enter_context(self._admission.admit(job, bulk=bulk))
             except Unavailable:
                 if not await self._wait(job.model.name, deadline):
+                    await asyncio.sleep(REJECTION_DELAY_SECONDS)
                     raise
             else:
                 self._retry_newest(job.model.name)
