@@ -18,6 +18,9 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 from testing.minilm import minilm_checkpoint
 from testing.stub_repository import write_stub_model
 
+# `make test-page` runs these, in an environment with a browser.
+collect_ignore = ["page/checks"]
+
 pytest_plugins = ["testing.fast", "testing.fixtures", "testing.time_limit"]
 
 

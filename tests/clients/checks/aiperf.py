@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,12 @@ import pytest
 PROGRAM = Path(sys.executable).with_name("aiperf")
 REQUESTS = 4
 
+# If it is offline, AIPerf loads tokenizers only from the cache of the hub, not from a folder.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+
+
+WITH_TOKENS = ("--tokenizer", live.TOKENIZER)
+
 
 def profile(folder, endpoint, model, *flags, **content):
     """Run AIPerf, and return the bodies of the responses to its requests."""
@@ -20,13 +27,13 @@ def profile(folder, endpoint, model, *flags, **content):
     dataset.write_text(json.dumps(content) + "\n", encoding="utf-8")
     command = [
         *(PROGRAM, "profile", "--ui", "none", "--url", live.URL),
-        *("--endpoint-type", endpoint, "--model", model, "--tokenizer", live.TOKENIZER),
+        *("--endpoint-type", endpoint, "--model", model),
         *("--input-file", dataset, "--custom-dataset-type", "single_turn"),
         *("--request-count", str(REQUESTS), "--concurrency", "2"),
         *("--export-level", "raw", "--output-artifact-dir", folder),
         *("--no-gpu-telemetry", "--no-server-metrics", *flags),
     ]
-    subprocess.run(list(map(str, command)), check=True, timeout=240)
+    subprocess.run(list(map(str, command)), check=True, timeout=240, env=ENVIRONMENT)
     summary = json.loads((folder / "profile_export_aiperf.json").read_text(encoding="utf-8"))
     assert summary["request_count"]["avg"] == REQUESTS
     records = (folder / "profile_export_raw.jsonl").read_text(encoding="utf-8").splitlines()
@@ -42,20 +49,20 @@ def check(responses, inputs, model):
 @pytest.mark.parametrize("model", [live.IMAGES, live.FUSED])
 def test_strings(tmp_path, model):
     flags = ("--extra-inputs", "input_type:passage", "--extra-inputs", "modality:image")
-    responses = profile(tmp_path, "nim-embeddings", model, *flags, image=live.IMAGE)
+    responses = profile(tmp_path, "nim-embeddings", model, *flags, *WITH_TOKENS, image=live.IMAGE)
     check(responses, [live.IMAGE], model)
 
 
 def test_strings_with_text(tmp_path):
     flags = ("--extra-inputs", "input_type:passage")
     content = {"text": live.PASSAGES[0], "image": live.IMAGE}
-    responses = profile(tmp_path, "nim-embeddings", live.FUSED, *flags, **content)
+    responses = profile(tmp_path, "nim-embeddings", live.FUSED, *flags, *WITH_TOKENS, **content)
     check(responses, [live.PAIR], live.FUSED)
 
 
 def test_chat_messages(tmp_path):
     content = {"text": live.PASSAGES[0], "image": live.IMAGE}
-    responses = profile(tmp_path, "chat-embeddings", live.FUSED, **content)
+    responses = profile(tmp_path, "chat-embeddings", live.FUSED, *WITH_TOKENS, **content)
     check(responses, [live.PAIR], live.FUSED)
 
 
@@ -67,5 +74,5 @@ def test_parts(tmp_path):
 
 
 def test_texts(tmp_path):
-    responses = profile(tmp_path, "embeddings", live.MINILM, texts=live.PASSAGES)
+    responses = profile(tmp_path, "embeddings", live.MINILM, *WITH_TOKENS, texts=live.PASSAGES)
     check(responses, live.PASSAGES, live.MINILM)
