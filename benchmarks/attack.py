@@ -109,7 +109,7 @@ class Growth:
 
     @property
     def is_bounded(self) -> bool:
-        """Whether the ratio is within the limit."""
+        """True if the ratio is within the limit."""
         return self.after <= self.before * self.limit
 
     def __str__(self) -> str:

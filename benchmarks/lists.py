@@ -43,7 +43,7 @@ ALONE_REQUESTS = 15
 
 MAX_ALONE_FACTOR = 3
 """Maximum part of an accepted request's wait, in its times alone, beyond the acceptable queue
-time: at most three large requests share a model."""
+time. The server admits two at once, and more if they are embedded within that time."""
 
 MIN_CAPACITY_SHARE = 0.9
 """Minimum tokens per second of accepted requests, relative to the capacity."""

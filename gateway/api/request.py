@@ -269,7 +269,7 @@ def _read(
     if not isinstance(item, str):
         return Input(Modality.TEXT, _pack(item), min(len(item), limit))
     if modality is Modality.TEXT or (modality is None and START not in item):
-        # The common case must be cheap: under overload, every input is read before its rejection.
+        # The search for images would cost more than all of the rest.
         return _read_text(item, limit, estimator)
     if spec.is_text_only:
         validate_text_size(len(item))
